@@ -1,0 +1,260 @@
+//! What a step asks its driver to do.
+
+use core::fmt::{self, Debug};
+
+use crate::{Choices, Delay, NodeId, OpId, Protocol, WriteId};
+
+/// One thing that a step asked for. Drivers carry them out in order.
+pub enum Effect<P: Protocol> {
+    /// Send to one node; with `after`, not before that write is durable.
+    Send {
+        /// The receiver.
+        to: NodeId,
+        /// What to send.
+        message: P::Message,
+        /// The write that must be durable first.
+        after: Option<WriteId>,
+    },
+    /// Send to every other node; with `after`, not before that write is durable.
+    Broadcast {
+        /// What to send.
+        message: P::Message,
+        /// The write that must be durable first.
+        after: Option<WriteId>,
+    },
+    /// Start a timer, or restart it if it runs.
+    SetTimer {
+        /// Which timer.
+        timer: P::Timer,
+        /// How long it may run.
+        delay: Delay,
+    },
+    /// Stop a timer; nothing happens if it does not run.
+    CancelTimer(P::Timer),
+    /// Append a record to stable storage.
+    Persist {
+        /// The ordinal under which its durability will be reported.
+        write: WriteId,
+        /// What to append.
+        record: P::Record,
+    },
+    /// Answer a client; with `after`, not before that write is durable.
+    Answer {
+        /// The operation that is answered.
+        id: OpId,
+        /// What the client is told.
+        answer: P::Answer,
+        /// The write that must be durable first.
+        after: Option<WriteId>,
+    },
+    /// Do a task and hand its outcome back as [`crate::Input::Done`]. Lost in a crash.
+    Submit(P::Task),
+    /// Records before this write are no longer needed: a snapshot has made them superfluous.
+    Retire(WriteId),
+    /// The run has reached the place of this name.
+    Mark(&'static str),
+    /// The input was not acted on, for this reason. Nothing of the node has changed.
+    Refuse(&'static str),
+}
+
+impl<P: Protocol> Clone for Effect<P>
+where
+    P::Task: Clone,
+{
+    fn clone(&self) -> Self {
+        match self {
+            Effect::Send { to, message, after } => {
+                Effect::Send { to: *to, message: message.clone(), after: *after }
+            }
+            Effect::Broadcast { message, after } => {
+                Effect::Broadcast { message: message.clone(), after: *after }
+            }
+            Effect::SetTimer { timer, delay } => Effect::SetTimer { timer: *timer, delay: *delay },
+            Effect::CancelTimer(timer) => Effect::CancelTimer(*timer),
+            Effect::Persist { write, record } => Effect::Persist { write: *write, record: record.clone() },
+            Effect::Answer { id, answer, after } => {
+                Effect::Answer { id: *id, answer: answer.clone(), after: *after }
+            }
+            Effect::Submit(task) => Effect::Submit(task.clone()),
+            Effect::Retire(before) => Effect::Retire(*before),
+            Effect::Mark(label) => Effect::Mark(label),
+            Effect::Refuse(reason) => Effect::Refuse(reason),
+        }
+    }
+}
+
+impl<P: Protocol> Debug for Effect<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = |f: &mut fmt::Formatter<'_>, after: &Option<WriteId>| match after {
+            Some(write) => write!(f, " after {write:?}"),
+            None => Ok(()),
+        };
+        match self {
+            Effect::Send { to, message, after } => {
+                write!(f, "send {to} {message:?}")?;
+                held(f, after)
+            }
+            Effect::Broadcast { message, after } => {
+                write!(f, "broadcast {message:?}")?;
+                held(f, after)
+            }
+            Effect::SetTimer { timer, delay } => write!(f, "set {timer:?} {}..={}", delay.min, delay.max),
+            Effect::CancelTimer(timer) => write!(f, "cancel {timer:?}"),
+            Effect::Persist { write, record } => write!(f, "persist {write:?} {record:?}"),
+            Effect::Answer { id, answer, after } => {
+                write!(f, "answer {id:?} {answer:?}")?;
+                held(f, after)
+            }
+            Effect::Submit(task) => write!(f, "submit {task:?}"),
+            Effect::Retire(before) => write!(f, "retire before {before:?}"),
+            Effect::Mark(label) => write!(f, "mark {label}"),
+            Effect::Refuse(reason) => write!(f, "refuse {reason}"),
+        }
+    }
+}
+
+/// A reusable buffer of effects, one per node: steps fill it, the driver drains it.
+///
+/// It keeps its capacity, so that a step in steady state allocates nothing, and it counts the writes of
+/// the boot that it belongs to.
+#[derive(Debug)]
+pub struct Effects<P: Protocol> {
+    list: Vec<Effect<P>>,
+    choices: Choices,
+    /// The ordinal of the next write, at least 1.
+    next_write: u64,
+}
+
+impl<P: Protocol> Effects<P> {
+    /// An empty buffer for a node about to boot.
+    pub const fn new(choices: Choices) -> Self {
+        Effects { list: Vec::new(), choices, next_write: 1 }
+    }
+
+    /// Sends `message` to `to` at once.
+    pub fn send(&mut self, to: NodeId, message: P::Message) {
+        self.list.push(Effect::Send { to, message, after: None });
+    }
+
+    /// Sends `message` to `to` once `write` and all before it are durable; never if the node crashes
+    /// before.
+    pub fn send_after(&mut self, write: WriteId, to: NodeId, message: P::Message) {
+        self.list.push(Effect::Send { to, message, after: Some(write) });
+    }
+
+    /// Sends `message` to every other node at once.
+    pub fn broadcast(&mut self, message: P::Message) {
+        self.list.push(Effect::Broadcast { message, after: None });
+    }
+
+    /// Sends `message` to every other node once `write` and all before it are durable.
+    pub fn broadcast_after(&mut self, write: WriteId, message: P::Message) {
+        self.list.push(Effect::Broadcast { message, after: Some(write) });
+    }
+
+    /// Starts or restarts a timer; the driver picks from the range.
+    pub fn set_timer(&mut self, timer: P::Timer, delay: impl Into<Delay>) {
+        self.list.push(Effect::SetTimer { timer, delay: delay.into() });
+    }
+
+    /// Stops a timer.
+    pub fn cancel_timer(&mut self, timer: P::Timer) {
+        self.list.push(Effect::CancelTimer(timer));
+    }
+
+    /// Appends a record to stable storage and returns the name of the write.
+    pub fn persist(&mut self, record: P::Record) -> WriteId {
+        let write = WriteId::new(self.next_write);
+        self.next_write += 1;
+        self.list.push(Effect::Persist { write, record });
+        write
+    }
+
+    /// Answers a client at once.
+    pub fn answer(&mut self, id: OpId, answer: P::Answer) {
+        self.list.push(Effect::Answer { id, answer, after: None });
+    }
+
+    /// Answers a client once `write` and all before it are durable; never if the node crashes before.
+    pub fn answer_after(&mut self, write: WriteId, id: OpId, answer: P::Answer) {
+        self.list.push(Effect::Answer { id, answer, after: Some(write) });
+    }
+
+    /// Hands pure heavy work to the host.
+    pub fn submit(&mut self, task: P::Task) {
+        self.list.push(Effect::Submit(task));
+    }
+
+    /// Says that records before `write` are superfluous.
+    pub fn retire(&mut self, before: WriteId) {
+        self.list.push(Effect::Retire(before));
+    }
+
+    /// Asks for one of `n` ways to go on: a value below `n`.
+    ///
+    /// # Panics
+    /// If `n` is 0.
+    pub fn choose(&mut self, label: &'static str, n: u32) -> u32 {
+        self.choices.choose(label, n)
+    }
+
+    /// Says that the run has reached the place called `label`: coverage, and the "sometimes" half of
+    /// every "never".
+    pub fn mark(&mut self, label: &'static str) {
+        self.list.push(Effect::Mark(label));
+    }
+
+    /// Says that the input is not acted on, and why. Drivers count refusals by reason.
+    pub fn refuse(&mut self, reason: &'static str) {
+        self.list.push(Effect::Refuse(reason));
+    }
+
+    /// The last write asked for in this boot, if any.
+    pub fn last_write(&self) -> Option<WriteId> {
+        (self.next_write > 1).then(|| WriteId::new(self.next_write - 1))
+    }
+
+    // The driver's half.
+
+    /// The effects so far, in order.
+    pub fn as_slice(&self) -> &[Effect<P>] {
+        &self.list
+    }
+
+    /// Whether nothing was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Takes the effects out, in order; the buffer keeps its capacity.
+    pub fn drain(&mut self) -> impl Iterator<Item = Effect<P>> + '_ {
+        self.list.drain(..)
+    }
+
+    /// Throws the effects away.
+    pub fn clear(&mut self) {
+        self.list.clear();
+    }
+
+    /// Who answers choices from here on.
+    pub fn set_choices(&mut self, choices: Choices) {
+        self.choices = choices;
+    }
+
+    /// The source of answers, to be asked what it left open.
+    pub const fn choices(&self) -> &Choices {
+        &self.choices
+    }
+
+    /// Empties the buffer for a boot: the next write is number 1 again.
+    pub fn reboot(&mut self) {
+        self.continue_from(0);
+    }
+
+    /// Empties the buffer for a node that has asked for `written` writes since it booted (drivers that
+    /// share one buffer among nodes, or store nodes as values).
+    pub fn continue_from(&mut self, written: u64) {
+        self.list.clear();
+        self.next_write = written + 1;
+    }
+}

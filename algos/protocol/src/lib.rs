@@ -1,0 +1,39 @@
+//! The vocabulary that every protocol of the workspace is written in.
+//!
+//! A protocol is a value. A driver hands it one [`Input`] at a time and carries out the [`Effect`]s it
+//! asks for; nothing else goes in or out. Because there is no clock, thread, socket, file or random
+//! source inside, the same type is model-checked, simulated, fuzzed, raced and timed:
+//!
+//! | driver | what it decides |
+//! |---|---|
+//! | checker (`World`) | every order of events, every answer to a choice, every crash point |
+//! | simulator (`Simulation`) | virtual time, latencies, faults, all from one seed |
+//! | fuzzer | the order of events, from bytes |
+//! | runtime | nothing: real threads, timers and storage |
+//!
+//! # What is here
+//! - [`Protocol`], [`Input`], [`Effects`]: the contract.
+//! - [`Choices`]: the four ways to answer a protocol that asks for non-determinism.
+//! - [`Outstanding`]: writes that are not yet durable, hashed by content.
+//! - [`quorum`]: majority, joint and Byzantine quorum arithmetic.
+//! - [`Properties`] and [`Specification`]: what must hold across nodes, and what clients may see.
+//!
+//! This crate has no dependencies and knows no protocol. It is verified by exhaustive tests of the
+//! quorum arithmetic, by quickcheck against brute-force twins, and by every engine that stands on it.
+
+mod choices;
+mod contract;
+mod effects;
+mod node;
+mod property;
+pub mod quorum;
+mod time;
+mod writes;
+
+pub use choices::{Choices, Stream, mix};
+pub use contract::{Checkable, Input, Never, OpId, Protocol};
+pub use effects::{Effect, Effects};
+pub use node::{NodeId, NodeSet};
+pub use property::{Properties, Reply, Service, Specification, Violation};
+pub use time::{Delay, Ticks};
+pub use writes::{Outstanding, WriteId};

@@ -1,0 +1,107 @@
+//! What must hold across nodes, and what clients may see.
+
+use core::fmt::{self, Debug};
+use core::hash::Hash;
+
+use crate::{NodeId, Protocol};
+
+/// A property that does not hold, and the evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Violation {
+    /// The property's name, as in [`Properties::NAMES`].
+    pub property: &'static str,
+    /// What was seen, with the values.
+    pub detail: String,
+}
+
+impl Violation {
+    /// A violation of `property`, evidenced by `detail`.
+    pub fn new(property: &'static str, detail: impl Into<String>) -> Self {
+        Violation { property, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.property, self.detail)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// The safety properties of a protocol, in the paper's words, written once and used by checker,
+/// simulator, fuzzer, tests and benches.
+///
+/// The value itself is the memory that a property about the past needs (who led which term, what was
+/// ever committed). It is part of the checker's state: its equality and hash cover exactly what later
+/// verdicts depend on, and are canonical. It never calls the code it judges: it counts quorums and
+/// compares logs in its own words.
+pub trait Properties<P: Protocol>: Clone + Debug + Default {
+    /// The names of all properties, in the order in which they are judged.
+    const NAMES: &'static [&'static str];
+
+    /// Judges the cluster after node `touched` took one input (or booted). `nodes[i]` is `None` while
+    /// node `i` is down. Costs in proportion to what changed, not to the length of the run.
+    ///
+    /// # Errors
+    /// The first property that does not hold.
+    fn after_step(
+        &mut self,
+        config: &P::Config,
+        nodes: &[Option<&P>],
+        touched: NodeId,
+    ) -> Result<(), Violation>;
+
+    /// Judges the cluster from scratch, in the plainest form: the twin that the incremental form is
+    /// compared with.
+    ///
+    /// # Errors
+    /// The first property that does not hold.
+    fn full(&self, config: &P::Config, nodes: &[Option<&P>]) -> Result<(), Violation>;
+}
+
+/// The sequential object that clients are promised: histories are judged against it.
+pub trait Specification {
+    /// The object's state; its default is the initial one.
+    type State: Clone + Default + Eq + Ord + Hash + Debug;
+    /// What clients ask for.
+    type Op: Clone + Debug;
+    /// What clients are told.
+    type Answer: Clone + PartialEq + Debug;
+
+    /// Applies `op` and says what the client is told.
+    fn apply(state: &mut Self::State, op: &Self::Op) -> Self::Answer;
+
+    /// Whether `op`, having been answered so, can never have changed any state: reads, failed
+    /// compare-and-sets. Must be a function of operation and answer alone; "does not change the state
+    /// it met" is not enough and makes the checker unsound.
+    fn is_pure(_op: &Self::Op, _answer: &Self::Answer) -> bool {
+        false
+    }
+
+    /// The part of the object that `op` touches, if operations on different parts are independent: the
+    /// history is then judged part by part (Herlihy and Wing 1990, §3: locality).
+    fn key(_op: &Self::Op) -> Option<u64> {
+        None
+    }
+}
+
+/// A protocol whose clients are promised a sequential object, and how its answers read.
+pub trait Service: Protocol {
+    /// The object.
+    type Spec: Specification<Op = Self::Op>;
+
+    /// What an answer means to the client.
+    fn reply(answer: &Self::Answer) -> Reply<<Self::Spec as Specification>::Answer>;
+}
+
+/// An answer as a client reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply<A> {
+    /// The operation took effect once, and this is what it returned.
+    Done(A),
+    /// The operation was not taken and never will be; it may be asked again, best at the node named.
+    NotTaken(Option<NodeId>),
+    /// The operation may or may not take effect, now or later.
+    Unknown,
+}
