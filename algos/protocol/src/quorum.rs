@@ -83,7 +83,7 @@ pub const fn byzantine_faults(n: usize) -> usize {
 /// The size of a Byzantine quorum among `n` nodes: any two share at least `f + 1` nodes, so at least
 /// one correct node, and the `n - f` correct nodes form one. `2f + 1` when `n = 3f + 1`.
 pub const fn byzantine_quorum(n: usize) -> usize {
-    (n + byzantine_faults(n)) / 2 + 1
+    usize::midpoint(n, byzantine_faults(n)) + 1
 }
 
 /// The least number of nodes that contains a correct one: `f + 1`.
