@@ -3,6 +3,9 @@
 //! This crate knows no protocol: everything is generic over [`swarm_protocol::Protocol`].
 
 mod event;
+pub mod history;
+pub mod linearizability;
+mod seen;
 mod slot;
 
 pub use event::{Event, EventClass};
