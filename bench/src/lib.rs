@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Workloads, recorders, floors and peers: how fast the checked code is, and how that is known.
+
+pub mod clock;
+pub mod hgrm;
+pub mod recorder;
+pub mod workload;
