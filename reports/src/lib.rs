@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Artifacts, and the site, summary and tables made from them.
+//!
+//! Every verb that checks or measures ends by writing one [`artifact::Artifact`]: what ran, on which
+//! revision and machine, by which command, and what came out, with raw samples. [`recorder::Recorder`]
+//! writes them, [`store::read_all`] reads them, and the site is a pure function of what was read: a number
+//! in a document comes from an artifact or does not stand there.
+//!
+//! ```
+//! use reports::artifact::{Fuzz, Outcome, Payload, Verb};
+//! use reports::recorder::Recorder;
+//! # let root = std::env::temp_dir().join(format!("reports-doc-{}", std::process::id()));
+//!
+//! let mut recorder = Recorder::start_in(&root, Verb::Fuzz, "raft-message", "cargo xtask fuzz raft-message")?;
+//! recorder.algorithm("raft").parameter("seed", 7);
+//! let executions = 1_000;
+//! let fuzz = Fuzz { executions, ..Fuzz::new("raft-message", "random bytes") };
+//! let path = recorder.finish(Outcome::Passed, Payload::Fuzz(fuzz))?;
+//! assert!(path.ends_with("fuzz/raft-message.json"));
+//!
+//! let read = reports::store::read_all(&root);
+//! assert!(matches!(&read[..], [Ok(artifact)] if artifact.subject == "raft-message"));
+//! # std::fs::remove_dir_all(root)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Verified by unit tests in each file, `tests/it` (round trips, broken files, structure of the pages) and
+//! `tests/browser.rs` (the pages in a real browser). Not verified: that a command written into an artifact
+//! is the one that ran, and that producers count correctly; each of them tests that for itself.
+
+pub mod artifact;
+mod calendar;
+pub mod machine;
+pub mod recorder;
+pub mod statistics;
+pub mod store;

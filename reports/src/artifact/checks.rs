@@ -1,0 +1,302 @@
+//! Payloads of the verbs that check: `verify`, `simulate`, `zoo`, `fuzz`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Finding, Quantiles};
+
+/// What `verify` found: instances explored by the model checker, and interleavings explored by loom and
+/// shuttle.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Verify {
+    /// One per explored instance.
+    pub instances: Vec<Instance>,
+    /// One per concurrency test.
+    pub interleavings: Vec<Interleavings>,
+}
+
+/// One bounded instance of an algorithm, explored state by state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its name: `three nodes, one crash`.
+    pub name: String,
+    /// The engine and its order: `stateright, breadth first`.
+    pub engine: String,
+    /// What bounds it: `nodes` → `3`, `crashes` → `1`.
+    pub bounds: BTreeMap<String, String>,
+    /// Threads that searched.
+    pub threads: u32,
+    /// Distinct states visited.
+    pub states: u64,
+    /// States generated, repetitions included.
+    pub generated: u64,
+    /// The greatest depth of a visited state, in events from the start.
+    pub depth: u32,
+    /// Whether every reachable state of the instance was visited.
+    pub complete: bool,
+    /// The greatest depth of which, and of all depths before it, every state was visited.
+    pub complete_depth: Option<u32>,
+    /// Why the search ended before it was complete: `state limit`, `memory budget`, `time`, `interrupted`.
+    pub stopped: Option<String>,
+    /// CPU time of all threads, in seconds.
+    pub cpu_s: f64,
+    /// Wall-clock time, in seconds.
+    pub wall_s: f64,
+    /// The most memory that was resident, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+    /// The most that it was allowed, in bytes.
+    pub memory_budget_bytes: Option<u64>,
+    /// The properties that were checked in every visited state.
+    pub properties: Vec<PropertyResult>,
+}
+
+impl Instance {
+    /// Distinct states visited per second of CPU time; none where the time was too short to tell.
+    pub fn states_per_cpu_s(&self) -> Option<f64> {
+        (self.cpu_s > 0.0).then(|| self.states as f64 / self.cpu_s)
+    }
+
+    /// An upper bound on the probability that two of the visited states share a 64-bit fingerprint, so that
+    /// one of them was taken for visited: pairs of states / 2⁶⁴, for an ideal hash.
+    pub fn collision_bound(&self) -> f64 {
+        let states = self.states as f64;
+        (states * (states - 1.0).max(0.0) / 2.0 / 2f64.powi(64)).min(1.0)
+    }
+}
+
+/// What a property claims.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PropertyKind {
+    /// It is true of every state.
+    #[default]
+    Always,
+    /// Some state shows it: what guards against a model in which nothing happens.
+    Sometimes,
+    /// Every path comes to it.
+    Eventually,
+}
+
+/// One property and what the search says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PropertyResult {
+    /// The paper's name for it: `election_safety`.
+    pub name: String,
+    /// What it claims.
+    pub kind: PropertyKind,
+    /// For `always`: no visited state violates it. For `sometimes`: a visited state shows it.
+    pub holds: bool,
+    /// The length, in events, of the counterexample of an `always`, of the example of a `sometimes`.
+    pub length: Option<u32>,
+}
+
+impl PropertyResult {
+    /// An `always` that no visited state violates, or, with the length of the shortest path found, one that
+    /// some state does.
+    pub fn always(name: &str, violated_after: Option<u32>) -> Self {
+        let holds = violated_after.is_none();
+        PropertyResult { name: name.to_owned(), kind: PropertyKind::Always, holds, length: violated_after }
+    }
+
+    /// A `sometimes` that a path of this length shows, or that none does.
+    pub fn sometimes(name: &str, reached_after: Option<u32>) -> Self {
+        let holds = reached_after.is_some();
+        PropertyResult { name: name.to_owned(), kind: PropertyKind::Sometimes, holds, length: reached_after }
+    }
+}
+
+/// One test that explores the interleavings of threads.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interleavings {
+    /// The test's name.
+    pub name: String,
+    /// `loom` or `shuttle`, with the scheduler: `shuttle, PCT`.
+    pub engine: String,
+    /// Threads in the model.
+    pub threads: u32,
+    /// Executions explored.
+    pub executions: u64,
+    /// The pinned minimum below which the test fails.
+    pub minimum: u64,
+    /// The bound on preemptions, where there is one.
+    pub preemption_bound: Option<u32>,
+    /// What stands in for code that the engine cannot see into.
+    pub stand_in: Option<String>,
+    /// Wall-clock time, in seconds.
+    pub wall_s: f64,
+    /// Whether every explored execution passed and the minimum was reached.
+    pub passed: bool,
+}
+
+/// What `simulate` found over a range of seeds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Simulate {
+    /// The fault profile.
+    pub profile: String,
+    /// The first seed.
+    pub seed_first: u64,
+    /// One past the last seed.
+    pub seed_end: u64,
+    /// Threads that ran seeds.
+    pub threads: u32,
+    /// Seeds that ran to their end.
+    pub runs: u64,
+    /// Runs that broke a property. Each is a finding of the artifact, up to the producer's limit.
+    pub failures: u64,
+    /// Runs whose client history was shown linearizable.
+    pub linearizable: u64,
+    /// Runs whose history was too hard to decide within the checker's limit.
+    pub undecided: u64,
+    /// Events processed by all runs.
+    pub steps: u64,
+    /// CPU time of all threads, in seconds.
+    pub cpu_s: f64,
+    /// Simulated time of all runs, in seconds.
+    pub virtual_s: f64,
+    /// Client operations: invoked, by how they ended (`answered`, `not taken`, `unknown`).
+    pub operations: BTreeMap<String, u64>,
+    /// Faults injected, by class: `crash`, `partition`, `loss`.
+    pub faults: BTreeMap<String, u64>,
+    /// In how many runs each mark was reached.
+    pub marks: BTreeMap<String, u64>,
+    /// Refused inputs, by reason.
+    pub refusals: BTreeMap<String, u64>,
+    /// Simulated time from the end of the faults to the first answered operation.
+    pub recovery: Option<Quantiles>,
+    /// The properties checked after every event.
+    pub properties: Vec<String>,
+    /// A digest over the traces of all runs in seed order: equal on every machine and thread count.
+    pub digest: Option<String>,
+}
+
+impl Simulate {
+    /// Events per second of CPU time; none where the time was too short to tell.
+    pub fn steps_per_cpu_s(&self) -> Option<f64> {
+        (self.cpu_s > 0.0).then(|| self.steps as f64 / self.cpu_s)
+    }
+}
+
+/// What the bug zoo showed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Zoo {
+    /// One per re-injected bug, canaries included.
+    pub bugs: Vec<Bug>,
+}
+
+impl Zoo {
+    /// How many bugs that are not canaries were found by some engine while that engine's control passed.
+    pub fn found(&self) -> usize {
+        self.bugs.iter().filter(|bug| !bug.canary && bug.found()).count()
+    }
+
+    /// How many bugs that are not canaries there are.
+    pub fn total(&self) -> usize {
+        self.bugs.iter().filter(|bug| !bug.canary).count()
+    }
+}
+
+/// One bug, put back into the code by an edit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bug {
+    /// Its name in the zoo file: `vote-not-persisted`.
+    pub id: String,
+    /// What is wrong, in a line.
+    pub title: String,
+    /// Where it was seen: paper, thread, release.
+    pub source: String,
+    /// The property that it must break.
+    pub property: String,
+    /// The engine that is expected to find it.
+    pub expected_engine: String,
+    /// Whether random search is known to miss it.
+    pub hard: bool,
+    /// Whether it is there to show that the pipeline is alive: every engine must find it.
+    pub canary: bool,
+    /// The edit, as a diff.
+    pub edit: Option<String>,
+    /// One per engine that looked.
+    pub detections: Vec<Detection>,
+    /// The shortest execution that shows it.
+    pub counterexample: Option<Finding>,
+}
+
+impl Bug {
+    /// Whether some engine found it while that engine passes without the edit.
+    pub fn found(&self) -> bool {
+        self.detections.iter().any(|detection| detection.found && detection.control_passed)
+    }
+}
+
+/// What one engine made of one bug.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Detection {
+    /// The engine: `checker`, `simulator`, `fuzzer`, `tests`.
+    pub engine: String,
+    /// Whether it found the bug. With several trials: whether more than half of them did.
+    pub found: bool,
+    /// The property that it saw broken.
+    pub property: Option<String>,
+    /// The work done to the first detection, or in vain: the median over trials.
+    pub effort: u64,
+    /// What is counted: `states`, `seeds`, `executions`, `steps`.
+    pub effort_unit: String,
+    /// The effort of each trial, where there was more than one.
+    pub trials: Vec<f64>,
+    /// CPU time, in seconds: the median over trials.
+    pub cpu_s: f64,
+    /// The number of events of the shortest execution found.
+    pub length: Option<u32>,
+    /// Whether the engine finds nothing in the code without the edit.
+    pub control_passed: bool,
+}
+
+/// What fuzzing one target came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fuzz {
+    /// The target.
+    pub target: String,
+    /// What made the inputs: `libFuzzer on stable`, `random bytes`, `corpus replay`.
+    pub engine: String,
+    /// Sanitizers that were on: `address`.
+    pub sanitizers: Vec<String>,
+    /// Inputs run.
+    pub executions: u64,
+    /// Wall-clock time, in seconds.
+    pub wall_s: f64,
+    /// Inputs in the corpus at the end.
+    pub corpus: u64,
+    /// Coverage features of the corpus, where the engine counts them.
+    pub features: Option<u64>,
+    /// Coverage edges of the corpus, where the engine counts them.
+    pub edges: Option<u64>,
+    /// Inputs that crashed or broke a property. Each is a finding of the artifact.
+    pub crashes: u64,
+    /// Bugs put back to see whether fuzzing finds them.
+    pub injected: Vec<Injected>,
+}
+
+impl Fuzz {
+    /// A target before its first execution.
+    pub fn new(target: &str, engine: &str) -> Self {
+        Fuzz { target: target.to_owned(), engine: engine.to_owned(), ..Fuzz::default() }
+    }
+
+    /// Inputs run per second of wall-clock time; none where the time was too short to tell.
+    pub fn executions_per_s(&self) -> Option<f64> {
+        (self.wall_s > 0.0).then(|| self.executions as f64 / self.wall_s)
+    }
+}
+
+/// A bug put back into the code under a fuzzer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Injected {
+    /// Its name.
+    pub bug: String,
+    /// Whether an input showed it.
+    pub found: bool,
+    /// Inputs run up to then, or in vain.
+    pub executions: u64,
+    /// Wall-clock time up to then, in seconds.
+    pub wall_s: f64,
+}

@@ -1,0 +1,268 @@
+//! Artifacts of invented numbers, for tests alone: any shape that the types allow.
+
+use std::collections::BTreeMap;
+
+use quickcheck::{Arbitrary, Gen};
+use reports::artifact::{
+    Artifact, Bench, Benchmark, Bug, Compare, Detection, Finding, Fuzz, Implementation, Injected, Instance,
+    Interleavings, Interval, Latency, LoadPoint, Measurement, Metric, Outcome, Payload, PropertyKind,
+    PropertyResult, Quantile, Quantiles, Role, SCHEMA, Shard, Simulate, Stage, Test, Verb, Verify, Zoo,
+};
+use reports::machine::{Conditions, Fingerprint};
+
+/// An artifact with random content, valid in form.
+#[derive(Clone, Debug)]
+pub(crate) struct Invented(pub(crate) Artifact);
+
+impl Arbitrary for Invented {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let payload = payload(g);
+        Invented(Artifact {
+            schema: SCHEMA,
+            verb: payload.verb(),
+            algorithm: (*g.choose(&["raft", "scenario", "pbft"]).expect("three")).to_owned(),
+            subject: format!("raft-{}", u16::arbitrary(g)),
+            title: text(g),
+            revision: text(g),
+            dirty: bool::arbitrary(g),
+            machine: Fingerprint {
+                cpu: maybe(g, text),
+                threads: u32::arbitrary(g).into(),
+                mhz: maybe(g, number),
+                hypervisor: maybe(g, bool::arbitrary),
+                memory_bytes: maybe(g, u64::arbitrary),
+                rustc: text(g),
+                ..Fingerprint::default()
+            },
+            conditions: Conditions {
+                load_start: maybe(g, number),
+                load_end: None,
+                steal_share: maybe(g, number),
+            },
+            command: text(g),
+            started: text(g),
+            duration_s: number(g),
+            cpu_s: maybe(g, number),
+            outcome: outcome(g),
+            parameters: some(g, |g| (text(g), text(g))).into_iter().collect(),
+            shard: maybe(g, |g| Shard { index: u32::arbitrary(g), count: u32::arbitrary(g) }),
+            payload,
+            metrics: some(g, metric),
+            findings: some(g, finding),
+        })
+    }
+}
+
+/// Any text, with what breaks pages and tables more often than chance would have it.
+fn text(g: &mut Gen) -> String {
+    let awkward =
+        ["<script>alert(1)</script>", "\"><img src=x onerror=y>", "a,b\n\"c\"", "=1+1", "&amp;", "|x|", ""];
+    if bool::arbitrary(g) { String::arbitrary(g) } else { (*g.choose(&awkward).expect("some")).to_owned() }
+}
+
+/// Any finite number.
+fn number(g: &mut Gen) -> f64 {
+    let number = f64::arbitrary(g);
+    if number.is_finite() { number } else { 0.1 }
+}
+
+fn maybe<T>(g: &mut Gen, mut make: impl FnMut(&mut Gen) -> T) -> Option<T> {
+    bool::arbitrary(g).then(|| make(g))
+}
+
+fn some<T>(g: &mut Gen, mut make: impl FnMut(&mut Gen) -> T) -> Vec<T> {
+    (0..u8::arbitrary(g) % 4).map(|_| make(g)).collect()
+}
+
+fn counts(g: &mut Gen) -> BTreeMap<String, u64> {
+    some(g, |g| (text(g), u64::arbitrary(g))).into_iter().collect()
+}
+
+fn outcome(g: &mut Gen) -> Outcome {
+    let reason = text(g);
+    g.choose(&[Outcome::Passed, Outcome::Failed, Outcome::Interrupted, Outcome::Skipped { reason }])
+        .expect("four")
+        .clone()
+}
+
+fn finding(g: &mut Gen) -> Finding {
+    let scenario = maybe(g, text);
+    Finding { scenario, diagram: maybe(g, text), replay: maybe(g, text), ..Finding::new(&text(g), text(g)) }
+}
+
+fn metric(g: &mut Gen) -> Metric {
+    let interval = maybe(g, |g| Interval { low: number(g), high: number(g), confidence: 0.95 });
+    let samples = some(g, number);
+    Metric { interval, samples, file: maybe(g, text), ..Metric::counted(&text(g), number(g), &text(g)) }
+}
+
+fn quantiles(g: &mut Gen) -> Quantiles {
+    let points = some(g, |g| Quantile { q: number(g), value: number(g) });
+    Quantiles { unit: text(g), count: u64::arbitrary(g), points }
+}
+
+fn implementation(g: &mut Gen) -> Implementation {
+    let role = *g.choose(&[Role::Ours, Role::Peer, Role::Floor]).expect("three");
+    Implementation::new(role, &text(g), &text(g), &text(g))
+}
+
+fn payload(g: &mut Gen) -> Payload {
+    match u8::arbitrary(g) % 8 {
+        0 => Payload::Verify(Verify { instances: some(g, instance), interleavings: some(g, interleavings) }),
+        1 => Payload::Simulate(simulate(g)),
+        2 => Payload::Zoo(Zoo { bugs: some(g, bug) }),
+        3 => Payload::Fuzz(Fuzz {
+            executions: u64::arbitrary(g),
+            wall_s: number(g),
+            features: maybe(g, u64::arbitrary),
+            crashes: u64::arbitrary(g),
+            sanitizers: some(g, text),
+            injected: some(g, |g| Injected {
+                bug: text(g),
+                found: bool::arbitrary(g),
+                ..Injected::default()
+            }),
+            ..Fuzz::new(&text(g), &text(g))
+        }),
+        4 => Payload::Compare(Compare {
+            workload: text(g),
+            unit: text(g),
+            measurements: some(g, measurement),
+            not_compared: some(g, text),
+        }),
+        5 => Payload::Latency(Latency {
+            arrivals: text(g),
+            points: some(g, load_point),
+            not_compared: some(g, text),
+        }),
+        6 => Payload::Bench(Bench {
+            base: maybe(g, text),
+            benchmarks: some(g, |g| Benchmark {
+                name: text(g),
+                figure: metric(g),
+                against: maybe(g, metric),
+            }),
+        }),
+        _ => Payload::Test(Test {
+            stages: some(g, |g| Stage {
+                name: text(g),
+                outcome: outcome(g),
+                wall_s: number(g),
+                findings: some(g, finding),
+            }),
+        }),
+    }
+}
+
+fn instance(g: &mut Gen) -> Instance {
+    Instance {
+        name: text(g),
+        engine: text(g),
+        bounds: some(g, |g| (text(g), text(g))).into_iter().collect(),
+        threads: u32::arbitrary(g),
+        states: u64::arbitrary(g),
+        generated: u64::arbitrary(g),
+        depth: u32::arbitrary(g),
+        complete: bool::arbitrary(g),
+        complete_depth: maybe(g, u32::arbitrary),
+        stopped: maybe(g, text),
+        cpu_s: number(g),
+        wall_s: number(g),
+        peak_memory_bytes: maybe(g, u64::arbitrary),
+        memory_budget_bytes: maybe(g, u64::arbitrary),
+        properties: some(g, |g| PropertyResult {
+            name: text(g),
+            kind: *g
+                .choose(&[PropertyKind::Always, PropertyKind::Sometimes, PropertyKind::Eventually])
+                .expect("three"),
+            holds: bool::arbitrary(g),
+            length: maybe(g, u32::arbitrary),
+        }),
+    }
+}
+
+fn interleavings(g: &mut Gen) -> Interleavings {
+    Interleavings {
+        name: text(g),
+        engine: text(g),
+        executions: u64::arbitrary(g),
+        stand_in: maybe(g, text),
+        wall_s: number(g),
+        passed: bool::arbitrary(g),
+        ..Interleavings::default()
+    }
+}
+
+fn simulate(g: &mut Gen) -> Simulate {
+    Simulate {
+        profile: text(g),
+        seed_first: u64::arbitrary(g),
+        seed_end: u64::arbitrary(g),
+        runs: u64::arbitrary(g),
+        steps: u64::arbitrary(g),
+        cpu_s: number(g),
+        virtual_s: number(g),
+        operations: counts(g),
+        faults: counts(g),
+        marks: counts(g),
+        refusals: counts(g),
+        recovery: maybe(g, quantiles),
+        properties: some(g, text),
+        digest: maybe(g, text),
+        ..Simulate::default()
+    }
+}
+
+fn bug(g: &mut Gen) -> Bug {
+    Bug {
+        id: text(g),
+        title: text(g),
+        source: text(g),
+        property: text(g),
+        expected_engine: text(g),
+        hard: bool::arbitrary(g),
+        canary: bool::arbitrary(g),
+        edit: maybe(g, text),
+        detections: some(g, |g| Detection {
+            engine: text(g),
+            found: bool::arbitrary(g),
+            effort: u64::arbitrary(g),
+            effort_unit: text(g),
+            trials: some(g, number),
+            cpu_s: number(g),
+            length: maybe(g, u32::arbitrary),
+            control_passed: bool::arbitrary(g),
+            property: maybe(g, text),
+        }),
+        counterexample: maybe(g, finding),
+    }
+}
+
+fn measurement(g: &mut Gen) -> Measurement {
+    Measurement {
+        implementation: implementation(g),
+        window: u64::arbitrary(g) % 3,
+        samples: some(g, number),
+        messages_per_commit: maybe(g, number),
+        latency: maybe(g, quantiles),
+        digest: (*g.choose(&["a", "b"]).expect("two")).to_owned(),
+        verified: bool::arbitrary(g),
+        ..Measurement::default()
+    }
+}
+
+fn load_point(g: &mut Gen) -> LoadPoint {
+    LoadPoint {
+        implementation: implementation(g),
+        offered_per_s: number(g),
+        achieved_per_s: number(g),
+        seconds: number(g),
+        response: quantiles(g),
+        service: quantiles(g),
+        generator_lag: quantiles(g),
+        late_share: number(g),
+        void: bool::arbitrary(g),
+        hlog: maybe(g, text),
+        hgrm: maybe(g, text),
+    }
+}

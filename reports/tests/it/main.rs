@@ -1,0 +1,4 @@
+//! What the crate promises, through its public face.
+
+mod invented;
+mod store;
