@@ -1,6 +1,7 @@
 //! Workloads, recorders, floors and peers: how fast the checked code is, and how that is known.
 
 pub mod clock;
+pub mod floor;
 pub mod hgrm;
 pub mod recorder;
 pub mod workload;
