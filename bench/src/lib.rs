@@ -3,5 +3,7 @@
 pub mod clock;
 pub mod floor;
 pub mod hgrm;
+pub mod paired;
+pub mod peers;
 pub mod recorder;
 pub mod workload;
