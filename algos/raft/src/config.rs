@@ -1,0 +1,120 @@
+//! What all nodes of a Raft cluster agree on before they start.
+//!
+//! Constant during a run. Verified by the tests below and by every engine, which runs several
+//! configurations. Not verified: that the timeouts suit a real network (Raft §5.6: broadcast time ≪
+//! election timeout ≪ time between failures).
+
+use core::fmt;
+
+use swarm_protocol::{Delay, NodeSet, Ticks};
+
+/// Members, timeouts and limits. Start from [`Config::new`] and change fields.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// The nodes that vote and replicate.
+    pub voters: NodeSet,
+    /// Whether an election begins with a round of PreVote (dissertation §9.6).
+    pub pre_vote: bool,
+    /// How long a follower waits for its leader before it stands for election (Raft §5.2): a range, from
+    /// which the driver picks, so that split votes are rare.
+    pub election_timeout: Delay,
+    /// How long a leader lets pass between two rounds of heartbeats; well below `election_timeout.min`.
+    pub heartbeat_interval: Ticks,
+    /// The most entries that one batch holds, at least 1: one batch is one allocation, one record and,
+    /// in steady state, one append.
+    pub batch_entries_max: u32,
+    /// The most entries that one append carries, at least 1.
+    pub append_entries_max: u32,
+    /// How many entries may be on their way to one follower without being acknowledged, at least 1.
+    pub in_flight_entries_max: u64,
+    /// How many entries a leader holds uncommitted before it answers `Busy`, at least 1.
+    pub uncommitted_entries_max: u64,
+}
+
+impl Config {
+    /// A cluster of the nodes `0..n` with PreVote, timeouts as in Raft §9.3 (150–300 ms) and limits that
+    /// suit small commands.
+    ///
+    /// # Panics
+    /// If `n` exceeds [`NodeSet::CAPACITY`].
+    pub const fn new(n: u32) -> Self {
+        Config {
+            voters: NodeSet::first(n),
+            pre_vote: true,
+            election_timeout: Delay { min: Ticks::from_millis(150), max: Ticks::from_millis(300) },
+            heartbeat_interval: Ticks::from_millis(50),
+            batch_entries_max: 4096,
+            append_entries_max: 4096,
+            in_flight_entries_max: 65_536,
+            uncommitted_entries_max: 65_536,
+        }
+    }
+
+    /// Whether a cluster can run with this configuration.
+    ///
+    /// # Errors
+    /// The first field that does not make sense.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let rules = [
+            (!self.voters.is_empty(), "voters", "needs at least one node"),
+            (self.election_timeout.min > Ticks::ZERO, "election_timeout", "must be longer than nothing"),
+            (self.election_timeout.min <= self.election_timeout.max, "election_timeout", "is an empty range"),
+            (self.heartbeat_interval > Ticks::ZERO, "heartbeat_interval", "must be longer than nothing"),
+            (
+                self.heartbeat_interval < self.election_timeout.min,
+                "heartbeat_interval",
+                "must be shorter than any election timeout",
+            ),
+            (self.batch_entries_max > 0, "batch_entries_max", "must be at least 1"),
+            (self.append_entries_max > 0, "append_entries_max", "must be at least 1"),
+            (self.in_flight_entries_max > 0, "in_flight_entries_max", "must be at least 1"),
+            (self.uncommitted_entries_max > 0, "uncommitted_entries_max", "must be at least 1"),
+        ];
+        match rules.into_iter().find(|(holds, ..)| !holds) {
+            None => Ok(()),
+            Some((_, field, reason)) => Err(ConfigError { field, reason }),
+        }
+    }
+}
+
+/// A field of [`Config`] that does not make sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The field's name.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.reason)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_configuration_is_valid_and_each_limit_is_checked() {
+        assert_eq!(Config::new(3).validate(), Ok(()));
+        let breaks: [(&str, fn(&mut Config)); 8] = [
+            ("voters", |c| c.voters = NodeSet::EMPTY),
+            ("election_timeout", |c| c.election_timeout = Delay::exactly(Ticks::ZERO)),
+            ("election_timeout", |c| c.election_timeout.max = Ticks(1)),
+            ("heartbeat_interval", |c| c.heartbeat_interval = c.election_timeout.min),
+            ("batch_entries_max", |c| c.batch_entries_max = 0),
+            ("append_entries_max", |c| c.append_entries_max = 0),
+            ("in_flight_entries_max", |c| c.in_flight_entries_max = 0),
+            ("uncommitted_entries_max", |c| c.uncommitted_entries_max = 0),
+        ];
+        for (field, change) in breaks {
+            let mut config = Config::new(3);
+            change(&mut config);
+            assert_eq!(config.validate().unwrap_err().field, field);
+        }
+    }
+}

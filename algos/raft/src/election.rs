@@ -1,0 +1,162 @@
+//! Leader election (Raft §5.2, §5.4.1) with PreVote (dissertation §9.6).
+//!
+//! A vote is a promise that outlives a crash: it leaves, and a candidate's own counts, only once it is
+//! durable. A request for votes waits for the disk too: it speaks of the candidate's log, and a candidate
+//! that lost the tail of its log in a crash must not be elected on answers to what it said before.
+
+use swarm_protocol::quorum::{VoteResult, vote_result};
+use swarm_protocol::{Effects, NodeId, NodeSet};
+
+use crate::state::{Ballot, Role};
+use crate::{Config, Index, Machine, Message, Raft, Term, Timer};
+
+impl<M: Machine> Raft<M> {
+    /// Raft §5.2: a follower that hears from no leader stands for election, and so does a candidate whose
+    /// election came to nothing.
+    pub(crate) fn on_election_timeout(&mut self, config: &Config, out: &mut Effects<Self>) {
+        if self.is_leader() {
+            return out.refuse("leader-needs-no-election");
+        }
+        if !config.voters.contains(self.me) {
+            return out.refuse("not-a-voter");
+        }
+        if self.term >= Term::MAX - 1 {
+            return out.refuse("terms-exhausted");
+        }
+        out.set_timer(Timer::Election, config.election_timeout);
+        if config.pre_vote {
+            self.become_pre_candidate();
+            self.request_votes(config, out);
+            self.on_pre_vote(config, self.me, self.term + 1, true, out);
+        } else {
+            self.campaign(config, out);
+        }
+    }
+
+    /// Enters the next term and asks for votes.
+    fn campaign(&mut self, config: &Config, out: &mut Effects<Self>) {
+        out.mark("campaign");
+        self.become_candidate();
+        self.save_vote(out);
+        self.request_votes(config, out);
+    }
+
+    /// Asks every other voter for its vote, or for its opinion.
+    fn request_votes(&self, config: &Config, out: &mut Effects<Self>) {
+        let (last_index, last_term) = (self.log.last_index(), self.log.last_term());
+        for peer in config.voters.iter().filter(|peer| *peer != self.me) {
+            if self.is_pre_candidate() {
+                out.send(peer, Message::RequestPreVote { term: self.term + 1, last_index, last_term });
+            } else {
+                self.send_durable(peer, Message::RequestVote { term: self.term, last_index, last_term }, out);
+            }
+        }
+    }
+
+    /// Sends what depends on everything that this node has written so far.
+    pub(crate) fn send_durable(&self, to: NodeId, message: Message<M::Command>, out: &mut Effects<Self>) {
+        match out.last_write() {
+            Some(write) if !self.writes.is_empty() => out.send_after(write, to, message),
+            _ => out.send(to, message),
+        }
+    }
+
+    /// Raft §5.4.1: of two logs, the one whose last entry has the later term is more up-to-date; if the
+    /// terms are equal, the longer one. Said in words, because comparing the index first, or asking for
+    /// both, has broken several implementations.
+    fn is_up_to_date(&self, last_term: Term, last_index: Index) -> bool {
+        last_term > self.log.last_term()
+            || (last_term == self.log.last_term() && last_index >= self.log.last_index())
+    }
+
+    /// Dissertation §9.6: a node would vote for a candidate whose log is up-to-date, unless it hears from
+    /// a leader. Nothing is promised, so nothing is written.
+    pub(crate) fn on_request_pre_vote(
+        &mut self,
+        from: NodeId,
+        term: Term,
+        last_index: Index,
+        last_term: Term,
+        out: &mut Effects<Self>,
+    ) {
+        let has_leader = self.leader().is_some();
+        let granted = term > self.term && !has_leader && self.is_up_to_date(last_term, last_index);
+        if !granted {
+            out.mark("pre-vote-refused");
+        }
+        let term = if granted { term } else { self.term };
+        out.send(from, Message::PreVote { term, granted });
+    }
+
+    /// A pre-candidate that a majority would elect stands for election.
+    pub(crate) fn on_pre_vote(
+        &mut self,
+        config: &Config,
+        from: NodeId,
+        term: Term,
+        granted: bool,
+        out: &mut Effects<Self>,
+    ) {
+        let asked = self.term + 1;
+        let Role::PreCandidate(ballot) = &mut self.role else {
+            return out.refuse("not-a-pre-candidate");
+        };
+        if granted && term != asked {
+            return out.refuse("pre-vote-for-another-term");
+        }
+        match ballot.count(config, from, granted) {
+            VoteResult::Won => self.campaign(config, out),
+            VoteResult::Lost => self.become_follower(config, None, out),
+            VoteResult::Pending => {}
+        }
+    }
+
+    /// Raft §5.2, §5.4.1 and Fig. 2: one vote per term, first come first served, for an up-to-date log.
+    pub(crate) fn on_request_vote(
+        &mut self,
+        config: &Config,
+        from: NodeId,
+        last_index: Index,
+        last_term: Term,
+        out: &mut Effects<Self>,
+    ) {
+        let free = self.vote.is_none_or(|vote| vote == from);
+        let up_to_date = self.is_up_to_date(last_term, last_index);
+        let granted = free && up_to_date;
+        if !up_to_date {
+            out.mark("vote-refused-stale-log");
+        }
+        if granted {
+            if self.is_pre_candidate() {
+                self.become_follower(config, None, out);
+            }
+            self.vote = Some(from);
+            out.set_timer(Timer::Election, config.election_timeout);
+        }
+        // Raft Fig. 2: updated on stable storage before responding.
+        self.save_vote(out);
+        self.send_durable(from, Message::Vote { term: self.term, granted }, out);
+    }
+
+    /// Raft §5.2: a candidate with the votes of a majority leads.
+    pub(crate) fn on_vote(&mut self, config: &Config, from: NodeId, granted: bool, out: &mut Effects<Self>) {
+        let Role::Candidate(ballot) = &mut self.role else {
+            return out.refuse("not-a-candidate");
+        };
+        match ballot.count(config, from, granted) {
+            VoteResult::Won => self.become_leader(config, out),
+            VoteResult::Lost => self.become_follower(config, None, out),
+            VoteResult::Pending => {}
+        }
+    }
+}
+
+impl Ballot {
+    /// Notes an answer and says where the election stands.
+    fn count(&mut self, config: &Config, from: NodeId, granted: bool) -> VoteResult {
+        let side = if granted { &mut self.granted } else { &mut self.refused };
+        side.insert(from);
+        // Raft §5.2: a majority elects.
+        vote_result(config.voters, NodeSet::EMPTY, self.granted, self.refused)
+    }
+}

@@ -1,0 +1,190 @@
+//! A small key–value store: the machine that checker, simulator and fuzzer replicate.
+//!
+//! Its promise to clients, [`KvSpec`], is written apart from it, and linearizability is judged by that.
+//! Operations have a text form for scenario files: `Get(1)`, `Put(1,7)`, `Cas(1,7,8)`. Verified by the
+//! tests below: machine against specification, text round trip.
+
+use core::fmt::{self, Debug};
+use core::str::FromStr;
+use std::collections::BTreeMap;
+
+use swarm_protocol::Specification;
+
+use crate::Machine;
+
+/// What a client of [`Kv`] asks for. Keys are `u16`, values `u64`; what was never put is absent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, wincode::SchemaWrite, wincode::SchemaRead)]
+pub enum KvOp {
+    /// Reads a key.
+    Get(u16),
+    /// Sets a key to a value.
+    Put(u16, u64),
+    /// Sets a key to the second value if it has the first.
+    Cas(u16, u64, u64),
+}
+
+/// What a client of [`Kv`] is told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum KvAnswer {
+    /// What `Get` found.
+    Value(Option<u64>),
+    /// `Put` was done.
+    Stored,
+    /// Whether `Cas` found the value that it expected, and replaced it.
+    Swapped(bool),
+}
+
+impl Debug for KvOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KvOp::Get(key) => write!(f, "Get({key})"),
+            KvOp::Put(key, value) => write!(f, "Put({key},{value})"),
+            KvOp::Cas(key, expected, new) => write!(f, "Cas({key},{expected},{new})"),
+        }
+    }
+}
+
+impl FromStr for KvOp {
+    type Err = String;
+
+    /// Reads what `Debug` prints.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused = || format!("`{text}` is not an operation: Get(k), Put(k,v), Cas(k,expected,new)");
+        let (name, arguments) =
+            text.strip_suffix(')').and_then(|text| text.split_once('(')).ok_or_else(refused)?;
+        let arguments: Vec<&str> = arguments.split(',').map(str::trim).collect();
+        let key = |text: &str| text.parse::<u16>().map_err(|_| refused());
+        let value = |text: &str| text.parse::<u64>().map_err(|_| refused());
+        match (name, &arguments[..]) {
+            ("Get", [k]) => Ok(KvOp::Get(key(k)?)),
+            ("Put", [k, v]) => Ok(KvOp::Put(key(k)?, value(v)?)),
+            ("Cas", [k, expected, new]) => Ok(KvOp::Cas(key(k)?, value(expected)?, value(new)?)),
+            _ => Err(refused()),
+        }
+    }
+}
+
+/// The store: at most 65,536 keys, because keys are `u16`.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct Kv {
+    values: BTreeMap<u16, u64>,
+}
+
+impl Kv {
+    /// The value of a key.
+    pub fn get(&self, key: u16) -> Option<u64> {
+        self.values.get(&key).copied()
+    }
+}
+
+impl Machine for Kv {
+    type Command = KvOp;
+    type Answer = KvAnswer;
+    type Spec = KvSpec;
+
+    fn apply(&mut self, command: &KvOp) -> KvAnswer {
+        match *command {
+            KvOp::Get(key) => KvAnswer::Value(self.get(key)),
+            KvOp::Put(key, value) => {
+                self.values.insert(key, value);
+                KvAnswer::Stored
+            }
+            KvOp::Cas(key, expected, new) => match self.values.get_mut(&key) {
+                Some(value) if *value == expected => {
+                    *value = new;
+                    KvAnswer::Swapped(true)
+                }
+                _ => KvAnswer::Swapped(false),
+            },
+        }
+    }
+}
+
+/// What clients of [`Kv`] are promised: an association list in plain sight, sorted so that equal states
+/// are equal.
+#[derive(Clone, Copy, Debug)]
+pub struct KvSpec;
+
+impl Specification for KvSpec {
+    type State = Vec<(u16, u64)>;
+    type Op = KvOp;
+    type Answer = KvAnswer;
+
+    fn apply(state: &mut Self::State, op: &KvOp) -> KvAnswer {
+        let (KvOp::Get(key) | KvOp::Put(key, _) | KvOp::Cas(key, ..)) = *op;
+        let before = state.iter().find(|(k, _)| *k == key).map(|(_, value)| *value);
+        let (after, answer) = match *op {
+            KvOp::Get(_) => (before, KvAnswer::Value(before)),
+            KvOp::Put(_, value) => (Some(value), KvAnswer::Stored),
+            KvOp::Cas(_, expected, new) if before == Some(expected) => (Some(new), KvAnswer::Swapped(true)),
+            KvOp::Cas(..) => (before, KvAnswer::Swapped(false)),
+        };
+        if after != before {
+            state.retain(|(k, _)| *k != key);
+            state.extend(after.map(|value| (key, value)));
+            state.sort_unstable();
+        }
+        answer
+    }
+
+    fn is_pure(op: &KvOp, answer: &KvAnswer) -> bool {
+        matches!((op, answer), (KvOp::Get(_), _) | (KvOp::Cas(..), KvAnswer::Swapped(false)))
+    }
+
+    fn key(op: &KvOp) -> Option<u64> {
+        let (KvOp::Get(key) | KvOp::Put(key, _) | KvOp::Cas(key, ..)) = *op;
+        Some(u64::from(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use swarm_protocol::Stream;
+
+    fn drawn(draw: &mut Stream) -> KvOp {
+        let (key, one, other) = (draw.below(3) as u16, draw.below(3), draw.below(3));
+        [KvOp::Get(key), KvOp::Put(key, one), KvOp::Cas(key, one, other)][draw.below(3) as usize]
+    }
+
+    #[test]
+    fn store_answers_as_promised() {
+        let mut draw = Stream::new(1, 0, 0);
+        for _ in 0..200 {
+            let (mut store, mut spec) = (Kv::default(), vec![]);
+            for _ in 0..40 {
+                let op = drawn(&mut draw);
+                assert_eq!(store.apply(&op), KvSpec::apply(&mut spec, &op), "{op:?}");
+            }
+            assert!(store.values.iter().map(|(k, v)| (*k, *v)).eq(spec));
+        }
+    }
+
+    #[test]
+    fn pure_operations_change_no_state_whatever_they_meet() {
+        let mut draw = Stream::new(2, 0, 0);
+        for _ in 0..2000 {
+            let mut state = vec![(0, draw.below(3)), (1, draw.below(3))];
+            let (op, before) = (drawn(&mut draw), state.clone());
+            let answer = KvSpec::apply(&mut state, &op);
+            assert!(!KvSpec::is_pure(&op, &answer) || state == before, "{op:?}");
+        }
+    }
+
+    #[test]
+    fn text_round_trips() {
+        fn check(kind: u8, key: u16, one: u64, other: u64) -> bool {
+            let op = [KvOp::Get(key), KvOp::Put(key, one), KvOp::Cas(key, one, other)][kind as usize % 3];
+            format!("{op:?}").parse() == Ok(op)
+        }
+        quickcheck::quickcheck(check as fn(u8, u16, u64, u64) -> bool);
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        for text in ["", "Get", "Get()", "Get(1", "Get(1,2)", "Put(1)", "Put(-1,2)", "Put(65536,1)", "get(1)"]
+        {
+            assert!(text.parse::<KvOp>().unwrap_err().contains("is not an operation"), "{text:?}");
+        }
+    }
+}

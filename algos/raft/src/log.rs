@@ -1,0 +1,346 @@
+//! The log: entries numbered from 1, kept as runs of shared batches.
+//!
+//! Appending pushes a run, truncating pops runs and shortens the last one, and a slice for an append
+//! refers to the same batches. The common questions concern the tail and cost nothing; others search the
+//! runs by bisection. A missing term is `None`, never 0: reading it as 0 once let two logs match on
+//! entries that neither had.
+//!
+//! Verified by comparison with a plain vector on random operations (below), by `log_matching`, and by
+//! the invariants asserted after every step under test.
+
+use core::hash::{Hash, Hasher};
+use std::collections::VecDeque;
+
+use crate::{Entries, Entry, Index, Run, Term};
+
+/// A sequence of entries with their terms. Index 0 is the place before the first entry; its term is 0.
+#[derive(Clone)]
+pub struct Log<C> {
+    /// Consecutive from index 1; terms never decrease.
+    runs: VecDeque<Placed<C>>,
+    /// The index of the last entry, 0 if there is none.
+    last_index: Index,
+    /// The term of the last entry, 0 if there is none.
+    last_term: Term,
+}
+
+/// A run and where it begins.
+#[derive(Clone)]
+struct Placed<C> {
+    first: Index,
+    run: Run<C>,
+}
+
+impl<C> Placed<C> {
+    const fn last(&self) -> Index {
+        self.first + self.run.count() - 1
+    }
+}
+
+impl<C> Log<C> {
+    /// The empty log.
+    pub const fn new() -> Self {
+        Log { runs: VecDeque::new(), last_index: 0, last_term: 0 }
+    }
+
+    /// The index of the last entry, 0 if there is none.
+    pub const fn last_index(&self) -> Index {
+        self.last_index
+    }
+
+    /// The term of the last entry, 0 if there is none.
+    pub const fn last_term(&self) -> Term {
+        self.last_term
+    }
+
+    /// The term of the entry at `index`; `None` if there is no such entry. The place before the first
+    /// entry has term 0.
+    pub fn term_at(&self, index: Index) -> Option<Term> {
+        if index == self.last_index {
+            return Some(self.last_term);
+        }
+        match index {
+            0 => Some(0),
+            _ if index > self.last_index => None,
+            _ => Some(self.runs[self.position(index)].run.term()),
+        }
+    }
+
+    /// The entry at `index` and its term.
+    pub fn entry(&self, index: Index) -> Option<(Term, &Entry<C>)> {
+        if index == 0 || index > self.last_index {
+            return None;
+        }
+        let placed = &self.runs[self.position(index)];
+        Some((placed.run.term(), &placed.run.entries()[(index - placed.first) as usize]))
+    }
+
+    /// The entries from `index` on that lie in one run, at most up to `last`. Walking a range takes one
+    /// call per run.
+    ///
+    /// # Panics
+    /// If there is no entry at `index`, or if `last < index`.
+    pub fn piece(&self, index: Index, last: Index) -> &[Entry<C>] {
+        assert!(0 < index && index <= last && index <= self.last_index, "no entry at {index}");
+        let placed = &self.runs[self.position(index)];
+        let end = placed.last().min(last);
+        &placed.run.entries()[(index - placed.first) as usize..=(end - placed.first) as usize]
+    }
+
+    /// All entries with their terms, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Term, &Entry<C>)> {
+        let of_run = |placed: &'_ Placed<C>| placed.run.term();
+        self.runs
+            .iter()
+            .flat_map(move |placed| placed.run.entries().iter().map(move |entry| (of_run(placed), entry)))
+    }
+
+    /// The position of the run that holds `index`, which must exist.
+    fn position(&self, index: Index) -> usize {
+        // Most questions concern the last runs.
+        let near = self.runs.len().saturating_sub(4);
+        if let Some(back) = self.runs.iter().rev().take(4).position(|placed| placed.first <= index) {
+            return self.runs.len() - 1 - back;
+        }
+        // The first `near` runs, of which the first begins at 1.
+        let (mut low, mut high) = (0, near);
+        while high - low > 1 {
+            let middle = usize::midpoint(low, high);
+            if self.runs[middle].first <= index {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// Puts a run behind the last entry.
+    ///
+    /// # Panics
+    /// If terms would decrease.
+    pub fn append(&mut self, run: Run<C>) {
+        assert!(run.term() >= self.last_term, "terms of a log never decrease");
+        let first = self.last_index + 1;
+        self.last_index += run.count();
+        self.last_term = run.term();
+        self.runs.push_back(Placed { first, run });
+    }
+
+    /// Drops every entry behind `index`.
+    pub fn truncate_after(&mut self, index: Index) {
+        while let Some(placed) = self.runs.back_mut() {
+            if placed.last() <= index {
+                break;
+            }
+            if placed.first <= index {
+                placed.run.keep(index - placed.first + 1);
+                break;
+            }
+            self.runs.pop_back();
+        }
+        self.last_index = self.runs.back().map_or(0, Placed::last);
+        self.last_term = self.runs.back().map_or(0, |placed| placed.run.term());
+    }
+
+    /// How many of the first `entries`, which would stand behind `prev`, this log already has: same
+    /// index and same term.
+    pub fn known(&self, prev: Index, entries: &Entries<C>) -> u64 {
+        let mut known = 0;
+        for run in entries.runs() {
+            // Within a run the term is the same, and terms of a log never decrease: the entries that
+            // agree are a prefix of the run, and where the last agrees, so do all (`log_matching`).
+            let first = prev + known + 1;
+            let mut agreeing = 0;
+            if self.term_at(first + run.count() - 1) == Some(run.term())
+                && self.term_at(first) == Some(run.term())
+            {
+                agreeing = run.count();
+            } else {
+                while agreeing < run.count() && self.term_at(first + agreeing) == Some(run.term()) {
+                    agreeing += 1;
+                }
+            }
+            known += agreeing;
+            if agreeing < run.count() {
+                break;
+            }
+        }
+        known
+    }
+
+    /// The greatest index up to `index` whose term is at most `term`: where two logs that differ at
+    /// `index` may agree at the latest. Index 0 always may. Costs one comparison per run passed.
+    pub fn last_at_most(&self, index: Index, term: Term) -> Index {
+        let index = index.min(self.last_index);
+        self.runs
+            .iter()
+            .rev()
+            .skip_while(|placed| placed.first > index)
+            .find(|placed| placed.run.term() <= term)
+            .map_or(0, |placed| placed.last().min(index))
+    }
+}
+
+impl<C: Clone> Log<C> {
+    /// At most `count_max` entries from `index` on, sharing the batches. Allocates only if they lie in
+    /// more than one run.
+    pub fn slice(&self, index: Index, count_max: u64) -> Entries<C> {
+        if index == 0 || index > self.last_index || count_max == 0 {
+            return Entries::none();
+        }
+        let position = self.position(index);
+        let placed = &self.runs[position];
+        let run = placed.run.part(index - placed.first, count_max);
+        let mut open = count_max - run.count();
+        if open == 0 || position + 1 == self.runs.len() {
+            return run.into();
+        }
+        let mut runs = vec![run];
+        for placed in self.runs.range(position + 1..) {
+            if open == 0 {
+                break;
+            }
+            let run = placed.run.part(0, open);
+            open -= run.count();
+            runs.push(run);
+        }
+        Entries::from_runs(runs)
+    }
+}
+
+impl<C> Default for Log<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<C: PartialEq> PartialEq for Log<C> {
+    fn eq(&self, other: &Self) -> bool {
+        self.last_index == other.last_index && self.iter().eq(other.iter())
+    }
+}
+
+impl<C: Eq> Eq for Log<C> {}
+
+impl<C: Hash> Hash for Log<C> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.last_index);
+        for (term, entry) in self.iter() {
+            state.write_u64(term);
+            entry.hash(state);
+        }
+    }
+}
+
+/// Prints as `[NoOp@1 Put(1,7)@2]`: entry and term.
+impl<C: core::fmt::Debug> core::fmt::Debug for Log<C> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("[")?;
+        for (position, (term, entry)) in self.iter().enumerate() {
+            write!(f, "{}{entry:?}@{term}", if position == 0 { "" } else { " " })?;
+        }
+        f.write_str("]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{digest_of, entries_cut, plain};
+    use swarm_protocol::Stream;
+
+    /// A log and the plain vector that it should behave like.
+    fn random_log(seed: u64, length: u64) -> (Log<u8>, Vec<(Term, u8)>) {
+        let mut draw = Stream::new(seed, 0, 0);
+        let (mut log, mut model, mut term) = (Log::new(), vec![], 1);
+        while (model.len() as u64) < length {
+            if draw.happens(150_000) {
+                let index = draw.below(model.len() as u64 + 1);
+                log.truncate_after(index);
+                model.truncate(index as usize);
+            }
+            term += draw.below(2);
+            let more: Vec<_> = (0..=draw.below(4)).map(|_| (term, draw.below(3) as u8)).collect();
+            for run in entries_cut(&more, draw.draw()).runs() {
+                log.append(run.clone());
+            }
+            model.extend(more);
+        }
+        (log, model)
+    }
+
+    #[test]
+    fn log_behaves_like_a_vector() {
+        for seed in 0..200 {
+            let (log, model) = random_log(seed, seed % 40);
+            let last = model.len() as Index;
+            assert_eq!(log.last_index(), last);
+            assert_eq!(log.last_term(), model.last().map_or(0, |(term, _)| *term));
+            assert_eq!(log.term_at(0), Some(0));
+            assert_eq!(log.term_at(last + 1), None);
+            assert_eq!(log.term_at(u64::MAX), None);
+            for index in 1..=last {
+                let (term, command) = model[index as usize - 1];
+                assert_eq!(log.term_at(index), Some(term), "seed {seed}, index {index}");
+                assert_eq!(log.entry(index), Some((term, &Entry::Command(command))));
+                for count in [1, 3, 99] {
+                    let end = (index as usize - 1 + count).min(model.len());
+                    assert_eq!(plain(&log.slice(index, count as u64)), model[index as usize - 1..end]);
+                }
+                let mut walked = 0;
+                while index + walked <= last {
+                    walked += log.piece(index + walked, last).len() as u64;
+                }
+                assert_eq!(index + walked, last + 1);
+            }
+            for (index, term) in (0..=last + 2).flat_map(|index| (0..9).map(move |term| (index, term))) {
+                let plain = (1..=index.min(last)).rev().find(|i| model[*i as usize - 1].0 <= term);
+                assert_eq!(log.last_at_most(index, term), plain.unwrap_or(0), "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn known_entries_are_the_agreeing_prefix() {
+        for seed in 0..400 {
+            let (log, model) = random_log(seed, seed % 20);
+            let mut draw = Stream::new(seed, 1, 0);
+            let prev = draw.below(model.len() as u64 + 1);
+            let mut other = model[prev as usize..].to_vec();
+            let (mut term, change) = (0, draw.below(8) as usize);
+            for (position, entry) in other.iter_mut().enumerate() {
+                entry.0 += u64::from(position >= change);
+                term = entry.0;
+            }
+            other.extend((0..draw.below(3)).map(|_| (term + 1, 0)));
+            let agreeing = other.iter().zip(&model[prev as usize..]).take_while(|(a, b)| a.0 == b.0).count();
+            assert_eq!(log.known(prev, &entries_cut(&other, draw.draw())), agreeing as u64, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn equal_content_is_equal_however_it_was_cut() {
+        let content = [(1, 1), (1, 2), (2, 3), (2, 4)];
+        let log = |cut| {
+            let mut log = Log::new();
+            entries_cut(&content, cut).runs().iter().for_each(|run| log.append(run.clone()));
+            log
+        };
+        assert_eq!(log(0), log(0b1010));
+        assert_eq!(digest_of(&log(0)), digest_of(&log(0b1010)));
+        let mut shorter = log(0);
+        shorter.truncate_after(3);
+        assert_ne!(log(0), shorter);
+        assert_eq!(format!("{shorter:?}"), "[1@1 2@1 3@2]");
+    }
+
+    #[test]
+    #[should_panic(expected = "never decrease")]
+    fn terms_never_decrease() {
+        let mut log = Log::new();
+        for run in entries_cut(&[(2, 0), (1, 0)], 0).runs() {
+            log.append(run.clone());
+        }
+    }
+}

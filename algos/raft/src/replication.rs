@@ -1,0 +1,244 @@
+//! Log replication (Raft §5.3, §5.4.2): leader and follower side.
+//!
+//! A leader replicates in parallel with its own write (dissertation §10.2.1) and pipelines: once it knows
+//! where a follower's log agrees with its own, it sends on without waiting. The window is the distance
+//! between what is sent and what is acknowledged, so that no counter can leak. A lost append shows as a
+//! conflict at the next one, at the latest at the next heartbeat. The commit index rides on appends.
+
+use std::sync::Arc;
+
+use swarm_protocol::quorum::commit_index;
+use swarm_protocol::{Delay, Effects, NodeId, NodeSet};
+
+use crate::state::{Pace, Progress, Role, Written};
+use crate::{Config, Entries, Index, Log, Machine, Message, Raft, Record, Run, Term, Timer};
+
+impl<M: Machine> Raft<M> {
+    // The leader's side.
+
+    /// Raft §5.2: a leader that is idle says that it is there. The same message finds appends that were
+    /// lost, and brings the commit index.
+    pub(crate) fn on_heartbeat_timeout(&mut self, config: &Config, out: &mut Effects<Self>) {
+        let Role::Leader { progress } = &mut self.role else {
+            return out.refuse("not-a-leader");
+        };
+        out.set_timer(Timer::Heartbeat, Delay::exactly(config.heartbeat_interval));
+        for peer in config.voters.iter().filter(|peer| *peer != self.me) {
+            let progress = &mut progress[peer.index()];
+            if let Pace::Probe { sent } = &mut progress.pace {
+                *sent = false; // The probe, or its answer, may be lost.
+            }
+            out.send(peer, progress.next_append(config, self.term, self.commit, &self.log));
+        }
+    }
+
+    /// Moves the proposals into the log and to the disk, in batches that everybody shares.
+    pub(crate) fn seal_proposals(&mut self, config: &Config, out: &mut Effects<Self>) {
+        while !self.proposals.is_empty() {
+            let count = self.proposals.len().min(config.batch_entries_max as usize);
+            let batch: Arc<[_]> = self.proposals.drain(..count).collect();
+            self.append_entries(Run::new(self.term, batch).into(), out);
+        }
+    }
+
+    /// Sends every follower what its window allows.
+    pub(crate) fn send_appends(&mut self, config: &Config, out: &mut Effects<Self>) {
+        let Role::Leader { progress } = &mut self.role else { return };
+        for peer in config.voters.iter().filter(|peer| *peer != self.me) {
+            let progress = &mut progress[peer.index()];
+            while progress.next <= self.log.last_index() && progress.window(config) > 0 {
+                out.send(peer, progress.next_append(config, self.term, self.commit, &self.log));
+            }
+        }
+    }
+
+    /// A follower's log agrees with this leader's up to `matched`, durably.
+    pub(crate) fn on_appended(
+        &mut self,
+        config: &Config,
+        from: NodeId,
+        matched: Index,
+        out: &mut Effects<Self>,
+    ) {
+        let Role::Leader { progress } = &mut self.role else {
+            return out.refuse("not-a-leader");
+        };
+        if matched > self.log.last_index() {
+            return out.refuse("acknowledges-what-was-not-sent");
+        }
+        let progress = &mut progress[from.index()];
+        if matched + 1 >= progress.next {
+            progress.pace = Pace::Pipeline;
+        }
+        progress.next = progress.next.max(matched + 1);
+        if matched > progress.matched {
+            progress.matched = matched;
+            self.advance_commit(config);
+        }
+    }
+
+    /// A follower has nothing that agrees at `prev_index`: go back. Raft §5.3 (end): a hint from the
+    /// follower skips whole terms, on both sides, instead of one entry per message.
+    pub(crate) fn on_conflict(
+        &mut self,
+        from: NodeId,
+        prev_index: Index,
+        hint_index: Index,
+        hint_term: Term,
+        out: &mut Effects<Self>,
+    ) {
+        let Role::Leader { progress } = &mut self.role else {
+            return out.refuse("not-a-leader");
+        };
+        let progress = &mut progress[from.index()];
+        let current = match progress.pace {
+            Pace::Probe { .. } => prev_index == progress.next - 1,
+            Pace::Pipeline => prev_index < progress.next,
+        };
+        if prev_index <= progress.matched || !current {
+            return out.refuse("conflict-of-the-past");
+        }
+        let agree_at_most = self.log.last_at_most(hint_index.min(prev_index - 1), hint_term);
+        if agree_at_most < prev_index - 1 {
+            out.mark("conflict-hint-used");
+        }
+        progress.next = agree_at_most.max(progress.matched) + 1;
+        progress.pace = Pace::Probe { sent: false };
+    }
+
+    /// Commits what a majority holds durably, this node among them only as far as its own disk is.
+    #[inline]
+    pub(crate) fn advance_commit(&mut self, config: &Config) {
+        let Role::Leader { progress } = &self.role else { return };
+        let held = commit_index(config.voters, NodeSet::EMPTY, |node| {
+            if node == self.me { self.durable } else { progress[node.index()].matched }
+        });
+        // Raft §5.4.2: only entries of the leader's term are committed by counting.
+        let own_term = self.log.term_at(held) == Some(self.term);
+        if held > self.commit && own_term {
+            self.commit = held;
+        }
+    }
+
+    // The follower's side.
+
+    /// Raft Fig. 2, AppendEntries: takes the entries of this term's leader.
+    pub(crate) fn on_append(
+        &mut self,
+        config: &Config,
+        from: NodeId,
+        prev: (Index, Term),
+        leader_commit: Index,
+        entries: Entries<M::Command>,
+        out: &mut Effects<Self>,
+    ) {
+        match self.role {
+            Role::Follower { leader: Some(leader), .. } if leader == from => {}
+            Role::Follower { leader: Some(_), .. } | Role::Leader { .. } => {
+                return out.refuse("second-leader-of-a-term");
+            }
+            // Raft §5.2: a candidate that hears from the leader of its term follows it.
+            _ => self.become_follower(config, Some(from), out),
+        }
+        let (prev_index, prev_term) = prev;
+        // Raft Fig. 2, AppendEntries 2: refuse unless there is an entry at prev_index of term prev_term.
+        let consistent = self.log.term_at(prev_index) == Some(prev_term);
+        if !consistent {
+            out.mark("append-conflict");
+            out.set_timer(Timer::Election, config.election_timeout);
+            let hint_index = self.log.last_at_most(prev_index, prev_term);
+            let hint_term = self.log.term_at(hint_index).unwrap_or(0);
+            return out.send(from, Message::Conflict { term: self.term, prev_index, hint_index, hint_term });
+        }
+        let known = self.log.known(prev_index, &entries);
+        let (agreed, last_new) = (prev_index + known, prev_index + entries.count());
+        // Raft Fig. 2, AppendEntries 3: an entry that conflicts with a new one goes, with all behind it.
+        let conflict = agreed < last_new && agreed < self.log.last_index();
+        if conflict && agreed < self.commit {
+            return out.refuse("conflict-below-commit");
+        }
+        if conflict {
+            self.truncate_after(agreed, out);
+        }
+        // Raft Fig. 2, AppendEntries 4: append what is not there yet.
+        if agreed < last_new {
+            self.append_entries(entries.skip(known), out);
+        }
+        let Role::Follower { verified, ack_due, .. } = &mut self.role else { return };
+        *verified = last_new.max(*verified);
+        *ack_due = true;
+        // Raft Fig. 2, AppendEntries 5: commit up to the last *new* entry. What lies behind it may still
+        // differ from the leader's log.
+        let safe = leader_commit.min(*verified);
+        self.commit = self.commit.max(safe);
+    }
+
+    /// Acknowledges all appends since the last flush at once, when they are durable.
+    pub(crate) fn acknowledge(&mut self, config: &Config, out: &mut Effects<Self>) {
+        let Role::Follower { leader: Some(leader), verified, ack_due: true } = self.role else { return };
+        out.set_timer(Timer::Election, config.election_timeout);
+        // Raft Fig. 2: updated on stable storage before responding.
+        self.send_durable(leader, Message::Appended { term: self.term, matched: verified }, out);
+        self.role = Role::Follower { leader: Some(leader), verified, ack_due: false };
+    }
+
+    // Both sides.
+
+    /// Puts entries behind the last one, here and on disk.
+    fn append_entries(&mut self, entries: Entries<M::Command>, out: &mut Effects<Self>) {
+        let first = self.log.last_index() + 1;
+        for run in entries.runs() {
+            self.log.append(run.clone());
+        }
+        let write = out.persist(Record::Append { first, entries });
+        self.writes.push(write, Written::Log(self.log.last_index()));
+    }
+
+    /// Drops the entries behind `index`, here and on disk. Writes on their way no longer stand for what
+    /// is dropped: their completion must not be credited to whatever will stand there instead.
+    fn truncate_after(&mut self, index: Index, out: &mut Effects<Self>) {
+        assert!(index >= self.commit, "truncation after {index} drops committed entries");
+        out.mark("log-truncated");
+        self.log.truncate_after(index);
+        self.durable = self.durable.min(index);
+        for written in self.writes.iter_mut() {
+            if let Written::Log(last) = written {
+                *last = index.min(*last);
+            }
+        }
+        let write = out.persist(Record::Truncate { after: index });
+        self.writes.push(write, Written::Cut);
+    }
+}
+
+impl Progress {
+    /// How many more entries may be sent now.
+    #[inline]
+    pub(crate) fn window(&self, config: &Config) -> u64 {
+        match self.pace {
+            Pace::Probe { sent } => u64::from(!sent) * config.in_flight_entries_max,
+            Pace::Pipeline => config.in_flight_entries_max.saturating_sub(self.next - 1 - self.matched),
+        }
+    }
+
+    /// The append that the follower needs next, as far as its window allows, without entries if there are
+    /// none to send; notes it as sent.
+    #[inline]
+    fn next_append<C: Clone>(
+        &mut self,
+        config: &Config,
+        term: Term,
+        commit: Index,
+        log: &Log<C>,
+    ) -> Message<C> {
+        let count_max = self.window(config).min(u64::from(config.append_entries_max));
+        let entries = log.slice(self.next, count_max);
+        let prev_index = self.next - 1;
+        let prev_term = log.term_at(prev_index).expect("a leader holds what precedes its next append");
+        match &mut self.pace {
+            Pace::Probe { sent } => *sent = true,
+            Pace::Pipeline => self.next += entries.count(),
+        }
+        Message::Append { term, prev_index, prev_term, commit, entries }
+    }
+}

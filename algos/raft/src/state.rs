@@ -1,0 +1,379 @@
+//! The state of one Raft node (Raft Fig. 2) and its changes of role.
+//!
+//! Each role keeps only what it needs, so that two nodes that will behave alike compare equal. Equality
+//! and hash cover logical content; what is derived or counted is left out. Verified by
+//! [`Raft::check_invariants`] after every step under test.
+
+use core::fmt::{self, Debug};
+use core::hash::{Hash, Hasher};
+use std::collections::VecDeque;
+
+use swarm_protocol::{Effects, NodeId, NodeSet, OpId, Outstanding};
+
+use crate::log::Log;
+use crate::{Answer, Config, Entry, Index, Machine, Record, Term, Timer};
+
+/// One node of a Raft cluster that replicates `M`.
+#[derive(Clone)]
+pub struct Raft<M: Machine> {
+    pub(crate) me: NodeId,
+    /// The latest term this node has seen; never decreases.
+    pub(crate) term: Term,
+    /// Whom this node voted for in `term`; cleared by `enter_term` alone.
+    pub(crate) vote: Option<NodeId>,
+    /// The term and vote that were last handed to the disk: equal to `term` and `vote` between steps.
+    pub(crate) saved: (Term, Option<NodeId>),
+    pub(crate) role: Role,
+    pub(crate) log: Log<M::Command>,
+    /// The last entry of the present log that is known to be durable here.
+    pub(crate) durable: Index,
+    /// What is on its way to the disk.
+    pub(crate) writes: Outstanding<Written>,
+    /// The last entry known to be committed: `applied <= commit <= log.last_index()`.
+    pub(crate) commit: Index,
+    /// The last entry applied to the machine; equal to `commit` between steps.
+    pub(crate) applied: Index,
+    pub(crate) machine: M,
+    /// Entries that a leader has taken and not yet put into its log, in order.
+    pub(crate) proposals: Vec<Entry<M::Command>>,
+    /// Where the commands of clients that wait for an answer stand, by ascending index: in the log, or,
+    /// beyond its end, among the proposals. Empty unless leader.
+    pub(crate) waiting: VecDeque<(Index, OpId)>,
+    /// The disk has failed or cannot be trusted: the node does nothing any more.
+    pub(crate) halted: bool,
+}
+
+/// What a node is at present.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    /// Follows a leader, or waits for one.
+    Follower {
+        /// Who leads `term`, as far as this node knows and has lately heard.
+        leader: Option<NodeId>,
+        /// The last entry known to agree with the log of the leader of `term`.
+        verified: Index,
+        /// An acknowledgement of `verified` leaves with the next flush.
+        ack_due: bool,
+    },
+    /// Asks whether it would be elected.
+    PreCandidate(Ballot),
+    /// Stands for election in `term`.
+    Candidate(Ballot),
+    /// Leads `term`.
+    Leader {
+        /// What is known of each node's log, by the node's number.
+        progress: Vec<Progress>,
+    },
+}
+
+/// Who has answered so far.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Ballot {
+    pub(crate) granted: NodeSet,
+    pub(crate) refused: NodeSet,
+}
+
+/// What a leader knows of a follower's log.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Progress {
+    /// The last entry known to agree with the leader's log and to be durable there (`matchIndex`).
+    pub(crate) matched: Index,
+    /// The first entry to send: `next > matched` (`nextIndex`).
+    pub(crate) next: Index,
+    pub(crate) pace: Pace,
+}
+
+/// How fast a leader may send to a follower.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Pace {
+    /// It is not known where the logs agree: one append at a time.
+    Probe {
+        /// An append is on its way, as far as the leader knows.
+        sent: bool,
+    },
+    /// `next` moves on as soon as an append is sent.
+    Pipeline,
+}
+
+/// What a write on its way to the disk stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Written {
+    /// Term and vote.
+    Vote(Term),
+    /// The log up to this index, less what was truncated since.
+    Log(Index),
+    /// Entries were dropped.
+    Cut,
+}
+
+impl<M: Machine> Raft<M> {
+    /// This node's name.
+    pub const fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// The latest term this node has seen.
+    pub const fn term(&self) -> Term {
+        self.term
+    }
+
+    /// Whom this node voted for in its term.
+    pub const fn vote(&self) -> Option<NodeId> {
+        self.vote
+    }
+
+    /// Whether this node leads its term.
+    pub const fn is_leader(&self) -> bool {
+        matches!(self.role, Role::Leader { .. })
+    }
+
+    /// Whether this node stands for election in its term.
+    pub const fn is_candidate(&self) -> bool {
+        matches!(self.role, Role::Candidate(_))
+    }
+
+    /// Whether this node asks if it would be elected.
+    pub const fn is_pre_candidate(&self) -> bool {
+        matches!(self.role, Role::PreCandidate(_))
+    }
+
+    /// Who leads this node's term, as far as it knows.
+    pub const fn leader(&self) -> Option<NodeId> {
+        match self.role {
+            Role::Follower { leader, .. } => leader,
+            Role::Leader { .. } => Some(self.me),
+            Role::PreCandidate(_) | Role::Candidate(_) => None,
+        }
+    }
+
+    /// The log.
+    pub const fn log(&self) -> &Log<M::Command> {
+        &self.log
+    }
+
+    /// The last entry of the present log that is known to be durable here.
+    pub const fn durable_index(&self) -> Index {
+        self.durable
+    }
+
+    /// The last entry known to be committed.
+    pub const fn commit_index(&self) -> Index {
+        self.commit
+    }
+
+    /// The last entry applied to the machine.
+    pub const fn applied_index(&self) -> Index {
+        self.applied
+    }
+
+    /// The replicated machine.
+    pub const fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// Whether the node has stopped because its disk failed or cannot be trusted.
+    pub const fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// Enters a later term. The only place that moves the term, and the only place that clears the vote:
+    /// a vote forgotten within a term is a second vote.
+    pub(crate) fn enter_term(&mut self, term: Term) {
+        assert!(term > self.term, "term {term} is not later than {}", self.term);
+        self.term = term;
+        self.vote = None; // Raft Fig. 2: votedFor belongs to currentTerm.
+    }
+
+    /// Hands term and vote to the disk if they changed since it last got them.
+    pub(crate) fn save_vote(&mut self, out: &mut Effects<Self>) {
+        if self.saved != (self.term, self.vote) {
+            self.saved = (self.term, self.vote);
+            let write = out.persist(Record::Vote { term: self.term, vote: self.vote });
+            self.writes.push(write, Written::Vote(self.term));
+        }
+    }
+
+    /// Follows `leader`, or nobody yet. From any role; within a term, the vote stays.
+    pub(crate) fn become_follower(
+        &mut self,
+        config: &Config,
+        leader: Option<NodeId>,
+        out: &mut Effects<Self>,
+    ) {
+        if self.is_leader() {
+            out.mark("leader-steps-down");
+            out.cancel_timer(Timer::Heartbeat);
+            out.set_timer(Timer::Election, config.election_timeout);
+            // Commands in the log may still be committed by a later leader: their clients are never
+            // answered. Commands that did not reach it were surely not taken.
+            for (index, id) in self.waiting.drain(..) {
+                if index > self.log.last_index() {
+                    out.answer(id, Answer::Redirect(leader));
+                }
+            }
+            self.proposals.clear();
+        }
+        // Raft §5.4.3: what is committed agrees with the log of every later leader.
+        self.role = Role::Follower { leader, verified: self.commit, ack_due: false };
+    }
+
+    /// Asks whether it would be elected, without entering a term (dissertation §9.6).
+    pub(crate) fn become_pre_candidate(&mut self) {
+        assert!(!self.is_leader(), "a leader does not stand for election");
+        self.role = Role::PreCandidate(Ballot::default());
+    }
+
+    /// Enters the next term and votes for itself (Raft §5.2).
+    pub(crate) fn become_candidate(&mut self) {
+        assert!(!self.is_leader(), "a leader does not stand for election");
+        self.enter_term(self.term + 1);
+        self.vote = Some(self.me);
+        self.role = Role::Candidate(Ballot::default());
+    }
+
+    /// Leads the term that it was elected in.
+    pub(crate) fn become_leader(&mut self, config: &Config, out: &mut Effects<Self>) {
+        assert!(self.is_candidate(), "only a candidate is elected");
+        out.mark("leader-elected");
+        let slots = config.voters.iter().last().map_or(0, |node| node.index() + 1);
+        // Raft §5.3: nextIndex starts just after the last entry.
+        let progress =
+            Progress { matched: 0, next: self.log.last_index() + 1, pace: Pace::Probe { sent: false } };
+        self.role = Role::Leader { progress: vec![progress; slots] };
+        out.cancel_timer(Timer::Election);
+        out.set_timer(Timer::Heartbeat, swarm_protocol::Delay::exactly(config.heartbeat_interval));
+        self.proposals.push(Entry::NoOp); // Raft §8: a no-op at the start of the term.
+    }
+
+    /// The index that the next proposal will have.
+    pub(crate) fn next_proposal_index(&self) -> Index {
+        self.log.last_index() + self.proposals.len() as u64 + 1
+    }
+
+    /// What must hold inside the node. Costs the number of peers, not the length of the log.
+    ///
+    /// # Panics
+    /// If a condition does not hold.
+    pub fn check_invariants(&self, config: &Config) {
+        let last = self.log.last_index();
+        assert_eq!(self.saved, (self.term, self.vote), "term and vote are on their way to the disk");
+        assert!(self.commit <= last, "committed {} of {last} entries", self.commit);
+        assert_eq!(self.applied, self.commit, "what is committed is applied in the same step");
+        assert!(self.durable <= last, "durable {} of {last} entries", self.durable);
+        assert!(self.log.last_term() <= self.term, "entry of term {} in {}", self.log.last_term(), self.term);
+        for written in self.writes.iter() {
+            if let Written::Log(index) = written {
+                assert!(*index <= last, "a write stands for {index} of {last} entries");
+            }
+        }
+        match &self.role {
+            Role::Follower { leader, verified, .. } => {
+                assert!(*leader != Some(self.me), "a follower follows another node");
+                assert!(
+                    (self.commit..=last).contains(verified),
+                    "verified {verified} lies between {} and {last}",
+                    self.commit
+                );
+            }
+            Role::PreCandidate(_) => {}
+            Role::Candidate(_) => assert_eq!(self.vote, Some(self.me), "a candidate votes for itself"),
+            Role::Leader { progress } => {
+                assert_eq!(self.vote, Some(self.me), "a leader voted for itself");
+                for node in config.voters.iter().filter(|node| *node != self.me) {
+                    let Progress { matched, next, .. } = progress[node.index()];
+                    assert!(matched < next, "{node}: matched {matched}, next {next}");
+                    assert!(next <= last + 1, "{node}: next {next} of {last} entries");
+                }
+            }
+        }
+        if !self.is_leader() {
+            assert!(self.proposals.is_empty(), "only a leader takes proposals");
+            assert!(self.waiting.is_empty(), "only a leader answers");
+        }
+        assert!(
+            self.waiting.back().is_none_or(|(index, _)| *index < self.next_proposal_index()),
+            "a client waits for a command that was not taken"
+        );
+    }
+}
+
+impl<M: Machine> PartialEq for Raft<M>
+where
+    M: PartialEq,
+    M::Command: PartialEq,
+{
+    fn eq(&self, other: &Self) -> bool {
+        // `saved` equals `(term, vote)`, and `applied` equals `commit`, between steps.
+        self.me == other.me
+            && self.term == other.term
+            && self.vote == other.vote
+            && self.role == other.role
+            && self.durable == other.durable
+            && self.commit == other.commit
+            && self.halted == other.halted
+            && self.writes == other.writes
+            && self.waiting == other.waiting
+            && self.proposals == other.proposals
+            && self.log == other.log
+            && self.machine == other.machine
+    }
+}
+
+impl<M: Machine + Eq> Eq for Raft<M> where M::Command: Eq {}
+
+impl<M: Machine + Hash> Hash for Raft<M>
+where
+    M::Command: Hash,
+{
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.me.hash(state);
+        self.term.hash(state);
+        self.vote.hash(state);
+        self.role.hash(state);
+        self.durable.hash(state);
+        self.commit.hash(state);
+        self.halted.hash(state);
+        self.writes.hash(state);
+        self.waiting.hash(state);
+        self.proposals.hash(state);
+        self.log.hash(state);
+        self.machine.hash(state);
+    }
+}
+
+/// Prints as `n0 t2 leader [NoOp@1 Put(1,7)@2] d2 c1`: durable up to 2, committed up to 1; then what is
+/// under way.
+impl<M: Machine> Debug for Raft<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} t{} ", self.me, self.term)?;
+        match &self.role {
+            Role::Follower { leader: Some(leader), verified, ack_due } => {
+                write!(f, "follows {leader} to {verified}{}", if *ack_due { ", ack due," } else { "" })?;
+            }
+            Role::Follower { leader: None, .. } => f.write_str("follower")?,
+            Role::PreCandidate(ballot) => write!(f, "pre-candidate {:?}", ballot.granted)?,
+            Role::Candidate(ballot) => write!(f, "candidate {:?}", ballot.granted)?,
+            Role::Leader { progress } => {
+                f.write_str("leader")?;
+                for (node, peer) in progress.iter().enumerate().filter(|(node, _)| *node != self.me.index()) {
+                    let probing = if peer.pace == Pace::Pipeline { "" } else { "?" };
+                    write!(f, " n{node}:{}<{}{probing}", peer.matched, peer.next)?;
+                }
+            }
+        }
+        if let Some(vote) = self.vote {
+            write!(f, " voted {vote}")?;
+        }
+        write!(f, " {:?} d{} c{}", self.log, self.durable, self.commit)?;
+        if !self.proposals.is_empty() {
+            write!(f, " proposed {:?}", self.proposals)?;
+        }
+        if !self.writes.is_empty() {
+            write!(f, " writing {:?}", self.writes.iter().collect::<Vec<_>>())?;
+        }
+        if !self.waiting.is_empty() {
+            write!(f, " waiting {:?}", self.waiting)?;
+        }
+        if self.halted { f.write_str(" halted") } else { Ok(()) }
+    }
+}

@@ -1,0 +1,251 @@
+//! The step: checks that concern all inputs, and dispatch to one function per message and per timer.
+//!
+//! The handlers are in `election` and `replication`. Verified by `tests/it/paper.rs` rule by rule, by
+//! the properties in every engine, and by a fuzz target that steps arbitrary messages.
+
+use swarm_protocol::{Effects, Input, Never, NodeId, OpId, Protocol, Reply, Service, Ticks, WriteId};
+
+use crate::record::{self, Stable};
+use crate::state::{Pace, Role, Written};
+use crate::{Answer, Config, Entry, Log, Machine, Message, Raft, Record, Timer};
+
+impl<M: Machine> Protocol for Raft<M> {
+    type Config = Config;
+    type Message = Message<M::Command>;
+    type Timer = Timer;
+    type Op = M::Command;
+    type Answer = Answer<M::Answer>;
+    type Record = Record<M::Command>;
+    type Task = Never;
+    type Outcome = Never;
+
+    fn recover(
+        config: &Config,
+        me: NodeId,
+        disk: impl Iterator<Item = Self::Record>,
+        out: &mut Effects<Self>,
+    ) -> Self {
+        let Stable { term, vote, log, damage } = Stable::replay(disk);
+        out.set_timer(Timer::Election, config.election_timeout);
+        let mut node = Raft {
+            me,
+            term,
+            vote,
+            saved: (term, vote),
+            role: Role::Follower { leader: None, verified: 0, ack_due: false },
+            durable: log.last_index(),
+            log,
+            writes: swarm_protocol::Outstanding::new(),
+            commit: 0,
+            applied: 0,
+            machine: M::default(),
+            proposals: Vec::new(),
+            waiting: std::collections::VecDeque::new(),
+            halted: false,
+        };
+        // A log of a later term than the node has seen is nobody's log.
+        let damage = damage.or((node.log.last_term() > term).then_some("disk-term-behind-log"));
+        if let Some(damage) = damage {
+            node.log = Log::new();
+            node.durable = 0;
+            node.halt(config, damage, out);
+        }
+        node
+    }
+
+    fn step(&mut self, config: &Config, _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
+        if self.halted {
+            return out.refuse("halted");
+        }
+        match input {
+            Input::Message { from, message } => self.on_message(config, from, message, out),
+            Input::Timeout(Timer::Election) => self.on_election_timeout(config, out),
+            Input::Timeout(Timer::Heartbeat) => self.on_heartbeat_timeout(config, out),
+            Input::Invoke { id, op } => self.on_invoke(config, id, op, out),
+            Input::Persisted(write) => self.on_persisted(config, write, out),
+            Input::DiskFailed(_) => self.halt(config, "disk-failed", out),
+            Input::Done(never) => match never {},
+        }
+        self.save_vote(out);
+        self.apply_committed(out);
+    }
+
+    fn flush(&mut self, config: &Config, _now: Ticks, out: &mut Effects<Self>) {
+        match self.role {
+            Role::Leader { .. } => {
+                self.seal_proposals(config, out);
+                self.send_appends(config, out);
+            }
+            Role::Follower { ack_due: true, .. } => self.acknowledge(config, out),
+            _ => {}
+        }
+    }
+
+    fn needs_flush(&self) -> bool {
+        match &self.role {
+            Role::Follower { ack_due, .. } => *ack_due,
+            Role::Leader { progress } => {
+                !self.proposals.is_empty()
+                    || progress.iter().enumerate().any(|(node, peer)| {
+                        node != self.me.index()
+                            && peer.next <= self.log.last_index()
+                            && peer.pace != Pace::Probe { sent: true }
+                    })
+            }
+            Role::PreCandidate(_) | Role::Candidate(_) => false,
+        }
+    }
+
+    fn assert_invariants(&self, config: &Config) {
+        self.check_invariants(config);
+    }
+
+    fn compact(records: &mut Vec<Self::Record>) {
+        record::compact(records);
+    }
+}
+
+impl<M: Machine> Service for Raft<M> {
+    type Spec = M::Spec;
+
+    fn reply(answer: &Self::Answer) -> Reply<M::Answer> {
+        match answer {
+            Answer::Applied(answer) => Reply::Done(answer.clone()),
+            Answer::Redirect(leader) => Reply::NotTaken(*leader),
+            Answer::Busy => Reply::NotTaken(None),
+        }
+    }
+}
+
+impl<M: Machine> Raft<M> {
+    fn on_message(
+        &mut self,
+        config: &Config,
+        from: NodeId,
+        message: Message<M::Command>,
+        out: &mut Effects<Self>,
+    ) {
+        if from == self.me || !config.voters.contains(from) {
+            return out.refuse("not-a-member");
+        }
+        if let Some(reason) = malformed(&message) {
+            return out.refuse(reason);
+        }
+        if message.term() < self.term {
+            return self.refuse_stale(from, &message, out);
+        }
+        // Raft Fig. 2, Rules for Servers: a higher term makes every server a follower of that term.
+        if message.term() > self.term && !message.is_hypothetical() {
+            self.enter_term(message.term());
+            self.become_follower(config, None, out);
+        }
+        match message {
+            Message::RequestPreVote { term, last_index, last_term } => {
+                self.on_request_pre_vote(from, term, last_index, last_term, out);
+            }
+            Message::PreVote { term, granted } => self.on_pre_vote(config, from, term, granted, out),
+            Message::RequestVote { last_index, last_term, .. } => {
+                self.on_request_vote(config, from, last_index, last_term, out);
+            }
+            Message::Vote { granted, .. } => self.on_vote(config, from, granted, out),
+            Message::Append { prev_index, prev_term, commit, entries, .. } => {
+                self.on_append(config, from, (prev_index, prev_term), commit, entries, out);
+            }
+            Message::Appended { matched, .. } => self.on_appended(config, from, matched, out),
+            Message::Conflict { prev_index, hint_index, hint_term, .. } => {
+                self.on_conflict(from, prev_index, hint_index, hint_term, out);
+            }
+            // Its only news is the term, which was dealt with above.
+            Message::Stale { .. } => {}
+        }
+    }
+
+    /// Raft §5.1: a request of a past term is refused, and the sender told the present one.
+    fn refuse_stale(&self, from: NodeId, message: &Message<M::Command>, out: &mut Effects<Self>) {
+        out.refuse("stale-term");
+        match message {
+            Message::RequestPreVote { .. } => {
+                out.send(from, Message::PreVote { term: self.term, granted: false });
+            }
+            Message::RequestVote { .. } => out.send(from, Message::Vote { term: self.term, granted: false }),
+            Message::Append { .. } => out.send(from, Message::Stale { term: self.term }),
+            _ => {}
+        }
+    }
+
+    /// `write` and all before it are durable.
+    fn on_persisted(&mut self, config: &Config, write: WriteId, out: &mut Effects<Self>) {
+        let mut voted = false;
+        for written in self.writes.persisted(write) {
+            match written {
+                Written::Vote(term) => voted |= term == self.term,
+                Written::Log(last) => self.durable = self.durable.max(last),
+                Written::Cut => {}
+            }
+        }
+        match &self.role {
+            // A candidate's only vote in its term is its own; like every vote it counts once durable.
+            Role::Candidate(_) if voted => self.on_vote(config, self.me, true, out),
+            Role::Leader { .. } => self.advance_commit(config),
+            _ => {}
+        }
+    }
+
+    /// Stops for good: after a failed write nobody knows what the disk holds (Rebello et al. 2020), and a
+    /// node that boots from half of its promises breaks the others. An operator replaces the disk.
+    fn halt(&mut self, config: &Config, reason: &'static str, out: &mut Effects<Self>) {
+        out.mark(reason);
+        self.become_follower(config, None, out);
+        out.cancel_timer(Timer::Election);
+        self.halted = true;
+    }
+
+    /// Takes a command if this node leads.
+    fn on_invoke(&mut self, config: &Config, id: OpId, command: M::Command, out: &mut Effects<Self>) {
+        if !self.is_leader() {
+            return out.answer(id, Answer::Redirect(self.leader()));
+        }
+        let index = self.next_proposal_index();
+        if index - self.commit > config.uncommitted_entries_max {
+            out.mark("busy");
+            return out.answer(id, Answer::Busy);
+        }
+        self.proposals.push(Entry::Command(command));
+        self.waiting.push_back((index, id));
+    }
+
+    /// Raft Fig. 2, Rules for Servers: what is committed is applied, in order.
+    #[inline]
+    fn apply_committed(&mut self, out: &mut Effects<Self>) {
+        if self.applied == self.commit {
+            return;
+        }
+        out.mark("command-committed");
+        while self.applied < self.commit {
+            for entry in self.log.piece(self.applied + 1, self.commit) {
+                self.applied += 1;
+                if let Entry::Command(command) = entry {
+                    let answer = self.machine.apply(command);
+                    if let Some((_, id)) = self.waiting.pop_front_if(|(index, _)| *index == self.applied) {
+                        out.answer(id, Answer::Applied(answer));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Why no correct node can have sent this message, if none can. Such a message changes nothing.
+fn malformed<C>(message: &Message<C>) -> Option<&'static str> {
+    let Message::Append { term, prev_index, prev_term, entries, .. } = message else {
+        return None;
+    };
+    if prev_index.checked_add(entries.count()).is_none_or(|last| last == u64::MAX) {
+        return Some("index-overflow");
+    }
+    let terms = entries.runs().iter().map(crate::Run::term);
+    if !core::iter::once(*prev_term).chain(terms).chain([*term]).is_sorted() {
+        return Some("terms-decrease");
+    }
+    None
+}
