@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod floor;
 pub mod hgrm;
+pub mod open_loop;
 pub mod paired;
 pub mod peers;
 pub mod recorder;
