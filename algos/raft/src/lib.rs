@@ -7,6 +7,7 @@ mod log;
 mod machine;
 mod message;
 mod payload;
+pub mod properties;
 mod record;
 mod replication;
 mod state;
