@@ -53,6 +53,21 @@ impl<T: Copy + Ord> TimerSet<T> {
         Some(timer)
     }
 
+    /// Whether a timer may be due; one comparison. If true, [`TimerSet::pop_due`] knows.
+    pub fn is_due(&self, now: Ticks) -> bool {
+        self.earliest <= now
+    }
+
+    /// The number of timers that run.
+    pub fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether no timer runs.
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
     /// The earliest deadline, if a timer runs.
     pub fn next_deadline(&self) -> Option<Ticks> {
         self.running.iter().map(|(_, deadline)| *deadline).min()

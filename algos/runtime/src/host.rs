@@ -1,0 +1,365 @@
+//! One node with what belongs to it: effects, timers, stable storage, counters. Both drivers are loops
+//! around this.
+//!
+//! A driver steps a run of inputs and then settles: flush, carry the effects out in order, sync what was
+//! appended (one sync for the whole run: group commit), let go of what waited for it, report it to the
+//! node as durable, and once more for what the node makes of that. What does not wait for a write leaves
+//! before the sync, so that replication and the own disk overlap.
+//!
+//! Verified through both drivers by `tests/it`; the order of effects, failing disks and tasks by the
+//! tests of this file.
+
+use std::io;
+
+use swarm_protocol::{
+    Choices, Effect, Effects, Input, Never, NodeId, OpId, Protocol, Stream, Ticks, WriteId,
+};
+
+use crate::counters::{Counters, Running};
+use crate::storage::Storage;
+use crate::timers::{TimerSet, pick};
+
+/// The streams of a seed, told apart by purpose.
+const CHOICES: u64 = 0x6368_6F69;
+const TIMERS: u64 = 0x7469_6D65;
+
+/// Where messages and answers go.
+pub(crate) trait Outbox<P: Protocol> {
+    /// Sends a message; false if there was no room or no such node.
+    fn send(&mut self, to: NodeId, message: P::Message) -> bool;
+    /// Answers a client; false if there was no room.
+    fn answer(&mut self, id: OpId, answer: P::Answer) -> bool;
+    /// The node is about to wait for its disk: receivers may begin with what was sent.
+    fn hand_over(&mut self) {}
+}
+
+/// What a node does with tasks: computes their outcomes.
+pub type Perform<P> = fn(<P as Protocol>::Task) -> <P as Protocol>::Outcome;
+
+/// The performer of protocols without tasks.
+pub fn no_tasks<O>(task: Never) -> O {
+    match task {}
+}
+
+/// An effect that waits for a write. All wait for the same sync, so that the write need not be kept.
+enum Held<P: Protocol> {
+    Send { to: NodeId, message: P::Message },
+    Broadcast { message: P::Message },
+    Answer { id: OpId, answer: P::Answer },
+}
+
+/// A node and its surroundings.
+pub(crate) struct Host<P: Protocol, S> {
+    me: NodeId,
+    cluster_len: u32,
+    seed: u64,
+    boots: u64,
+    node: P,
+    now: Ticks,
+    effects: Effects<P>,
+    timers: TimerSet<P::Timer>,
+    timer_choices: Choices,
+    storage: S,
+    /// The ordinal of the last write that the node asked for in this boot.
+    asked: u64,
+    /// The ordinal of the last write known to be durable, at most `asked`.
+    durable: u64,
+    /// The ordinal of the last write that the node was told has failed.
+    failed: u64,
+    /// The storage has failed and takes nothing until the next boot.
+    disk_failed: bool,
+    /// To be retired at the next sync: what makes the records superfluous must be durable first.
+    retire: Option<WriteId>,
+    /// Empty between settlements.
+    held: Vec<Held<P>>,
+    tasks: Vec<P::Task>,
+    perform: Perform<P>,
+    /// Inputs were stepped since the last settlement.
+    unsettled: bool,
+    running: Running,
+}
+
+impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
+    /// Boots a node from its storage.
+    ///
+    /// # Errors
+    /// Those of [`Storage::recover`].
+    pub(crate) fn boot(
+        config: &P::Config,
+        me: NodeId,
+        cluster_len: u32,
+        seed: u64,
+        mut storage: S,
+        perform: Perform<P>,
+    ) -> io::Result<Self> {
+        let (choices, timer_choices) = streams(seed, me, 0);
+        let mut effects = Effects::new(choices);
+        let node = P::recover(config, me, storage.recover()?.into_iter(), &mut effects);
+        Ok(Host {
+            me,
+            cluster_len,
+            seed,
+            boots: 1,
+            node,
+            now: Ticks::ZERO,
+            effects,
+            timers: TimerSet::new(),
+            timer_choices,
+            storage,
+            asked: 0,
+            durable: 0,
+            failed: 0,
+            disk_failed: false,
+            retire: None,
+            held: Vec::new(),
+            tasks: Vec::new(),
+            perform,
+            unsettled: true,
+            running: Running::default(),
+        })
+    }
+
+    /// Crashes the node and boots it from what was durable. Its clock goes on.
+    ///
+    /// # Errors
+    /// Those of [`Storage::recover`]; the node is then as it was before.
+    pub(crate) fn restart(&mut self, config: &P::Config) -> io::Result<()> {
+        let records = self.storage.recover()?;
+        let (choices, timer_choices) = streams(self.seed, self.me, self.boots);
+        self.boots += 1;
+        self.effects.reboot();
+        self.effects.set_choices(choices);
+        self.timer_choices = timer_choices;
+        self.timers.clear();
+        (self.asked, self.durable, self.failed) = (0, 0, 0);
+        (self.disk_failed, self.retire) = (false, None);
+        self.held.clear();
+        self.tasks.clear();
+        self.node = P::recover(config, self.me, records.into_iter(), &mut self.effects);
+        self.unsettled = true;
+        Ok(())
+    }
+
+    pub(crate) fn node(&self) -> &P {
+        &self.node
+    }
+
+    pub(crate) fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.running.read()
+    }
+
+    /// Whether there is something to settle.
+    pub(crate) fn unsettled(&self) -> bool {
+        self.unsettled
+    }
+
+    /// Moves the node's clock; it never goes back.
+    pub(crate) fn set_now(&mut self, now: Ticks) {
+        self.now = self.now.max(now);
+    }
+
+    /// When the next timer runs out.
+    pub(crate) fn next_deadline(&self) -> Option<Ticks> {
+        self.timers.next_deadline()
+    }
+
+    #[inline]
+    pub(crate) fn deliver(&mut self, config: &P::Config, from: NodeId, message: P::Message) {
+        self.running.totals.delivered += 1;
+        self.step(config, Input::Message { from, message });
+    }
+
+    #[inline]
+    pub(crate) fn invoke(&mut self, config: &P::Config, id: OpId, op: P::Op) {
+        self.running.totals.invoked += 1;
+        self.step(config, Input::Invoke { id, op });
+    }
+
+    #[inline]
+    fn step(&mut self, config: &P::Config, input: Input<P>) {
+        self.unsettled = true;
+        self.node.step(config, self.now, input, &mut self.effects);
+    }
+
+    /// Steps the timers that are due, and settles after each: the effects of one may stop another.
+    /// Returns how many there were. A timer that is set anew to run out at once waits for the next call.
+    pub(crate) fn fire_due(&mut self, config: &P::Config, out: &mut impl Outbox<P>) -> usize {
+        let mut fired = 0;
+        if self.timers.is_due(self.now) {
+            if self.unsettled {
+                self.settle(config, out);
+            }
+            let fired_max = self.timers.len();
+            while fired < fired_max
+                && let Some(timer) = self.timers.pop_due(self.now)
+            {
+                fired += 1;
+                self.step(config, Input::Timeout(timer));
+                self.settle(config, out);
+            }
+            self.running.totals.timeouts += fired as u64;
+        }
+        fired
+    }
+
+    /// Ends a run of inputs: all effects are carried out, and what they wait for is durable or has
+    /// failed.
+    pub(crate) fn settle(&mut self, config: &P::Config, out: &mut impl Outbox<P>) {
+        let mut failed_before = false;
+        loop {
+            if self.node.needs_flush() {
+                self.node.flush(config, self.now, &mut self.effects);
+            }
+            self.carry_out(out);
+            let mut again = false;
+            if self.asked > self.durable.max(self.failed) && !failed_before {
+                out.hand_over();
+                again = true;
+                if self.sync() {
+                    self.release(out);
+                    self.step(config, Input::Persisted(WriteId::new(self.durable)));
+                } else {
+                    // Once per settlement, so that a node that answers a failed write by another write
+                    // does not hold its driver up for ever.
+                    failed_before = true;
+                    let first = self.durable.max(self.failed) + 1;
+                    self.failed = self.asked;
+                    self.held.clear();
+                    self.step(config, Input::DiskFailed(WriteId::new(first)));
+                }
+            }
+            if !self.tasks.is_empty() {
+                again = true;
+                let mut tasks = core::mem::take(&mut self.tasks);
+                for task in tasks.drain(..) {
+                    let outcome = (self.perform)(task);
+                    self.step(config, Input::Done(outcome));
+                }
+                self.tasks = tasks;
+            }
+            if !again {
+                break;
+            }
+        }
+        self.held.clear();
+        self.unsettled = false;
+    }
+
+    /// Carries out the effects so far, holding back what waits for a write that is not durable.
+    fn carry_out(&mut self, out: &mut impl Outbox<P>) {
+        let Host { effects, running, storage, held, timers, timer_choices, .. } = self;
+        for effect in effects.drain() {
+            match effect {
+                Effect::Send { to, message, after } if waits(after, self.durable) => {
+                    held.push(Held::Send { to, message });
+                }
+                Effect::Send { to, message, after: _ } => send(running, out, to, message),
+                Effect::Broadcast { message, after } if waits(after, self.durable) => {
+                    held.push(Held::Broadcast { message });
+                }
+                Effect::Broadcast { message, after: _ } => {
+                    broadcast(running, out, self.me, self.cluster_len, message);
+                }
+                Effect::Answer { id, answer, after } if waits(after, self.durable) => {
+                    held.push(Held::Answer { id, answer });
+                }
+                Effect::Answer { id, answer, after: _ } => respond(running, out, id, answer),
+                Effect::Persist { write, record } => {
+                    self.asked = write.ordinal();
+                    if !self.disk_failed {
+                        running.totals.records += 1;
+                        self.disk_failed = storage.append(record).is_err();
+                    }
+                }
+                Effect::SetTimer { timer, delay } => {
+                    let after = pick(delay, timer_choices).as_micros();
+                    timers.set(timer, Ticks(self.now.as_micros().saturating_add(after)));
+                }
+                Effect::CancelTimer(timer) => {
+                    timers.cancel(timer);
+                }
+                Effect::Submit(task) => self.tasks.push(task),
+                Effect::Retire(before) => self.retire = self.retire.max(Some(before)),
+                Effect::Mark(label) => running.marks.count(label),
+                Effect::Refuse(reason) => running.refused.count(reason),
+            }
+        }
+    }
+
+    /// Makes the appended records durable; false if the storage has failed.
+    fn sync(&mut self) -> bool {
+        self.disk_failed = self.disk_failed || self.storage.sync().is_err();
+        if self.disk_failed {
+            self.running.totals.disk_failures += 1;
+            return false;
+        }
+        self.running.totals.syncs += 1;
+        self.durable = self.asked;
+        if let Some(before) = self.retire.take() {
+            // Records that could not be retired are superfluous, not wrong; a storage that has failed
+            // says so at the next append.
+            let _ = self.storage.retire(before);
+        }
+        true
+    }
+
+    /// Lets go of what was held back.
+    fn release(&mut self, out: &mut impl Outbox<P>) {
+        let running = &mut self.running;
+        for effect in self.held.drain(..) {
+            match effect {
+                Held::Send { to, message } => send(running, out, to, message),
+                Held::Broadcast { message } => broadcast(running, out, self.me, self.cluster_len, message),
+                Held::Answer { id, answer } => respond(running, out, id, answer),
+            }
+        }
+    }
+}
+
+/// Whether an effect has to wait, if writes up to `durable` are durable.
+#[inline]
+fn waits(after: Option<WriteId>, durable: u64) -> bool {
+    after.is_some_and(|write| write.ordinal() > durable)
+}
+
+#[inline]
+fn send<P: Protocol>(running: &mut Running, out: &mut impl Outbox<P>, to: NodeId, message: P::Message) {
+    let count = if out.send(to, message) { &mut running.totals.sent } else { &mut running.totals.dropped };
+    *count += 1;
+}
+
+#[inline]
+fn respond<P: Protocol>(running: &mut Running, out: &mut impl Outbox<P>, id: OpId, answer: P::Answer) {
+    let totals = &mut running.totals;
+    let count = if out.answer(id, answer) { &mut totals.answered } else { &mut totals.answers_dropped };
+    *count += 1;
+}
+
+/// Sends to every other node: the last gets the message itself, the others copies.
+#[inline]
+fn broadcast<P: Protocol>(
+    running: &mut Running,
+    out: &mut impl Outbox<P>,
+    me: NodeId,
+    cluster_len: u32,
+    message: P::Message,
+) {
+    if cluster_len < 2 {
+        return;
+    }
+    let last = if me.0 + 1 == cluster_len { cluster_len - 2 } else { cluster_len - 1 };
+    for to in (0..last).filter(|to| *to != me.0) {
+        send(running, out, NodeId(to), message.clone());
+    }
+    send(running, out, NodeId(last), message);
+}
+
+/// The streams that answer the choices and pick the times of one boot.
+fn streams(seed: u64, me: NodeId, boot: u64) -> (Choices, Choices) {
+    let stream = |purpose| Choices::seed(Stream::new(seed, purpose ^ u64::from(me.0) << 32, boot));
+    (stream(CHOICES), stream(TIMERS))
+}

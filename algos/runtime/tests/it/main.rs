@@ -1,0 +1,5 @@
+//! What the drivers promise, shown on a toy protocol.
+#![cfg(not(any(loom, shuttle)))]
+
+mod local;
+mod toy;
