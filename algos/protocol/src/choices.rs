@@ -59,6 +59,13 @@ impl Stream {
 pub enum Choices {
     /// A counter-based generator: simulator and runtime.
     Seed(Stream),
+    /// The same answers, noted for a trace.
+    Noted {
+        /// The generator.
+        stream: Stream,
+        /// The answers given.
+        answers: Vec<u32>,
+    },
     /// One byte per question, 0 once they are used up: fuzzer.
     Bytes {
         /// The answers, each taken modulo the number of ways.
@@ -84,6 +91,11 @@ impl Choices {
         Choices::Seed(stream)
     }
 
+    /// Answers as [`Choices::seed`] does, and notes them.
+    pub const fn noted(stream: Stream) -> Self {
+        Choices::Noted { stream, answers: Vec::new() }
+    }
+
     /// Answers by bytes.
     pub const fn bytes(bytes: Vec<u8>) -> Self {
         Choices::Bytes { bytes, used: 0 }
@@ -104,6 +116,11 @@ impl Choices {
         assert!(n > 0, "{label}: a choice needs at least one way");
         match self {
             Choices::Seed(stream) => stream.below(u64::from(n)) as u32,
+            Choices::Noted { stream, answers } => {
+                let answer = stream.below(u64::from(n)) as u32;
+                answers.push(answer);
+                answer
+            }
             Choices::Bytes { bytes, used } => match bytes.get(*used) {
                 Some(byte) => {
                     *used += 1;
@@ -129,7 +146,7 @@ impl Choices {
     pub const fn unanswered(&self) -> Option<(&'static str, u32)> {
         match self {
             Choices::Script { unanswered, .. } => *unanswered,
-            Choices::Seed(_) | Choices::Bytes { .. } => None,
+            Choices::Seed(_) | Choices::Noted { .. } | Choices::Bytes { .. } => None,
         }
     }
 }
@@ -181,6 +198,15 @@ mod tests {
             })
         }
         quickcheck::quickcheck(check as fn(u64, Vec<u8>, Vec<u8>) -> bool);
+    }
+
+    #[test]
+    fn noted_answers_are_those_of_the_seed() {
+        let (mut seed, mut noted) =
+            (Choices::seed(Stream::new(3, 0, 0)), Choices::noted(Stream::new(3, 0, 0)));
+        let drawn: Vec<_> = (2..50).map(|n| seed.choose("any", n)).collect();
+        assert!((2..50).map(|n| noted.choose("any", n)).eq(drawn.iter().copied()));
+        assert!(matches!(noted, Choices::Noted { answers, .. } if answers == drawn));
     }
 
     #[test]
