@@ -324,6 +324,10 @@ mod tests {
         assert_eq!(reader.next(&mut &good[..]), Err(refusal));
         assert_eq!(reader.finish(), Err(refusal));
         assert_eq!(FrameReader::new(LIMIT).next(&mut &[0; 100][..]), Err(FrameError::Empty));
+        let longest = stream_of(&[vec![1; LIMIT as usize]]);
+        assert!(matches!(FrameReader::new(LIMIT).next(&mut &longest[..]), Ok(Some(_))));
+        let refusal = FrameReader::new(LIMIT - 1).next(&mut &longest[..]).map(|_| ());
+        assert_eq!(refusal, Err(FrameError::TooLong { length: LIMIT as usize, limit: LIMIT - 1 }));
     }
 
     #[test]

@@ -171,6 +171,11 @@ fn what_waits_for_a_failed_write_never_leaves() {
         assert_eq!((counters.sent, counters.syncs), (1, 1));
     }
     assert!(cluster.nodes().skip(1).all(|node| node.disk_failed));
+    // A failure is reported once, not with every later input.
+    cluster.invoke(NodeId(1), OpId(2), Op::Square(2));
+    assert_eq!(settle(&mut cluster), []);
+    assert_eq!(cluster.counters_of(NodeId(1)).refused["disk-failed"], 1);
+    assert_eq!(cluster.counters_of(NodeId(1)).marks["disk-failed"], 1);
     // A restart has the durable record and no other.
     cluster.restart(NodeId(1)).unwrap();
     assert_eq!(cluster.nodes().nth(1).unwrap().numbers, [0]);

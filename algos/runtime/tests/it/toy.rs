@@ -159,6 +159,7 @@ impl Protocol for Keeper {
             }
             Input::Persisted(write) => {
                 self.durable = self.recovered + write.ordinal() as usize;
+                assert!(self.durable <= self.numbers.len(), "{write:?} was never asked for");
                 self.answer_stored(out);
             }
             Input::DiskFailed(_) => {
