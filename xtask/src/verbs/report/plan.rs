@@ -1,0 +1,224 @@
+//! What a report is made of, and which of it is stale: one table.
+//!
+//! An artifact is fresh if it names this revision, was made from a clean checkout by the very command the
+//! step would run (or by its `--full` form), and its run was not interrupted. Anything else, an unreadable
+//! file included, is run again: the mistake to avoid is a report that shows old figures as today's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::json::{self, Value};
+use crate::process::Program;
+use crate::workspace::Workspace;
+
+/// The largest artifact that is read.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// How much is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    Quick,
+    Full,
+}
+
+impl Depth {
+    const fn option(self) -> &'static str {
+        match self {
+            Depth::Quick => "--quick",
+            Depth::Full => "--full",
+        }
+    }
+}
+
+/// What git says about the checkout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Checkout {
+    /// The commit; none where git cannot tell.
+    pub(super) revision: Option<String>,
+    /// Whether files differ from it.
+    pub(super) dirty: bool,
+}
+
+impl Checkout {
+    pub(super) fn look(workspace: &Workspace) -> Checkout {
+        let git = |words: &[&str]| Program::new(["git"].iter().chain(words).copied()).ask(&workspace.root);
+        let revision = git(&["rev-parse", "HEAD"]).map(|line| line.trim().to_owned());
+        let dirty = git(&["status", "--porcelain"]).is_none_or(|lines| !lines.trim().is_empty());
+        Checkout { revision, dirty }
+    }
+
+    pub(super) fn shown(&self) -> String {
+        match (&self.revision, self.dirty) {
+            (None, _) => "no git revision: everything counts as stale".to_owned(),
+            (Some(revision), true) => {
+                format!("revision {revision}, with changes: everything counts as stale")
+            }
+            (Some(revision), false) => format!("revision {revision}"),
+        }
+    }
+}
+
+/// One run of one verb.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    /// For people: `verify raft`.
+    pub(super) name: String,
+    /// The command line after `cargo xtask`.
+    pub(super) words: Vec<String>,
+    /// The file it leaves, below the folder of artifacts.
+    artifact: PathBuf,
+}
+
+/// The steps of a report, the most telling first.
+pub(super) fn steps(algorithms: &[String], targets: &[String], depth: Depth) -> Vec<Step> {
+    // Verb, names, the subject of its artifact.
+    let mut table: Vec<(&str, Option<&str>, String)> = Vec::new();
+    for verb in ["verify", "simulate", "zoo"] {
+        table.extend(algorithms.iter().map(|name| (verb, Some(name.as_str()), name.clone())));
+    }
+    table.extend(targets.iter().map(|name| ("fuzz", Some(name.as_str()), name.replace('_', "-"))));
+    table.push(("compare", None, "raft".to_owned()));
+    table.extend(algorithms.iter().map(|name| ("latency", Some(name.as_str()), name.clone())));
+    let step = |(verb, name, subject): (&str, Option<&str>, String)| {
+        let words = [Some(verb), name, Some(depth.option())].into_iter().flatten().map(str::to_owned);
+        Step {
+            name: [Some(verb), name].into_iter().flatten().collect::<Vec<_>>().join(" "),
+            words: words.collect(),
+            artifact: Path::new(verb).join(format!("{subject}.json")),
+        }
+    };
+    table.into_iter().map(step).collect()
+}
+
+impl Step {
+    /// What a reader types to do the same.
+    pub(super) fn command(&self) -> String {
+        format!("cargo xtask {}", self.words.join(" "))
+    }
+
+    /// Why it must be run again; none if what it would leave is there.
+    pub(super) fn stale(&self, artifacts: &Path, checkout: &Checkout, depth: Depth) -> Option<String> {
+        let Some(revision) = checkout.revision.as_deref().filter(|_| !checkout.dirty) else {
+            return Some("the checkout is no clean revision".to_owned());
+        };
+        let path = artifacts.join(&self.artifact);
+        let text = match fs::metadata(&path) {
+            Ok(file) if file.len() <= BYTES_MAX => fs::read_to_string(&path),
+            Ok(_) => return Some("its artifact is too large to read".to_owned()),
+            Err(_) => return Some("there is no artifact".to_owned()),
+        };
+        match text.map_err(|_| ()).and_then(|text| json::read(&text).map_err(|_| ())) {
+            Ok(artifact) => self.outdated(&artifact, revision, depth),
+            Err(()) => Some("its artifact is unreadable".to_owned()),
+        }
+    }
+
+    fn outdated(&self, artifact: &Value, revision: &str, depth: Depth) -> Option<String> {
+        let text = |field: &str| artifact.get(field).and_then(Value::text).unwrap_or_default();
+        let full = self.command().replace(Depth::Quick.option(), Depth::Full.option());
+        let wanted = [Some(full), (depth == Depth::Quick).then(|| self.command())];
+        let reason = if text("revision") != revision {
+            "its artifact is of another revision"
+        } else if artifact.get("dirty") != Some(&Value::Switch(false)) {
+            "its artifact was made with uncommitted changes"
+        } else if !["passed", "failed"].contains(&text("outcome")) {
+            "its run did not end"
+        } else if !wanted.iter().flatten().any(|command| command == text("command")) {
+            "its artifact was made by another command"
+        } else {
+            return None;
+        };
+        Some(reason.to_owned())
+    }
+
+    /// The artifact that a run begun then should have left and has not.
+    pub(super) fn unwritten(&self, artifacts: &Path, begun: SystemTime) -> Option<PathBuf> {
+        let path = artifacts.join(&self.artifact);
+        // Some file systems keep times to the second only.
+        let begun = begun - std::time::Duration::from_secs(2);
+        let written = fs::metadata(&path).and_then(|file| file.modified()).is_ok_and(|time| time >= begun);
+        (!written).then_some(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLEAN: &str =
+        r#"{"revision":"abc","dirty":false,"outcome":"passed","command":"cargo xtask verify raft --quick"}"#;
+
+    fn verify_raft(depth: Depth) -> Step {
+        steps(&["raft".to_owned()], &[], depth)
+            .into_iter()
+            .find(|step| step.name == "verify raft")
+            .expect("planned")
+    }
+
+    fn outdated(artifact: &str, depth: Depth) -> Option<String> {
+        verify_raft(depth).outdated(&json::read(artifact).expect("JSON"), "abc", depth)
+    }
+
+    #[test]
+    fn every_algorithm_and_target_has_its_steps() {
+        let steps = steps(&["raft".to_owned()], &["raft_bytes".to_owned()], Depth::Quick);
+        let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["verify raft", "simulate raft", "zoo raft", "fuzz raft_bytes", "compare", "latency raft"]
+        );
+        assert_eq!(steps[0].command(), "cargo xtask verify raft --quick");
+        assert_eq!(steps[3].artifact, Path::new("fuzz/raft-bytes.json"));
+        for step in steps {
+            let words = step.words.iter().map(std::ffi::OsString::from);
+            assert!(crate::cli::parse(words).is_ok(), "{} is no command of ours", step.command());
+        }
+    }
+
+    #[test]
+    fn only_an_artifact_of_this_clean_revision_and_command_is_fresh() {
+        assert_eq!(outdated(CLEAN, Depth::Quick), None);
+        for (from, to) in [
+            ("abc", "abd"),
+            ("false", "true"),
+            ("\"dirty\":false,", ""),
+            ("passed", "interrupted"),
+            ("\"passed\"", r#"{"skipped":{"reason":"no compiler"}}"#),
+            ("raft --quick", "raft --quick --threads 1"),
+        ] {
+            let artifact = CLEAN.replace(from, to);
+            assert_ne!(artifact, CLEAN);
+            assert!(outdated(&artifact, Depth::Quick).is_some(), "{artifact} counts as fresh");
+        }
+        assert_eq!(outdated(&CLEAN.replace("passed", "failed"), Depth::Quick), None, "a finding is a result");
+    }
+
+    #[test]
+    fn a_full_run_serves_a_quick_report_and_not_the_other_way_round() {
+        let full = CLEAN.replace("--quick", "--full");
+        assert_eq!(outdated(&full, Depth::Quick), None);
+        assert_eq!(outdated(&full, Depth::Full), None);
+        assert!(outdated(CLEAN, Depth::Full).is_some());
+    }
+
+    #[test]
+    fn an_unclean_checkout_or_an_unreadable_file_makes_stale() {
+        let folder = std::env::temp_dir().join(format!("xtask-plan-{}", std::process::id()));
+        let step = verify_raft(Depth::Quick);
+        let clean = Checkout { revision: Some("abc".to_owned()), dirty: false };
+        let stale = |checkout: &Checkout| step.stale(&folder, checkout, Depth::Quick);
+        assert_eq!(stale(&clean).as_deref(), Some("there is no artifact"));
+        crate::process::write_whole(&folder.join("verify/raft.json"), CLEAN.as_bytes()).expect("written");
+        assert_eq!(stale(&clean), None);
+        assert!(step.unwritten(&folder, SystemTime::now()).is_none(), "it was written just now");
+        let later = SystemTime::now() + std::time::Duration::from_mins(1);
+        assert!(step.unwritten(&folder, later).is_some());
+        assert!(stale(&Checkout { dirty: true, ..clean.clone() }).is_some());
+        assert!(stale(&Checkout { revision: None, dirty: false }).is_some());
+        crate::process::write_whole(&folder.join("verify/raft.json"), &CLEAN.as_bytes()[..40])
+            .expect("written");
+        assert_eq!(stale(&clean).as_deref(), Some("its artifact is unreadable"));
+        fs::remove_dir_all(folder).expect("our own folder");
+    }
+}

@@ -1,0 +1,209 @@
+//! The stages of `cargo xtask test`: one table.
+
+use crate::process::Program;
+use crate::tools;
+use crate::workspace::Workspace;
+
+/// How many seeds are compared across builds and threads.
+const SEEDS: usize = 20;
+
+/// One stage.
+#[derive(Debug)]
+pub(super) struct Stage {
+    /// What it is called on the command line and in the results.
+    pub(super) name: &'static str,
+    /// One line on what it shows.
+    pub(super) about: &'static str,
+    /// What it cannot run without.
+    pub(super) needs: Vec<Need>,
+    /// What it does.
+    pub(super) work: Work,
+}
+
+/// What a stage does.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// All must end with 0.
+    Programs(Vec<Program>),
+    /// All must end with 0; what they print is `cargo test`'s, and every test counts.
+    Tests(Vec<Program>),
+    /// All must end with 0, and those of a group print the same.
+    SameOutput {
+        /// Groups of at least two.
+        groups: Vec<Vec<Program>>,
+        /// How many lines each must print.
+        lines: usize,
+    },
+    /// The rules of `cargo xtask tidy`.
+    Tidy,
+}
+
+/// What a machine may lack. A stage that needs it is then skipped, aloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    Rustfmt,
+    Clippy,
+    CppCompiler,
+    Git,
+}
+
+impl Need {
+    /// What is missing, with the command that installs it; none if it is there.
+    pub(super) fn lacking(self, workspace: &Workspace) -> Option<String> {
+        let (found, lacking) = match self {
+            Need::Rustfmt => (
+                tools::version(workspace, ["cargo", "fmt", "--version"]),
+                "no rustfmt (rustup component add rustfmt)",
+            ),
+            Need::Clippy => (
+                tools::version(workspace, ["cargo", "clippy", "--version"]),
+                "no clippy (rustup component add clippy)",
+            ),
+            Need::CppCompiler => (tools::cpp_compiler(workspace), "no C++ compiler (apt-get install g++)"),
+            Need::Git => (tools::version(workspace, ["git", "--version"]), "no git (apt-get install git)"),
+        };
+        found.is_none().then(|| lacking.to_owned())
+    }
+}
+
+/// All stages, the quick ones first.
+pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
+    let stage = |name, about, work| Stage { name, about, needs: Vec::new(), work };
+    let needs = |need, stage: Stage| Stage { needs: vec![need], ..stage };
+    let programs = |lines: &[&str]| Work::Programs(lines.iter().map(|line| Program::cargo(line)).collect());
+    let tests = |lines: &[&str]| Work::Tests(lines.iter().map(|line| Program::cargo(line)).collect());
+    let per_algorithm = |line: &str, options: &str| {
+        let command = |name| Program::cargo(&format!("{line} {name} {options}"));
+        Work::Programs(algorithms.iter().map(command).collect())
+    };
+    vec![
+        needs(Need::Rustfmt, stage("format", "every file is formatted", programs(&["fmt --all --check"]))),
+        needs(Need::Git, stage("tidy", "architecture arrows, names, links, no stray files", Work::Tidy)),
+        needs(
+            Need::Clippy,
+            stage("clippy", "no lint fires", programs(&["clippy --workspace --all-targets -- -D warnings"])),
+        ),
+        stage(
+            "cargo-test",
+            "unit, paper, scenario, property and documentation tests",
+            // What a passing test prints is kept, so that one which skips itself is heard.
+            tests(&["test --workspace --no-fail-fast -- --show-output"]),
+        ),
+        stage(
+            "loom",
+            "every interleaving of the runtime's parking, small",
+            Work::Tests(vec![threads("loom")]),
+        ),
+        stage("shuttle", "random interleavings of the same, larger", Work::Tests(vec![threads("shuttle")])),
+        stage(
+            "verify",
+            "small model checks, with pinned counts",
+            per_algorithm("run --release -p model-check --bin verify --", "--quick"),
+        ),
+        stage("zoo", "a fixed set of bugs is found, and its control is not", zoo(algorithms)),
+        stage(
+            "same-trace",
+            "one seed gives one trace, whatever the build and threads",
+            same_trace(algorithms),
+        ),
+        stage(
+            "corpus",
+            "corpus, regressions and random bytes through every fuzz target",
+            Work::Programs(vec![apart(Program::cargo(
+                "run --release -p fuzz --bin replay -- --executions 100000 --seed 1",
+            ))]),
+        ),
+        needs(
+            Need::CppCompiler,
+            stage(
+                "fuzz-targets",
+                "the coverage-guided binaries build",
+                programs(&["build --release -p fuzz --features libfuzzer --bins"]),
+            ),
+        ),
+        stage(
+            "bench-smoke",
+            "each bench runs once and verifies its answer",
+            programs(&["bench -p bench --bench * -- --test"]),
+        ),
+        needs(
+            Need::Clippy,
+            stage(
+                "peers",
+                "the peers build, run and verify their answers",
+                programs(&[
+                    "clippy -p bench --features peers --all-targets -- -D warnings",
+                    "bench -p bench --features peers --bench * -- --test",
+                ]),
+            ),
+        ),
+    ]
+}
+
+/// The tests of one checker of thread interleavings, in a build of their own: their `cfg` rebuilds everything.
+fn threads(checker: &str) -> Program {
+    let line = format!(
+        "test -p swarm-runtime --test {checker} --release --target-dir target/{checker} -- --show-output"
+    );
+    Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {checker}"))
+}
+
+fn zoo(algorithms: &[String]) -> Work {
+    let command =
+        |name: &String| Program::cargo("run --release -p model-check --bin zoo --").args([name, "--quick"]);
+    Work::Programs(algorithms.iter().map(command).collect())
+}
+
+fn same_trace(algorithms: &[String]) -> Work {
+    let program = |build: &str, name: &str, threads: &str| {
+        let line =
+            format!("run {build} -p model-check --bin simulate -- {name} --digest --threads {threads}");
+        apart(Program::cargo(&line).args(["--seeds", &format!("0..{SEEDS}")]))
+    };
+    let builds = [("--release", "1"), ("--release", "2"), ("", "1")];
+    let group = |name: &String| builds.iter().map(|(build, threads)| program(build, name, threads)).collect();
+    Work::SameOutput { groups: algorithms.iter().map(group).collect(), lines: SEEDS }
+}
+
+/// Keeps the artifacts of a small run from standing in for the real ones.
+fn apart(program: Program) -> Program {
+    program.env("SWARMPROOF_ARTIFACTS", "target/xtask/test/artifacts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_have_names_of_their_own_and_something_to_do() {
+        let stages = all(&["raft".to_owned()]);
+        for (i, stage) in stages.iter().enumerate() {
+            assert!(stages[..i].iter().all(|other| other.name != stage.name), "{} stands twice", stage.name);
+            match &stage.work {
+                Work::Programs(programs) | Work::Tests(programs) => {
+                    assert!(!programs.is_empty(), "{}", stage.name);
+                }
+                Work::SameOutput { groups, lines } => {
+                    assert!(!groups.is_empty() && *lines > 0, "{}", stage.name);
+                    assert!(groups.iter().all(|group| group.len() > 1), "{}", stage.name);
+                }
+                Work::Tidy => {}
+            }
+        }
+    }
+
+    #[test]
+    fn traces_are_compared_across_builds_and_threads() {
+        let names = ["gossip".to_owned(), "raft".to_owned()];
+        let Work::SameOutput { groups, .. } = same_trace(&names) else { panic!("it compares") };
+        let [gossip, raft] = groups.as_slice() else { panic!("one group per algorithm") };
+        assert!(gossip.iter().all(|program| program.shown().contains("gossip")));
+        let shown: Vec<String> = raft.iter().map(Program::shown).collect();
+        assert!(shown.iter().any(|line| !line.contains("--release")), "a debug build takes part");
+        assert!(shown.iter().any(|line| line.contains("--threads 2")), "two threads take part");
+        assert!(
+            shown.iter().all(|line| line.contains("SWARMPROOF_ARTIFACTS=target/xtask")),
+            "they keep apart"
+        );
+    }
+}

@@ -1,0 +1,44 @@
+//! `tidy`: the rules that no compiler checks. The rules are in [`crate::tidy`]; here they meet the checkout.
+
+use crate::cli::Invocation;
+use crate::exit::Exit;
+use crate::json::Object;
+use crate::tidy::{Complaint, check, tree};
+use crate::workspace::Workspace;
+
+/// Prints a line per complaint.
+pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
+    let complaints = match complaints(workspace) {
+        Ok(complaints) => complaints,
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            return Exit::Missing;
+        }
+    };
+    for complaint in &complaints {
+        if invocation.json {
+            let line =
+                Object::new().text("verb", "tidy").text("rule", complaint.rule).text("path", &complaint.path);
+            let line = line.maybe_count("line", complaint.line.map(|line| line as u64));
+            println!("{}", line.text("reason", &complaint.reason).end());
+        } else {
+            println!("{complaint}");
+        }
+    }
+    if !invocation.json {
+        println!(
+            "{}",
+            if complaints.is_empty() {
+                "tidy".to_owned()
+            } else {
+                format!("{} complaints", complaints.len())
+            }
+        );
+    }
+    if complaints.is_empty() { Exit::Fine } else { Exit::Finding }
+}
+
+/// All complaints about the checkout. An error says what cannot be looked at.
+pub(crate) fn complaints(workspace: &Workspace) -> Result<Vec<Complaint>, String> {
+    Ok(check(&tree::read(workspace)?))
+}
