@@ -13,7 +13,7 @@ use swarm_protocol::Specification;
 use crate::Machine;
 
 /// What a client of [`Kv`] asks for. Keys are `u16`, values `u64`; what was never put is absent.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, wincode::SchemaWrite, wincode::SchemaRead)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KvOp {
     /// Reads a key.
     Get(u16),

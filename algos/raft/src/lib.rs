@@ -14,6 +14,7 @@ mod state;
 mod step;
 #[cfg(test)]
 mod testing;
+pub mod wire;
 
 pub use batch::{Entries, Entry, Run};
 pub use config::{Config, ConfigError};
