@@ -63,8 +63,8 @@ pub enum Choices {
     Noted {
         /// The generator.
         stream: Stream,
-        /// The answers given.
-        answers: Vec<u32>,
+        /// The answers given, each with the number of ways.
+        answers: Vec<(u32, u32)>,
     },
     /// One byte per question, 0 once they are used up: fuzzer.
     Bytes {
@@ -118,7 +118,7 @@ impl Choices {
             Choices::Seed(stream) => stream.below(u64::from(n)) as u32,
             Choices::Noted { stream, answers } => {
                 let answer = stream.below(u64::from(n)) as u32;
-                answers.push(answer);
+                answers.push((answer, n));
                 answer
             }
             Choices::Bytes { bytes, used } => match bytes.get(*used) {
@@ -206,7 +206,9 @@ mod tests {
             (Choices::seed(Stream::new(3, 0, 0)), Choices::noted(Stream::new(3, 0, 0)));
         let drawn: Vec<_> = (2..50).map(|n| seed.choose("any", n)).collect();
         assert!((2..50).map(|n| noted.choose("any", n)).eq(drawn.iter().copied()));
-        assert!(matches!(noted, Choices::Noted { answers, .. } if answers == drawn));
+        assert!(
+            matches!(noted, Choices::Noted { answers, .. } if answers.into_iter().eq(drawn.into_iter().zip(2..)))
+        );
     }
 
     #[test]
