@@ -22,10 +22,31 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use reports::artifact::{Implementation, Role};
+
+use crate::paired::Contestant;
 use crate::workload::{Burst, Cluster, Digest, KEPT_ENTRIES_MIN};
 
 /// Leader and followers.
 const NODES: usize = 3;
+
+/// The three floors.
+pub fn contestants() -> Vec<Contestant> {
+    let named = |name, settings| Implementation::new(Role::Floor, name, env!("CARGO_PKG_VERSION"), settings);
+    vec![
+        Contestant::new(
+            named("floor share", "one shared list of handles per burst, no copy of a command"),
+            |_| Shared::<Handles>::default(),
+        ),
+        Contestant::new(named("floor slab", "one shared copy of each burst, commands end to end"), |_| {
+            Shared::<Slab>::default()
+        }),
+        Contestant::new(
+            named("floor arena", "nothing shared: commands are copied into each log and message"),
+            |load| Arena::new(load.bytes),
+        ),
+    ]
+}
 
 /// Commands of one burst as the logs hold them.
 pub trait Held {

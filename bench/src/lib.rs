@@ -7,4 +7,5 @@ pub mod open_loop;
 pub mod paired;
 pub mod peers;
 pub mod recorder;
+pub mod verdict;
 pub mod workload;

@@ -5,18 +5,16 @@
 //! every node, with one digest that all must share. Then they are timed in rounds: each round runs every
 //! shape, and within a shape every contestant once, in an order shuffled anew. What the machine does to
 //! one it then does to its neighbours, and ratios are taken round by round
-//! (`reports::artifact::Measurement::ratio`: the median with its bootstrap interval). Every timed pass is on a
-//! fresh cluster and is verified by its digests too.
+//! (`reports::artifact::Measurement::ratio`: the median with its bootstrap interval). Every pass is on a fresh
+//! cluster, warmed up, and is verified by its digests too.
 //!
 //! Verified by tests with contestants that work, lie and differ.
-
-use std::time::Duration;
 
 use reports::artifact::{Implementation, Measurement, Quantiles};
 use swarm_protocol::Stream;
 
 use crate::recorder;
-use crate::workload::{Cluster, Load, Pass, Proof, Wrong, latency, prove, throughput};
+use crate::workload::{Budget, Cluster, Load, Measured, Proof, Wrong, measure, prove};
 
 /// Leader and followers of every contestant.
 pub const NODES: u32 = 3;
@@ -26,8 +24,7 @@ pub struct Contestant {
     /// What it is, at which settings.
     pub implementation: Implementation,
     prove: Box<dyn Fn(&Load, u64) -> Result<Proof, Wrong>>,
-    throughput: Box<dyn Fn(&Load, Duration) -> Result<Pass, Wrong>>,
-    latency: Box<dyn Fn(&Load, Duration) -> Result<hdrhistogram::Histogram<u64>, Wrong>>,
+    measure: Box<dyn Fn(&Load, &Budget) -> Result<Measured, Wrong>>,
 }
 
 impl Contestant {
@@ -36,13 +33,11 @@ impl Contestant {
         implementation: Implementation,
         build: impl Fn(&Load) -> C + Clone + 'static,
     ) -> Self {
-        let builds = [build.clone(), build.clone(), build];
-        let [for_proof, for_throughput, for_latency] = builds;
+        let build_again = build.clone();
         Contestant {
             implementation,
-            prove: Box::new(move |load, commands| prove(&mut for_proof(load), load, commands)),
-            throughput: Box::new(move |load, cpu| throughput(&mut for_throughput(load), load, cpu)),
-            latency: Box::new(move |load, cpu| latency(&mut for_latency(load), load, cpu)),
+            prove: Box::new(move |load, commands| prove(&mut build(load), load, commands)),
+            measure: Box::new(move |load, budget| measure(&mut build_again(load), load, budget)),
         }
     }
 }
@@ -65,10 +60,8 @@ pub struct Plan {
     pub shapes: Vec<Shape>,
     /// Rounds, each of which runs every shape with every contestant.
     pub rounds: u32,
-    /// CPU time that a pass for throughput measures, after a fifth of it to warm up.
-    pub throughput_cpu: Duration,
-    /// CPU time that a pass for latency measures, after a fifth of it to warm up.
-    pub latency_cpu: Duration,
+    /// How long each pass lasts.
+    pub budget: Budget,
     /// Commands that each contestant proves itself with, at each shape.
     pub proof_commands: u64,
 }
@@ -174,10 +167,9 @@ pub fn run(contestants: &[Contestant], plan: &Plan, mut go_on: impl FnMut(usize,
 
 impl Entry<'_> {
     fn pass(&mut self, plan: &Plan) -> Result<(), Wrong> {
-        let pass = (self.contestant.throughput)(&self.load, plan.throughput_cpu)?;
-        self.samples.push(pass.per_cpu_second());
-        let latency = (self.contestant.latency)(&self.load, plan.latency_cpu)?;
-        self.latency.add(&latency).expect("both histograms have one range");
+        let measured = (self.contestant.measure)(&self.load, &plan.budget)?;
+        self.samples.push(measured.throughput.per_cpu_second());
+        self.latency.add(&measured.latency).expect("both histograms have one range");
         Ok(())
     }
 
@@ -216,6 +208,7 @@ mod tests {
     use crate::floor::{Arena, Handles, Shared, Slab};
     use crate::workload::{Burst, Digest};
     use reports::artifact::Role;
+    use std::time::Duration;
 
     fn named(name: &str) -> Implementation {
         Implementation::new(Role::Floor, name, "1", "")
@@ -262,8 +255,7 @@ mod tests {
             seed: 9,
             shapes: vec![Shape { bytes: 16, window: 8 }, Shape { bytes: 64, window: 64 }],
             rounds: 2,
-            throughput_cpu: Duration::from_micros(1),
-            latency_cpu: Duration::from_micros(1),
+            budget: Budget { warm_commits: 10, ..Budget::new(Duration::ZERO, Duration::ZERO) },
             proof_commands: 200,
         }
     }

@@ -4,5 +4,36 @@
 //! offers several ways, each is a variant, and the fastest counts. To object to an adapter, change the one
 //! file it lives in: every figure says which variant and version it is of.
 
+use crate::paired::Contestant;
+
 #[cfg(feature = "peer-raft-rs")]
 pub mod raft_rs;
+
+/// The features whose peers are compiled in, and those left out.
+pub fn compiled() -> (Vec<&'static str>, Vec<&'static str>) {
+    let peers = [("peer-raft-rs", cfg!(feature = "peer-raft-rs"))];
+    let (inside, outside): (Vec<_>, Vec<_>) = peers.into_iter().partition(|(_, compiled)| *compiled);
+    let names = |peers: Vec<(&'static str, bool)>| peers.into_iter().map(|(name, _)| name).collect();
+    (names(inside), names(outside))
+}
+
+/// The peers that are compiled in: every variant, or of each the ones that are fastest somewhere.
+pub fn contestants(every_variant: bool) -> Vec<Contestant> {
+    #[allow(unused_mut, reason = "without a peer there is nothing to add")]
+    let mut contestants = Vec::new();
+    #[cfg(feature = "peer-raft-rs")]
+    contestants.extend(raft_rs::contestants(every_variant));
+    let _ = every_variant;
+    contestants
+}
+
+/// Implementations that one might look for in a comparison and does not find, with the reason.
+pub const NOT_COMPARED: [&str; 7] = [
+    "omnipaxos: not Raft, and behind no adapter yet; it led the libraries at window 1 in an earlier study",
+    "yggr-core: needs a compiler of protobuf schemas to build; no adapter yet",
+    "openraft: asynchronous, needs an executor inside the measured thread; no adapter yet",
+    "etcd-io/raft, hashicorp/raft, dragonboat: written in Go, not in this process",
+    "little_raft, d-engine: own threads, timers and storage that cannot be taken out",
+    "disks and networks: logs are in memory, messages move as values in one thread, so shared batches      are never encoded",
+    "log growth: ours has no snapshots yet and keeps its whole log, peers and floors cut theirs back",
+];

@@ -8,11 +8,11 @@
 //! implementations with equal digests have done equal work.
 //!
 //! - [`prove`] runs a fixed number of *thorough* commands, of which every node reads every byte.
-//! - [`throughput`] runs for a time; nodes read a word of each command, and no clock is read per burst.
-//! - [`latency`] runs for a time and reads a clock once per burst.
+//! - [`measure`] warms up, then counts for a time in which no clock is read per burst, then takes latencies
+//!   for a time, one reading per burst; nodes read one word of each command.
 //!
-//! Throughput and latency are separate runs because reading the clock costs as much as committing dozens
-//! of commands. What is *not* measured: serialization, networks, disks. Messages move as values within
+//! Throughput and latency are apart because reading the clock costs as much as committing dozens of
+//! commands. What is *not* measured: serialization, networks, disks. Messages move as values within
 //! one thread, so this is the CPU cost of the protocol's core and of its log.
 //!
 //! Verified by tests with a cluster that works and with ones that lose, double, reorder, alter and stall.
@@ -28,15 +28,16 @@ use crate::clock::{Stopwatch, thread_cpu};
 use crate::recorder;
 
 /// How many entries each log keeps at least after they are applied, so that a slow follower could be
-/// brought up: the least that the best-known users of Raft keep by default.
-pub const KEPT_ENTRIES_MIN: u64 = 8_192;
+/// brought up: what etcd keeps (`SnapshotCatchUpEntries`).
+pub const KEPT_ENTRIES_MIN: u64 = 5_000;
 
-/// How many entries a log may hold before it must be cut back to [`KEPT_ENTRIES_MIN`].
-pub const KEPT_ENTRIES_MAX: u64 = 40_000;
+/// How many entries a log may hold before it must be cut back to [`KEPT_ENTRIES_MIN`]: etcd 3.6 cuts after
+/// 10 000 more (`--snapshot-count`).
+pub const KEPT_ENTRIES_MAX: u64 = KEPT_ENTRIES_MIN + 10_000;
 
-/// Commits between two readings of the CPU clock: 80 µs of the fastest contestant's time, of which the
-/// reading is under 1 %.
-const COMMITS_PER_READING: u64 = 8_192;
+/// Commits between two readings of the CPU clock: some 80 µs of the fastest contestant's time, of which a
+/// reading is under 1 %, and 10 ms of the slowest's.
+const COMMITS_PER_READING: u64 = 4_096;
 
 /// Pumps without any commit after which a cluster counts as stalled.
 const PUMPS_WITHOUT_COMMIT_MAX: u32 = 100_000;
@@ -315,11 +316,17 @@ impl<'a, C: Cluster> Loop<'a, C> {
         Ok(newly)
     }
 
-    /// Waits for what is in flight, and compares every node's digest with what it must be.
-    fn finish(mut self) -> Result<Digest, Wrong> {
+    /// Waits for what is in flight.
+    fn drain(&mut self) -> Result<(), Wrong> {
         while self.applied < self.proposed {
             self.pump()?;
         }
+        Ok(())
+    }
+
+    /// Waits for what is in flight, and compares every node's digest with what it must be.
+    fn finish(mut self) -> Result<Digest, Wrong> {
+        self.drain()?;
         self.cluster.settle();
         let expected = self.load.expected(self.proposed);
         match self.cluster.applied().into_iter().enumerate().find(|(_, found)| *found != expected) {
@@ -346,85 +353,110 @@ pub fn prove(cluster: &mut impl Cluster, load: &Load, commands: u64) -> Result<P
     Ok(Proof { digest, messages_per_commit: messages as f64 / commands as f64 })
 }
 
-/// Keeps the window full for `cpu` of this thread's CPU time, after a fifth of it to warm up, and counts.
-/// The clock is read once per some thousand commits.
-///
-/// # Errors
-/// If the cluster stalls, or any node applied anything but the commands handed in.
-pub fn throughput(cluster: &mut impl Cluster, load: &Load, cpu: Duration) -> Result<Pass, Wrong> {
-    let mut run = Loop::new(cluster, load);
-    let warm = thread_cpu() + cpu / 5;
-    let end = warm + cpu;
-    let mut start: Option<(u64, Duration, Instant)> = None;
-    let mut next_reading = COMMITS_PER_READING;
-    let pass = loop {
-        run.fill(u64::MAX);
-        if run.pump()? == 0 || run.applied < next_reading {
-            continue;
-        }
-        next_reading = run.applied + COMMITS_PER_READING;
-        let now = thread_cpu();
-        match start {
-            None if now >= warm => start = Some((run.applied, now, Instant::now())),
-            Some((commits, cpu, wall)) if now >= end => {
-                break Pass { commits: run.applied - commits, cpu: now - cpu, wall: wall.elapsed() };
-            }
-            _ => {}
-        }
-    };
-    run.finish()?;
-    Ok(pass)
+/// How long a measurement lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Commands committed before anything is measured, so that logs have their steady length and allocators
+    /// their memory.
+    pub warm_commits: u64,
+    /// CPU time measured for throughput.
+    pub throughput: Duration,
+    /// CPU time measured for latency.
+    pub latency: Duration,
 }
 
-/// Keeps the window full for about `cpu` of this thread's CPU time, after a fifth of it to warm up, and
-/// records how long each command took from its proposal until the leader had applied it, in nanoseconds
-/// of [`Stopwatch::for_window`]'s clock. Each figure includes one reading of that clock.
-///
-/// Commands complete in the order of the log, so a queue of start times is all the bookkeeping there is.
+impl Budget {
+    /// Enough commands for every log to have been cut back once, then these times.
+    pub const fn new(throughput: Duration, latency: Duration) -> Self {
+        Budget { warm_commits: KEPT_ENTRIES_MAX + COMMITS_PER_READING, throughput, latency }
+    }
+}
+
+/// The figures of one measurement.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Throughput, measured without a clock in the loop.
+    pub throughput: Pass,
+    /// How long each command took from its proposal until the leader had applied it, in nanoseconds of
+    /// [`Stopwatch::for_window`]'s clock, one reading of which is part of each figure.
+    pub latency: Histogram<u64>,
+}
+
+/// Keeps the window full: to warm up, then for throughput, then, after what is in flight has come back, for
+/// latency.
 ///
 /// # Errors
 /// If the cluster stalls, or any node applied anything but the commands handed in.
-pub fn latency(cluster: &mut impl Cluster, load: &Load, cpu: Duration) -> Result<Histogram<u64>, Wrong> {
-    let stopwatch = Stopwatch::for_window(load.window);
-    let mut histogram = recorder::histogram();
+pub fn measure(cluster: &mut impl Cluster, load: &Load, budget: &Budget) -> Result<Measured, Wrong> {
     let mut run = Loop::new(cluster, load);
-    // Start times of what is in flight, oldest first, with how many commands started then.
-    let mut starts: VecDeque<(u64, u64)> = VecDeque::new();
-    let (mut warm, begin) = (false, thread_cpu());
-    let mut next_reading = COMMITS_PER_READING;
-    let mut now = stopwatch.nanos();
-    loop {
-        let free = run.fill(u64::MAX);
-        if free > 0 {
-            starts.push_back((now, free));
-        }
-        let mut newly = run.pump()?;
-        if newly == 0 {
-            continue;
-        }
-        now = stopwatch.nanos();
-        while let Some((start, left)) = starts.front_mut().filter(|_| newly > 0) {
-            let taken = newly.min(*left);
-            if warm {
-                histogram.saturating_record_n(now - *start, taken);
+    run.keep_full(|run, _| run.applied < budget.warm_commits)?;
+    let throughput = run.throughput(budget.throughput)?;
+    run.drain()?;
+    let latency = run.latency(budget.latency)?;
+    run.finish()?;
+    Ok(Measured { throughput, latency })
+}
+
+impl<C: Cluster> Loop<'_, C> {
+    /// Keeps the window full while `go_on` says so, which is asked and given the thread's CPU time once per
+    /// some thousand commits. Returns the last such time.
+    fn keep_full(&mut self, mut go_on: impl FnMut(&Self, Duration) -> bool) -> Result<Duration, Wrong> {
+        loop {
+            let next_reading = self.applied + COMMITS_PER_READING;
+            while self.applied < next_reading {
+                self.fill(u64::MAX);
+                self.pump()?;
             }
-            newly -= taken;
-            *left -= taken;
-            if *left == 0 {
-                starts.pop_front();
-            }
-        }
-        if run.applied >= next_reading {
-            next_reading = run.applied + COMMITS_PER_READING;
-            let used = thread_cpu() - begin;
-            warm = used >= cpu / 5;
-            if used >= cpu + cpu / 5 {
-                break;
+            let now = thread_cpu();
+            if !go_on(self, now) {
+                return Ok(now);
             }
         }
     }
-    run.finish()?;
-    Ok(histogram)
+
+    fn throughput(&mut self, cpu: Duration) -> Result<Pass, Wrong> {
+        let (applied, wall, begin) = (self.applied, Instant::now(), thread_cpu());
+        let end = self.keep_full(|_, now| now < begin + cpu)?;
+        Ok(Pass { commits: self.applied - applied, cpu: end - begin, wall: wall.elapsed() })
+    }
+
+    /// Nothing is in flight at the start. Commands complete in the order of the log, so a queue of start
+    /// times is all the bookkeeping there is.
+    fn latency(&mut self, cpu: Duration) -> Result<Histogram<u64>, Wrong> {
+        let stopwatch = Stopwatch::for_window(self.load.window);
+        let mut histogram = recorder::histogram();
+        // Start times of what is in flight, oldest first, with how many commands started then.
+        let mut starts: VecDeque<(u64, u64)> = VecDeque::new();
+        let end = thread_cpu() + cpu;
+        let mut next_reading = self.applied + COMMITS_PER_READING;
+        let mut now = stopwatch.nanos();
+        loop {
+            let free = self.fill(u64::MAX);
+            if free > 0 {
+                starts.push_back((now, free));
+            }
+            let mut newly = self.pump()?;
+            if newly == 0 {
+                continue;
+            }
+            now = stopwatch.nanos();
+            while let Some((start, left)) = starts.front_mut().filter(|_| newly > 0) {
+                let taken = newly.min(*left);
+                histogram.saturating_record_n((now - *start).max(1), taken);
+                newly -= taken;
+                *left -= taken;
+                if *left == 0 {
+                    starts.pop_front();
+                }
+            }
+            if self.applied >= next_reading {
+                next_reading = self.applied + COMMITS_PER_READING;
+                if thread_cpu() >= end {
+                    return Ok(histogram);
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -531,16 +563,17 @@ mod tests {
     }
 
     #[test]
-    fn timed_runs_refuse_wrong_work_too() {
+    fn measurements_warm_up_and_refuse_wrong_work_too() {
         let load = Load::new(7, 64, 4);
-        let broken = || Oracle { fault: Some(Fault::LosesAtOneNode), ..Oracle::default() };
-        let soon = Duration::from_micros(10);
-        assert!(matches!(throughput(&mut broken(), &load, soon), Err(Wrong::Unequal { node: 2, .. })));
-        assert!(matches!(latency(&mut broken(), &load, soon), Err(Wrong::Unequal { node: 2, .. })));
-        let pass = throughput(&mut Oracle::default(), &load, soon).expect("nothing is wrong");
-        assert!(pass.commits >= COMMITS_PER_READING && pass.cpu > Duration::ZERO);
-        let histogram = latency(&mut Oracle::default(), &load, soon).expect("nothing is wrong");
-        assert_eq!(histogram.len() % load.window, 0, "whole bursts are recorded");
+        let budget = Budget::new(Duration::from_micros(10), Duration::from_micros(10));
+        let mut broken = Oracle { fault: Some(Fault::LosesAtOneNode), ..Oracle::default() };
+        assert!(matches!(measure(&mut broken, &load, &budget), Err(Wrong::Unequal { node: 2, .. })));
+        let mut cluster = Oracle::default();
+        let Measured { throughput, latency } =
+            measure(&mut cluster, &load, &budget).expect("nothing is wrong");
+        assert!(throughput.commits >= COMMITS_PER_READING && throughput.cpu > Duration::ZERO);
+        assert!(latency.len() >= COMMITS_PER_READING && latency.len().is_multiple_of(load.window));
+        assert!(cluster.taken >= KEPT_ENTRIES_MAX + throughput.commits + latency.len());
     }
 
     #[test]

@@ -20,6 +20,9 @@ use raft_rs::eraftpb::{Entry, EntryType, Message, MessageType};
 use raft_rs::storage::MemStorage;
 use raft_rs::{Config, RawNode, StateRole};
 
+use reports::artifact::{Implementation, Role};
+
+use crate::paired::Contestant;
 use crate::workload::{Burst, Cluster, Digest, KEPT_ENTRIES_MAX, KEPT_ENTRIES_MIN};
 
 /// The release that `Cargo.lock` pins.
@@ -60,6 +63,17 @@ impl Variant {
         settings.extend(["pre_vote", "check_quorum", "max_inflight_msgs 4096", "max_size_per_msg 1 MiB"]);
         settings.join(", ")
     }
+}
+
+/// Every variant, or those that propose in bursts, of which one is the fastest at every shape measured so far.
+pub fn contestants(every_variant: bool) -> Vec<Contestant> {
+    let contestant = |variant: Variant| {
+        let settings = variant.settings();
+        Contestant::new(Implementation::new(Role::Peer, "raft-rs", VERSION, &settings), move |_| {
+            RaftRs::new(variant)
+        })
+    };
+    Variant::ALL.into_iter().filter(|variant| every_variant || variant.burst).map(contestant).collect()
 }
 
 struct Node {
@@ -122,7 +136,7 @@ impl Node {
         let committed = light.take_committed_entries();
         self.apply(&committed);
         self.raw.advance_apply();
-        if self.applied_index > self.compacted_index + KEPT_ENTRIES_MAX {
+        if self.applied_index - self.compacted_index > KEPT_ENTRIES_MAX {
             self.compacted_index = self.applied_index - KEPT_ENTRIES_MIN;
             self.storage.wl().compact(self.compacted_index).expect("applied entries are in the log");
         }
@@ -159,6 +173,12 @@ impl RaftRs {
         cluster
     }
 
+    fn tick(&mut self) {
+        for node in &mut self.nodes {
+            node.raw.tick();
+        }
+    }
+
     fn step_proposal(&mut self, entries: Vec<Entry>) {
         let leader = &mut self.nodes[0].raw;
         let mut message = Message::default();
@@ -186,7 +206,7 @@ impl Cluster for RaftRs {
         self.pumps += 1;
         if self.pumps.is_multiple_of(PUMPS_PER_LOOK) && self.last_tick.elapsed() >= TICK {
             self.last_tick = Instant::now();
-            self.nodes.iter_mut().for_each(|node| drop(node.raw.tick()));
+            self.tick();
         }
         let before = self.nodes[0].digest.commands;
         for (node, index) in self.nodes.iter_mut().zip(0..) {
@@ -207,8 +227,10 @@ impl Cluster for RaftRs {
     fn settle(&mut self) {
         // A heartbeat is due after three ticks and brings the commit index.
         for _ in 0..10 {
-            self.nodes.iter_mut().for_each(|node| drop(node.raw.tick()));
-            (0..10).for_each(|_| drop(self.pump()));
+            self.tick();
+            for _ in 0..10 {
+                self.pump();
+            }
         }
     }
 
