@@ -148,6 +148,12 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
         &self.storage
     }
 
+    #[cfg(not(any(loom, shuttle)))]
+    pub(crate) fn into_parts(self) -> (P, S, Counters) {
+        let counters = self.running.read();
+        (self.node, self.storage, counters)
+    }
+
     pub(crate) fn counters(&self) -> Counters {
         self.running.read()
     }

@@ -10,6 +10,8 @@ pub mod parking;
 pub mod storage;
 #[doc(hidden)]
 pub mod sync;
+#[cfg(not(any(loom, shuttle)))]
+pub mod threaded;
 pub mod timers;
 pub mod wire;
 

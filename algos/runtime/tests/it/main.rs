@@ -2,4 +2,5 @@
 #![cfg(not(any(loom, shuttle)))]
 
 mod local;
+mod threaded;
 mod toy;
