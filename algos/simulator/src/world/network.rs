@@ -1,0 +1,123 @@
+//! Messages in flight: a sorted multiset with a hash that is updated, not recomputed.
+
+use core::cmp::Ordering;
+use core::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use swarm_protocol::{NodeId, Protocol};
+
+use super::Identical;
+use crate::{Slot, fingerprint::hash_of};
+
+/// One message on its way. Shared by all worlds in which it is in flight.
+pub(crate) struct Envelope<P: Protocol> {
+    pub(crate) from: NodeId,
+    pub(crate) to: Slot,
+    pub(crate) message: P::Message,
+    /// Of the fields above.
+    hash: u64,
+}
+
+/// The messages in flight. Without order between them: any may arrive next.
+pub(crate) struct Network<P: Protocol> {
+    /// Ascending by receiver, sender, message.
+    list: SmallVec<[Arc<Envelope<P>>; 8]>,
+    /// The wrapping sum of the envelopes' hashes, so that adding and removing cost one hash.
+    hash: u64,
+}
+
+const PURPOSE: u64 = 0x004e_4554;
+
+impl<P: Protocol<Message: Ord + core::hash::Hash>> Network<P> {
+    pub(crate) fn new() -> Self {
+        Network { list: SmallVec::new(), hash: 0 }
+    }
+
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(crate) fn hash_from_scratch(&self) -> u64 {
+        let hash =
+            |envelope: &Arc<Envelope<P>>| hash_of(PURPOSE, &(envelope.from, envelope.to, &envelope.message));
+        self.list.iter().map(hash).fold(0, u64::wrapping_add)
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Envelope<P>> {
+        self.list.iter().map(|envelope| &**envelope)
+    }
+
+    /// Each message once, also if several equal ones are in flight.
+    pub(crate) fn distinct(&self) -> impl Iterator<Item = &Envelope<P>> {
+        let differs_from_previous = move |&(i, envelope): &(usize, &Arc<Envelope<P>>)| {
+            i == 0 || {
+                let previous = &self.list[i - 1];
+                envelope.hash != previous.hash || compare(envelope, previous) != Ordering::Equal
+            }
+        };
+        self.list.iter().enumerate().filter(differs_from_previous).map(|(_, envelope)| &**envelope)
+    }
+
+    fn search(&self, from: NodeId, to: Slot, message: &P::Message) -> Result<usize, usize> {
+        self.list.binary_search_by(|envelope| {
+            (envelope.to, envelope.from, &envelope.message).cmp(&(to, from, message))
+        })
+    }
+
+    pub(crate) fn contains(&self, from: NodeId, to: Slot, message: &P::Message) -> bool {
+        self.search(from, to, message).is_ok()
+    }
+
+    /// Puts a message in flight; it is lost if that many are in flight already, and merges with an equal
+    /// one if asked to.
+    pub(crate) fn send(&mut self, from: NodeId, to: Slot, message: P::Message, limit: u32, equal: Identical) {
+        if self.list.len() >= limit as usize {
+            return;
+        }
+        let position = match self.search(from, to, &message) {
+            Ok(_) if equal == Identical::Merge => return,
+            Ok(position) | Err(position) => position,
+        };
+        let hash = hash_of(PURPOSE, &(from, to, &message));
+        self.hash = self.hash.wrapping_add(hash);
+        self.list.insert(position, Arc::new(Envelope { from, to, message, hash }));
+    }
+
+    /// Takes a message out; says whether it was in flight.
+    pub(crate) fn remove(&mut self, from: NodeId, to: Slot, message: &P::Message) -> bool {
+        let found = self.search(from, to, message);
+        if let Ok(position) = found {
+            let envelope = self.list.remove(position);
+            self.hash = self.hash.wrapping_sub(envelope.hash);
+        }
+        found.is_ok()
+    }
+}
+
+fn compare<P: Protocol<Message: Ord>>(a: &Envelope<P>, b: &Envelope<P>) -> Ordering {
+    (a.to, a.from, &a.message).cmp(&(b.to, b.from, &b.message))
+}
+
+impl<P: Protocol> Clone for Network<P> {
+    fn clone(&self) -> Self {
+        Network { list: self.list.clone(), hash: self.hash }
+    }
+}
+
+impl<P: Protocol<Message: Ord>> PartialEq for Network<P> {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Arc<Envelope<P>>, &Arc<Envelope<P>>)| {
+            Arc::ptr_eq(a, b) || (a.hash == b.hash && compare(a, b) == Ordering::Equal)
+        };
+        self.hash == other.hash
+            && self.list.len() == other.list.len()
+            && self.list.iter().zip(&other.list).all(same)
+    }
+}
+
+impl<P: Protocol> fmt::Debug for Envelope<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {:?}", self.from, self.to, self.message)
+    }
+}
