@@ -32,6 +32,9 @@ pub(crate) fn watch_for_interrupts() {
 /// Set for a verb that another verb started: that one passes signals on to everybody, and once is enough.
 pub(crate) const NESTED: &str = "SWARMPROOF_NESTED";
 
+/// Tells a started binary the command line it stands for, as a reader types it: `cargo xtask verify raft`.
+pub(crate) const COMMAND: &str = "SWARMPROOF_COMMAND";
+
 /// Whether somebody asked us to stop.
 pub(crate) fn interrupted() -> bool {
     SIGNALS.load(Ordering::Relaxed) > 0
@@ -105,7 +108,8 @@ impl Program {
             let plain = |letter: char| letter.is_alphanumeric() || "-_=./:,+%@".contains(letter);
             if !word.is_empty() && word.chars().all(plain) { word.clone() } else { format!("'{word}'") }
         };
-        let env = self.env.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+        let env = self.env.iter().filter(|(name, _)| name != COMMAND);
+        let env = env.map(|(name, value)| format!("{name}={}", quoted(value)));
         env.chain(self.words.iter().map(quoted)).collect::<Vec<_>>().join(" ")
     }
 

@@ -17,11 +17,10 @@ use std::path::{Path, PathBuf};
 
 use self::engine::Engine;
 use self::log::Summary;
-use super::launch::COMMAND;
 use crate::cli::Invocation;
 use crate::exit::Exit;
 use crate::json::Object;
-use crate::process::{self, Ended, Program, Stream};
+use crate::process::{self, COMMAND, Ended, Program, Stream};
 use crate::progress::{Paint, Progress, duration, painted};
 use crate::workspace::Workspace;
 
@@ -30,7 +29,7 @@ const QUICK: Limits = Limits { executions: Some(1_000_000), seconds: Some(180) }
 /// `--full`: as long as it takes to exhaust what coverage guidance finds in a night's share.
 const FULL: Limits = Limits { executions: None, seconds: Some(3600) };
 /// How long one crash is minimised, in seconds.
-const MINIMISE_SECONDS: u64 = 30;
+const MINIMISE_SECONDS: u64 = 20;
 /// libFuzzer's exit code after an interruption.
 const INTERRUPTED: i32 = 72;
 
@@ -96,6 +95,11 @@ impl Campaign<'_> {
             Limits { executions: None, seconds: None } => QUICK,
             given => given,
         }
+    }
+
+    /// A path as every child gets it, from the root: what stands in an artifact means the same elsewhere.
+    fn shown(&self, path: &Path) -> String {
+        self.workspace.shown(path)
     }
 
     fn seed(&self) -> u64 {
@@ -177,10 +181,10 @@ impl Campaign<'_> {
             return Exit::Finding;
         }
         let binary = binaries.join(target);
-        let program = Program::new([text(&binary)])
-            .args(arguments(self.limits(), self.seed(), &crashes))
-            .args([text(&corpus)])
-            .args(seeds.iter().filter(|seed| seed.is_dir()).map(|seed| text(seed)));
+        let program = Program::new([self.shown(&binary)])
+            .args(arguments(self.limits(), self.seed(), &self.shown(&crashes)))
+            .args([self.shown(&corpus)])
+            .args(seeds.iter().filter(|seed| seed.is_dir()).map(|seed| self.shown(seed)));
         let mut progress = Progress::new();
         let ended = program.run(&self.workspace.root, &Stream::Error, &Stream::File(log.clone()), || {
             progress.show(|| {
@@ -201,7 +205,10 @@ impl Campaign<'_> {
         let summary = Summary::read(
             &fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default(),
         );
-        let kept = summary.input.as_deref().and_then(|input| self.keep(target, &binary, Path::new(input)));
+        let kept = summary
+            .input
+            .as_deref()
+            .and_then(|input| self.keep(target, &binary, &self.workspace.root.join(input)));
         let exit = verdict(target, ended, &summary);
         self.print(target, ended, &summary, exit, kept.as_deref(), &log);
         let recorded = self.record(target, &log, kept.as_deref());
@@ -213,6 +220,14 @@ impl Campaign<'_> {
         let original = fs::read(input).ok()?;
         let mut smallest = original.clone();
         let kind = input.file_name()?.to_str()?.split('-').next()?.to_owned();
+        let place = |bytes: &[u8]| {
+            let name = format!("{kind}-{:016x}", fnv1a(bytes));
+            self.workspace.root.join("fuzz/regressions").join(target).join(name)
+        };
+        if place(&original).is_file() {
+            // A regression that still crashes.
+            return Some(place(&original));
+        }
         if kind == "crash" {
             let steps = self.workspace.target.join("fuzz/minimised").join(target);
             fresh(&steps).ok()?;
@@ -222,19 +237,18 @@ impl Campaign<'_> {
             );
             let log = self.workspace.target.join("fuzz/logs").join(format!("{target}.minimise.log"));
             remove(&log).ok()?;
-            let program = Program::new([text(binary)]).args([
+            let program = Program::new([self.shown(binary)]).args([
                 "-minimize_crash=1".to_owned(),
                 format!("-max_total_time={MINIMISE_SECONDS}"),
-                format!("-artifact_prefix={}/", steps.display()),
-                text(input),
+                format!("-artifact_prefix={}/", self.shown(&steps)),
+                self.shown(input),
             ]);
             // libFuzzer says both "done" and "cannot get smaller" by various codes: what counts is what it left.
             let _ = program.run(&self.workspace.root, &Stream::File(log.clone()), &Stream::File(log), || ());
             let left = fs::read_dir(&steps).ok()?.flatten().filter_map(|entry| fs::read(entry.path()).ok());
             smallest = left.chain([original]).min_by_key(Vec::len)?;
         }
-        let name = format!("{kind}-{:016x}", fnv1a(&smallest));
-        let path = self.workspace.root.join("fuzz/regressions").join(target).join(name);
+        let path = place(&smallest);
         match process::write_whole(&path, &smallest) {
             Ok(()) => Some(path),
             Err(error) => {
@@ -251,7 +265,7 @@ impl Campaign<'_> {
             "--engine",
             self.engine.label(),
             "--log",
-            &text(log),
+            &self.shown(log),
             "--command",
             &self.command(target),
         ]);
@@ -259,7 +273,7 @@ impl Campaign<'_> {
             program = program.args(["--sanitizer", sanitizer]);
         }
         if let Some(kept) = kept {
-            program = program.args(["--input".to_owned(), text(kept)]);
+            program = program.args(["--input".to_owned(), self.shown(kept)]);
         }
         match program.run(&self.workspace.root, &Stream::Error, &Stream::Ours, || ()) {
             Ok(ended) if ended.fine() => true,
@@ -283,7 +297,7 @@ impl Campaign<'_> {
         kept: Option<&Path>,
         log: &Path,
     ) {
-        let kept = kept.map(|path| self.workspace.shown(path));
+        let kept = kept.map(|path| self.shown(path));
         let replay = format!("cargo run --release -p fuzz --bin replay -- {target}");
         if self.invocation.json {
             let line = Object::new()
@@ -298,7 +312,7 @@ impl Campaign<'_> {
                 .maybe_count("corpus", summary.corpus)
                 .maybe_text("input", kept.as_deref())
                 .maybe_text("replay", kept.as_deref().map(|_| replay.as_str()))
-                .text("log", &self.workspace.shown(log));
+                .text("log", &self.shown(log));
             println!("{}", line.end());
             return;
         }
@@ -318,7 +332,7 @@ impl Campaign<'_> {
         }
         match kept {
             Some(kept) => println!("   kept: {kept}\n   replay: {replay}"),
-            None if exit == Exit::Finding => println!("   log: {}", self.workspace.shown(log)),
+            None if exit == Exit::Finding => println!("   log: {}", self.shown(log)),
             None => {}
         }
     }
@@ -339,21 +353,17 @@ fn verdict(target: &str, ended: Ended, summary: &Summary) -> Exit {
 }
 
 /// libFuzzer's arguments, but for the corpora.
-fn arguments(limits: Limits, seed: u64, crashes: &Path) -> Vec<String> {
+fn arguments(limits: Limits, seed: u64, crashes: &str) -> Vec<String> {
     // libFuzzer's seed has 32 bits, and 0 means "choose one".
     let seed = (seed % u64::from(u32::MAX)) + u64::from(seed.is_multiple_of(u64::from(u32::MAX)));
     let mut arguments = vec![
         format!("-seed={seed}"),
         "-print_final_stats=1".to_owned(),
-        format!("-artifact_prefix={}/", crashes.display()),
+        format!("-artifact_prefix={crashes}/"),
     ];
     arguments.extend(limits.executions.map(|count| format!("-runs={count}")));
     arguments.extend(limits.seconds.map(|seconds| format!("-max_total_time={seconds}")));
     arguments
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
 }
 
 fn fresh(folder: &Path) -> std::io::Result<()> {
@@ -388,7 +398,7 @@ mod tests {
 
     #[test]
     fn limits_and_seed_become_arguments() {
-        let crashes = Path::new("crashes");
+        let crashes = "crashes";
         let both = Limits { executions: Some(5), seconds: Some(6) };
         assert_eq!(
             arguments(both, 7, crashes),

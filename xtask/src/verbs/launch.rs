@@ -6,11 +6,8 @@
 use crate::cli::Invocation;
 use crate::exit::Exit;
 use crate::json::Object;
-use crate::process::{self, Program, Stream};
+use crate::process::{self, COMMAND, Program, Stream};
 use crate::workspace::Workspace;
-
-/// The variable that tells a started binary the command line it stands for: `cargo xtask verify raft`.
-pub(crate) const COMMAND: &str = "SWARMPROOF_COMMAND";
 
 /// `verify`.
 pub(crate) fn verify(workspace: &Workspace, invocation: &Invocation) -> Exit {

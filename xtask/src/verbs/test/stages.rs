@@ -1,7 +1,8 @@
 //! The stages of `cargo xtask test`: one table.
 
-use crate::process::Program;
+use crate::process::{COMMAND, Program};
 use crate::tools;
+use crate::verbs::launch::checker;
 use crate::workspace::Workspace;
 
 /// How many seeds are compared across builds and threads.
@@ -72,9 +73,13 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
     let needs = |need, stage: Stage| Stage { needs: vec![need], ..stage };
     let programs = |lines: &[&str]| Work::Programs(lines.iter().map(|line| Program::cargo(line)).collect());
     let tests = |lines: &[&str]| Work::Tests(lines.iter().map(|line| Program::cargo(line)).collect());
-    let per_algorithm = |line: &str, options: &str| {
-        let command = |name| Program::cargo(&format!("{line} {name} {options}"));
-        Work::Programs(algorithms.iter().map(command).collect())
+    // As `cargo xtask <verb> <name> --quick` runs it, so that the artifacts serve a report too.
+    let quick = |verb: &str| {
+        let program = |name: &String| {
+            let words = format!("{verb} {name} --quick");
+            checker(verb).args([name, "--quick"]).env(COMMAND, &format!("cargo xtask {words}"))
+        };
+        Work::Programs(algorithms.iter().map(program).collect())
     };
     vec![
         needs(Need::Rustfmt, stage("format", "every file is formatted", programs(&["fmt --all --check"]))),
@@ -95,12 +100,8 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
             Work::Tests(vec![threads("loom")]),
         ),
         stage("shuttle", "random interleavings of the same, larger", Work::Tests(vec![threads("shuttle")])),
-        stage(
-            "verify",
-            "small model checks, with pinned counts",
-            per_algorithm("run --release -p model-check --bin verify --", "--quick"),
-        ),
-        stage("zoo", "a fixed set of bugs is found, and its control is not", zoo(algorithms)),
+        stage("verify", "small model checks, with pinned counts", quick("verify")),
+        stage("zoo", "a fixed set of bugs is found, and its control is not", quick("zoo")),
         stage(
             "same-trace",
             "one seed gives one trace, whatever the build and threads",
@@ -146,12 +147,6 @@ fn threads(checker: &str) -> Program {
         "test -p swarm-runtime --test {checker} --release --target-dir target/{checker} -- --show-output"
     );
     Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {checker}"))
-}
-
-fn zoo(algorithms: &[String]) -> Work {
-    let command =
-        |name: &String| Program::cargo("run --release -p model-check --bin zoo --").args([name, "--quick"]);
-    Work::Programs(algorithms.iter().map(command).collect())
 }
 
 fn same_trace(algorithms: &[String]) -> Work {
