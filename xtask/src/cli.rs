@@ -288,6 +288,7 @@ mod tests {
         for (line, hint) in [
             ("verfy", "`verify`"),
             ("simualte raft", "`simulate`"),
+            ("zo", "`zoo`"),
             ("lat", "`latency`"),
             ("help verfiy", "`verify`"),
             ("verify raft --thread 2", "`--threads`"),

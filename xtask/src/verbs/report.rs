@@ -58,7 +58,7 @@ struct Report<'a> {
 impl Report<'_> {
     fn run_stale(&mut self, steps: &[Step], checkout: &Checkout, depth: Depth) {
         let stale: Vec<(&Step, Option<String>)> =
-            steps.iter().map(|step| (step, step.stale(&self.workspace.artifacts, checkout, depth))).collect();
+            steps.iter().map(|step| (step, step.stale(&self.workspace.artifacts, checkout))).collect();
         if stale.iter().any(|(_, reason)| reason.is_some()) {
             self.build();
         }

@@ -52,7 +52,11 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
         } else if let Some(lacking) = stage.needs.iter().find_map(|need| need.lacking(workspace)) {
             Result::skipped(&lacking)
         } else {
-            Runner::new(workspace, stage).run()
+            match Runner::new(workspace, stage).run() {
+                // Whatever it says, it was not allowed to end.
+                _ if process::interrupted() => Result::skipped("interrupted"),
+                result => result,
+            }
         };
         total.add(&result.tally);
         let seconds = stage_start.elapsed().as_secs_f64();

@@ -98,7 +98,7 @@ impl Step {
     }
 
     /// Why it must be run again; none if what it would leave is there.
-    pub(super) fn stale(&self, artifacts: &Path, checkout: &Checkout, depth: Depth) -> Option<String> {
+    pub(super) fn stale(&self, artifacts: &Path, checkout: &Checkout) -> Option<String> {
         let Some(revision) = checkout.revision.as_deref().filter(|_| !checkout.dirty) else {
             return Some("the checkout is no clean revision".to_owned());
         };
@@ -109,22 +109,22 @@ impl Step {
             Err(_) => return Some("there is no artifact".to_owned()),
         };
         match text.map_err(|_| ()).and_then(|text| json::read(&text).map_err(|_| ())) {
-            Ok(artifact) => self.outdated(&artifact, revision, depth),
+            Ok(artifact) => self.outdated(&artifact, revision),
             Err(()) => Some("its artifact is unreadable".to_owned()),
         }
     }
 
-    fn outdated(&self, artifact: &Value, revision: &str, depth: Depth) -> Option<String> {
+    fn outdated(&self, artifact: &Value, revision: &str) -> Option<String> {
         let text = |field: &str| artifact.get(field).and_then(Value::text).unwrap_or_default();
         let full = self.command().replace(Depth::Quick.option(), Depth::Full.option());
-        let wanted = [Some(full), (depth == Depth::Quick).then(|| self.command())];
+        let wanted = [full, self.command()];
         let reason = if text("revision") != revision {
             "its artifact is of another revision"
         } else if artifact.get("dirty") != Some(&Value::Switch(false)) {
             "its artifact was made with uncommitted changes"
         } else if !["passed", "failed"].contains(&text("outcome")) {
             "its run did not end"
-        } else if !wanted.iter().flatten().any(|command| command == text("command")) {
+        } else if !wanted.iter().any(|command| command == text("command")) {
             "its artifact was made by another command"
         } else {
             return None;
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn outdated(artifact: &str, depth: Depth) -> Option<String> {
-        verify_raft(depth).outdated(&json::read(artifact).expect("JSON"), "abc", depth)
+        verify_raft(depth).outdated(&json::read(artifact).expect("JSON"), "abc")
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("xtask-plan-{}", std::process::id()));
         let step = verify_raft(Depth::Quick);
         let clean = Checkout { revision: Some("abc".to_owned()), dirty: false };
-        let stale = |checkout: &Checkout| step.stale(&folder, checkout, Depth::Quick);
+        let stale = |checkout: &Checkout| step.stale(&folder, checkout);
         assert_eq!(stale(&clean).as_deref(), Some("there is no artifact"));
         crate::process::write_whole(&folder.join("verify/raft.json"), CLEAN.as_bytes()).expect("written");
         assert_eq!(stale(&clean), None);
