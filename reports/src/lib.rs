@@ -29,7 +29,13 @@
 
 pub mod artifact;
 mod calendar;
+mod chart;
+mod digest;
+mod html;
 pub mod machine;
+mod number;
 pub mod recorder;
+pub mod site;
 pub mod statistics;
 pub mod store;
+mod table;

@@ -6,7 +6,7 @@ use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
     Artifact, Bench, Benchmark, Bug, Compare, Detection, Finding, Fuzz, Implementation, Injected, Instance,
     Interleavings, Interval, Latency, LoadPoint, Measurement, Metric, Outcome, Payload, PropertyKind,
-    PropertyResult, Quantile, Quantiles, Role, SCHEMA, Shard, Simulate, Stage, Test, Verb, Verify, Zoo,
+    PropertyResult, Quantile, Quantiles, Role, SCHEMA, Shard, Simulate, Stage, Test, Verify, Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 

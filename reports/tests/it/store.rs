@@ -1,7 +1,7 @@
 //! Writing and reading: round trips, and everything that is not an artifact.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use reports::artifact::{Artifact, Fuzz, Metric, Outcome, Payload, Verb, Verify};
 use reports::recorder::Recorder;
@@ -9,31 +9,8 @@ use reports::store::{
     FILES_MAX, SIZE_MAX_BYTES, Unreadable, is_file_name, is_name, read_all, write_atomically,
 };
 
+use crate::folder::Folder;
 use crate::invented::Invented;
-
-/// A folder of this test alone, removed when it ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("reports-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("the temporary folder takes files");
-        Folder(path)
-    }
-
-    fn file(&self, relative: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(relative);
-        fs::create_dir_all(path.parent().expect("below the folder")).expect("folders can be made");
-        fs::write(&path, content).expect("files can be written");
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn fuzz(subject: &str) -> Payload {
     Payload::Fuzz(Fuzz::new(subject, "random bytes"))
@@ -66,13 +43,13 @@ fn what_is_written_is_read_back_to_the_last_bit() {
 fn a_recorded_run_says_where_and_how_it_ran() {
     let folder = Folder::new("recorded");
     let mut recorder =
-        Recorder::start_in(&folder.0, Verb::Verify, "raft-closed", "cargo xtask verify raft").unwrap();
+        Recorder::start_in(folder.path(), Verb::Verify, "raft-closed", "cargo xtask verify raft").unwrap();
     recorder.title("Raft, closed").parameter("threads", 2).allocator("mimalloc");
     recorder.metric(Metric::measured("speed", "states per CPU-second", vec![3.0, 1.0, 2.0]));
     let beside = recorder.file_beside("raft.hlog", b"#").expect("a file beside");
     recorder.finish(Outcome::Passed, Payload::Verify(Verify::default())).unwrap();
 
-    let read = read_all(&folder.0);
+    let read = read_all(folder.path());
     let [Ok(artifact)] = &read[..] else { panic!("one artifact: {read:?}") };
     assert_eq!((artifact.algorithm.as_str(), artifact.subject.as_str()), ("raft", "raft-closed"));
     assert_eq!(artifact.parameters["threads"], "2");
@@ -80,8 +57,8 @@ fn a_recorded_run_says_where_and_how_it_ran() {
     assert!(artifact.machine.rustc.starts_with("rustc "), "{}", artifact.machine.rustc);
     assert_eq!((artifact.started.len(), artifact.started.as_bytes()[10]), (20, b'T'));
     assert!((artifact.metrics[0].value - 2.0).abs() < 1e-12);
-    assert_eq!(fs::read(folder.0.join("verify").join(beside)).unwrap(), b"#");
-    let entries = fs::read_dir(folder.0.join("verify")).unwrap().count();
+    assert_eq!(fs::read(folder.path().join("verify").join(beside)).unwrap(), b"#");
+    let entries = fs::read_dir(folder.path().join("verify")).unwrap().count();
     assert_eq!(entries, 2, "the artifact and its folder, no left-overs");
 }
 
@@ -89,29 +66,29 @@ fn a_recorded_run_says_where_and_how_it_ran() {
 fn a_shard_gets_a_file_of_its_own() {
     let folder = Folder::new("shard");
     for index in [1, 2] {
-        let mut recorder = Recorder::start_in(&folder.0, Verb::Fuzz, "raft", "cargo xtask fuzz").unwrap();
+        let mut recorder = Recorder::start_in(folder.path(), Verb::Fuzz, "raft", "cargo xtask fuzz").unwrap();
         recorder.shard(index, 2);
         let path = recorder.finish(Outcome::Passed, fuzz("raft")).unwrap();
         assert!(path.ends_with(format!("fuzz/raft.{index}-of-2.json")), "{}", path.display());
     }
-    assert!(matches!(&read_all(&folder.0)[..], [Ok(_), Ok(_)]));
+    assert!(matches!(&read_all(folder.path())[..], [Ok(_), Ok(_)]));
 }
 
 #[test]
 fn a_number_that_json_cannot_hold_is_refused_and_the_old_artifact_stands() {
     let folder = Folder::new("infinite");
-    let old = record(&folder.0, "raft");
-    let recorder = Recorder::start_in(&folder.0, Verb::Fuzz, "raft", "cargo xtask fuzz").unwrap();
+    let old = record(folder.path(), "raft");
+    let recorder = Recorder::start_in(folder.path(), Verb::Fuzz, "raft", "cargo xtask fuzz").unwrap();
     let endless = Fuzz { wall_s: f64::INFINITY, ..Fuzz::default() };
     let error = recorder.finish(Outcome::Passed, Payload::Fuzz(endless)).expect_err("infinity is refused");
     assert!(error.to_string().contains("is every number finite?"), "{error}");
-    assert_eq!(fs::read_to_string(folder.0.join("fuzz/raft.json")).unwrap(), old);
+    assert_eq!(fs::read_to_string(folder.path().join("fuzz/raft.json")).unwrap(), old);
 }
 
 #[test]
 fn the_payload_must_be_the_verbs_own() {
     let folder = Folder::new("verb");
-    let recorder = Recorder::start_in(&folder.0, Verb::Verify, "raft", "cargo xtask verify").unwrap();
+    let recorder = Recorder::start_in(folder.path(), Verb::Verify, "raft", "cargo xtask verify").unwrap();
     let error = recorder.finish(Outcome::Passed, fuzz("raft")).expect_err("another verb's payload");
     assert!(error.to_string().contains("`verify` cannot end with the payload of `fuzz`"), "{error}");
 }
@@ -134,10 +111,10 @@ fn names_cannot_leave_their_folder() {
 #[test]
 fn a_file_cut_short_is_unreadable_at_its_last_line() {
     let folder = Folder::new("cut");
-    let text = record(&folder.0, "raft");
+    let text = record(folder.path(), "raft");
     for length in (0..text.len() - 3).step_by(97) {
         folder.file("fuzz/raft.json", &text[..length]);
-        let unreadable = only_unreadable(&folder.0);
+        let unreadable = only_unreadable(folder.path());
         assert_eq!(unreadable.path, Path::new("fuzz/raft.json"));
         assert_eq!(unreadable.line, Some(text[..length].matches('\n').count() + 1), "{unreadable}");
         assert!(unreadable.reason.contains("EOF"), "{unreadable}");
@@ -147,7 +124,7 @@ fn a_file_cut_short_is_unreadable_at_its_last_line() {
 #[test]
 fn what_is_no_artifact_is_named_with_line_and_reason() {
     let folder = Folder::new("broken");
-    let text = record(&folder.0, "raft");
+    let text = record(folder.path(), "raft");
     let line_of = |word: &str| text.lines().position(|line| line.contains(word)).map(|line| line + 1);
     let future = text.replace("\"schema\": 1", "\"schema\": 9");
     let verb = text.replace("\"verb\": \"fuzz\"", "\"verb\": \"levitate\"");
@@ -172,7 +149,7 @@ fn what_is_no_artifact_is_named_with_line_and_reason() {
         (renamed.as_bytes(), None, "its subject belongs in `pbft.json`"),
     ] {
         folder.file("fuzz/raft.json", content);
-        let unreadable = only_unreadable(&folder.0);
+        let unreadable = only_unreadable(folder.path());
         assert!(unreadable.reason.contains(reason), "{unreadable}");
         assert_eq!(unreadable.line, line, "{unreadable}");
     }
@@ -183,13 +160,13 @@ fn sizes_and_numbers_of_files_are_bounded() {
     let folder = Folder::new("large");
     let path = folder.file("fuzz/raft.json", "");
     fs::File::options().write(true).open(path).unwrap().set_len(SIZE_MAX_BYTES + 1).unwrap();
-    assert!(only_unreadable(&folder.0).reason.contains("larger than 16 MiB"));
+    assert!(only_unreadable(folder.path()).reason.contains("larger than 16 MiB"));
 
     for number in 0..FILES_MAX {
         folder.file(&format!("verify/{number}.json"), "");
     }
     folder.file("verify/last.json", "");
-    let read = read_all(&folder.0);
+    let read = read_all(folder.path());
     assert_eq!(read.len(), FILES_MAX + 2, "the large one, a word on the number, and the first of them");
     let said = read[0].as_ref().expect_err("verify comes first");
     assert_eq!(
@@ -202,39 +179,39 @@ fn sizes_and_numbers_of_files_are_bounded() {
 #[cfg(unix)]
 fn links_are_not_followed() {
     let folder = Folder::new("link");
-    record(&folder.0, "raft");
-    fs::remove_file(folder.0.join("fuzz/raft.json")).unwrap();
-    std::os::unix::fs::symlink("/dev/zero", folder.0.join("fuzz/raft.json")).unwrap();
-    assert!(only_unreadable(&folder.0).reason.contains("not a plain file"));
+    record(folder.path(), "raft");
+    fs::remove_file(folder.path().join("fuzz/raft.json")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("fuzz/raft.json")).unwrap();
+    assert!(only_unreadable(folder.path()).reason.contains("not a plain file"));
 }
 
 #[test]
 fn a_broken_file_leaves_the_others_readable() {
     let folder = Folder::new("mixed");
-    record(&folder.0, "raft");
-    record(&folder.0, "scenario");
+    record(folder.path(), "raft");
+    record(folder.path(), "scenario");
     folder.file("fuzz/a.json", "{");
     folder.file("fuzz/.raft.json.7.tmp", "left over");
     folder.file("fuzz/raft/notes.json", "beside, not read");
     folder.file("fuzz/readme.txt", "not read");
-    let read = read_all(&folder.0);
+    let read = read_all(folder.path());
     let subjects: Vec<_> =
         read.iter().map(|read| read.as_ref().map(|artifact| artifact.subject.as_str())).collect();
     assert!(matches!(&subjects[..], [Err(_), Ok("raft"), Ok("scenario")]), "{subjects:?}");
-    assert!(read_all(&folder.0.join("absent")).is_empty());
+    assert!(read_all(&folder.path().join("absent")).is_empty());
 }
 
 #[test]
 fn a_failed_write_leaves_the_old_content_and_nothing_beside() {
     let folder = Folder::new("atomic");
-    let path = folder.0.join("deep/er/file.txt");
+    let path = folder.path().join("deep/er/file.txt");
     write_atomically(&path, b"old").unwrap();
     write_atomically(&path, b"new").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"new");
     // A folder in the file's place: the rename fails after the content was written beside it.
-    let blocked = folder.0.join("blocked");
+    let blocked = folder.path().join("blocked");
     fs::create_dir_all(blocked.join("inner")).unwrap();
     assert!(write_atomically(&blocked, b"x").is_err());
-    let left: Vec<_> = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
 }

@@ -1,0 +1,148 @@
+//! Numbers as people read them. Verified by examples.
+
+/// A count with its digits in groups of three: `1,234,567`.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Three significant digits and a prefix: `2.35 M`.
+pub(crate) fn short(value: f64) -> String {
+    let steps = [(1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")];
+    let rounded = digits(value).parse::<f64>().unwrap_or(value);
+    match steps.iter().find(|(step, _)| rounded.abs() >= *step) {
+        Some((step, prefix)) if rounded.abs() < 1e15 => digits(value / step) + prefix,
+        _ => digits(value),
+    }
+}
+
+/// A count, in full up to a million and with a prefix beyond.
+pub(crate) fn short_count(value: u64) -> String {
+    if value < 1_000_000 { count(value) } else { short(value as f64) }
+}
+
+/// Three significant digits, without an exponent where that is readable.
+fn digits(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    match size {
+        0.0 => "0".to_owned(),
+        _ if !(1e-4..1e15).contains(&size) => format!("{value:.2e}"),
+        _ if size >= 99.95 => format!("{:.0}", three(value)),
+        _ if size >= 9.995 => format!("{value:.1}"),
+        _ if size >= 0.9995 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// Rounded to three significant digits.
+fn three(value: f64) -> f64 {
+    format!("{value:.2e}").parse().unwrap_or(value)
+}
+
+/// A span of time given in seconds.
+pub(crate) fn seconds(value: f64) -> String {
+    match value {
+        _ if !value.is_finite() => "–".to_owned(),
+        _ if value.abs() < 1.0 => nanoseconds(value * 1e9),
+        _ if value < 119.5 => digits(value) + " s",
+        _ if value < 7200.0 => {
+            format!("{} min {:02} s", value.round() as u64 / 60, value.round() as u64 % 60)
+        }
+        _ => format!("{} h {:02} min", value as u64 / 3600, value as u64 / 60 % 60),
+    }
+}
+
+/// A span of time given in nanoseconds.
+pub(crate) fn nanoseconds(value: f64) -> String {
+    match value.abs() {
+        size if size < 999.5 => digits(value) + " ns",
+        size if size < 999.5e3 => digits(value / 1e3) + " µs",
+        size if size < 999.5e6 => digits(value / 1e6) + " ms",
+        _ => digits(value / 1e9) + " s",
+    }
+}
+
+/// A value in its unit: nanoseconds get a prefix, other units are written behind.
+pub(crate) fn in_unit(value: f64, unit: &str) -> String {
+    match unit {
+        "ns" => nanoseconds(value),
+        "s" => seconds(value),
+        "" => short(value),
+        _ => format!("{} {unit}", short(value)),
+    }
+}
+
+/// An amount of memory.
+pub(crate) fn bytes(value: u64) -> String {
+    let (size, unit) = match value {
+        0..1024 => return format!("{value} B"),
+        0x400..0x10_0000 => (10, "KiB"),
+        0x10_0000..0x4000_0000 => (20, "MiB"),
+        _ => (30, "GiB"),
+    };
+    format!("{} {unit}", digits(value as f64 / f64::from(1 << size)))
+}
+
+/// A ratio: `1.23×`.
+pub(crate) fn ratio(value: f64) -> String {
+    digits(value) + "×"
+}
+
+/// A share of one as a percentage.
+pub(crate) fn percent(share: f64) -> String {
+    digits(share * 100.0) + " %"
+}
+
+/// A small probability as a power of ten.
+pub(crate) fn probability(value: f64) -> String {
+    if value > 0.0 { format!("{value:.0e}").replace('e', " · 10^") } else { "0".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_people_read_them() {
+        for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")] {
+            assert_eq!(count(value), text);
+        }
+        for (value, text) in [
+            (0.0, "0"),
+            (0.1234, "0.123"),
+            (1.0, "1.00"),
+            (9.996, "10.0"),
+            (99.96, "100"),
+            (999.6, "1.00 k"),
+            (2_345_678.0, "2.35 M"),
+            (-1500.0, "-1.50 k"),
+            (1e16, "1.00e16"),
+            (f64::NAN, "–"),
+        ] {
+            assert_eq!(short(value), text, "{value}");
+        }
+        for (value, text) in
+            [(0.0012, "1.20 ms"), (59.94, "59.9 s"), (200.0, "3 min 20 s"), (7260.0, "2 h 01 min")]
+        {
+            assert_eq!(seconds(value), text);
+        }
+        for (value, text) in [(12, "12 B"), (1536, "1.50 KiB"), (3 << 30, "3.00 GiB")] {
+            assert_eq!(bytes(value), text);
+        }
+        assert_eq!((in_unit(1500.0, "ns"), in_unit(3.0, "ticks")), ("1.50 µs".into(), "3.00 ticks".into()));
+        assert_eq!(
+            (ratio(1.234), percent(0.5), short_count(2_000_000)),
+            ("1.23×".into(), "50.0 %".into(), "2.00 M".into())
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! The site: pages, summary and tables as a pure function of what was read.
+//!
+//! [`Site::read`] gathers artifacts and what lies beside them, [`Site::render`] turns them into documents.
+//! One page per algorithm, an overview, a page about the method; every table is also a CSV file, every
+//! artifact is copied below `data/`. What should be there and is not is shown as not run, with its command.
+//! Verified in `tests/it/site.rs` (structure, escaping, gaps, staleness) and `tests/browser.rs`.
+
+mod algorithm;
+mod environment;
+mod latency;
+mod method;
+mod overview;
+mod page;
+mod simulation;
+mod summary;
+mod throughput;
+mod zoo;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::artifact::{Artifact, Outcome, Verb};
+use crate::store::{Unreadable, file_name, is_file_name, is_name, read_all, write_atomically};
+use crate::table::{Cell, Tone};
+
+/// The algorithms with a page of their own. Artifacts about anything else are about the harness.
+pub const ALGORITHMS: [&str; 1] = ["raft"];
+
+/// What the harness's own artifacts are listed under.
+const HARNESS: &str = "harness";
+
+/// Everything a report is made from.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// What could be read.
+    pub artifacts: Vec<Artifact>,
+    /// What could not.
+    pub unreadable: Vec<Unreadable>,
+    /// The revision to compare the artifacts' with, where it is known.
+    pub revision: Option<String>,
+    /// Files beside the artifacts: `latency/raft/ours.hlog`.
+    pub beside: BTreeSet<String>,
+}
+
+/// One file of the site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its place below the site's folder, with `/` between names.
+    pub path: String,
+    /// Its content.
+    pub content: String,
+}
+
+impl Site {
+    /// Reads all artifacts below `root` and notes what lies beside them.
+    pub fn read(root: &Path, revision: Option<String>) -> Self {
+        let mut site = Site { revision, ..Site::default() };
+        for read in read_all(root) {
+            match read {
+                Ok(artifact) => site.artifacts.push(artifact),
+                Err(unreadable) => site.unreadable.push(unreadable),
+            }
+        }
+        for artifact in &site.artifacts {
+            let folder = format!("{}/{}", artifact.verb, artifact.subject);
+            let listed = fs::read_dir(root.join(&folder)).into_iter().flatten();
+            let names = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            site.beside
+                .extend(names.filter(|name| is_file_name(name)).map(|name| format!("{folder}/{name}")));
+        }
+        site
+    }
+
+    /// All documents but the files beside the artifacts, which [`Site::write`] copies.
+    pub fn render(&self) -> Vec<Document> {
+        let mut pages = vec![overview::page(self)];
+        pages.extend(ALGORITHMS.iter().map(|algorithm| algorithm::page(self, algorithm)));
+        if self.about(HARNESS).next().is_some() {
+            pages.push(algorithm::page(self, HARNESS));
+        }
+        pages.push(method::page(self));
+
+        let mut documents =
+            vec![Document { path: "summary.md".into(), content: summary::write(self, &pages) }];
+        for page in pages {
+            for table in page.tables() {
+                let path = format!("tables/{}.csv", table.id);
+                documents.push(Document { path, content: table.to_csv() });
+            }
+            documents.push(page.into_document());
+        }
+        for artifact in &self.artifacts {
+            // Artifacts were read from JSON: writing them cannot fail.
+            let content = serde_json::to_string_pretty(artifact).unwrap_or_default();
+            documents.push(Document { path: data_path(artifact), content });
+        }
+        documents
+    }
+
+    /// Writes the site into `folder`, each file atomically, and copies the files beside the artifacts from
+    /// `root`. Tables and data of an earlier report in the same folder are removed first. Gives the overview's
+    /// path.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn write(&self, root: &Path, folder: &Path) -> io::Result<PathBuf> {
+        let index = folder.join("index.html");
+        let ours = fs::read_to_string(&index).is_ok_and(|text| text.contains(page::GENERATOR));
+        for old in ["tables", "data"].map(|name| folder.join(name)) {
+            if ours && old.is_dir() {
+                fs::remove_dir_all(old)?;
+            }
+        }
+        for document in self.render() {
+            write_atomically(&folder.join(document.path), document.content.as_bytes())?;
+        }
+        for path in &self.beside {
+            let content = fs::read(root.join(path))?;
+            write_atomically(&folder.join("data").join(path), &content)?;
+        }
+        Ok(index)
+    }
+
+    /// Artifacts about an algorithm, or about the harness, verbs in order.
+    fn about<'a>(&'a self, algorithm: &'a str) -> impl Iterator<Item = &'a Artifact> {
+        self.artifacts.iter().filter(move |artifact| page_of(artifact) == algorithm)
+    }
+
+    /// The same, of one verb, and not skipped: those that have results.
+    fn results<'a>(&'a self, algorithm: &'a str, verb: Verb) -> impl Iterator<Item = &'a Artifact> {
+        let skipped = |artifact: &Artifact| matches!(artifact.outcome, Outcome::Skipped { .. });
+        self.about(algorithm).filter(move |artifact| artifact.verb == verb && !skipped(artifact))
+    }
+
+    /// Whether an artifact is of another revision than the one that the report is made at.
+    fn is_stale(&self, artifact: &Artifact) -> bool {
+        self.revision.as_ref().is_some_and(|revision| *revision != artifact.revision)
+    }
+
+    /// How a run ended, as a cell.
+    fn outcome_cell(artifact: &Artifact) -> Cell {
+        match &artifact.outcome {
+            Outcome::Passed => Cell::text("passed").tone(Tone::Good),
+            Outcome::Failed => Cell::text("failed").tone(Tone::Bad),
+            Outcome::Interrupted => Cell::text("interrupted").tone(Tone::Caution),
+            Outcome::Skipped { reason } => Cell::text(format!("skipped: {reason}")).tone(Tone::Missing),
+        }
+    }
+
+    /// Which revision ran, as a cell: marked if it is not the one that the report is made at.
+    fn revision_cell(&self, artifact: &Artifact) -> Cell {
+        let mut text: String = artifact.revision.chars().take(10).collect();
+        if artifact.dirty {
+            text.push_str(" + changes");
+        }
+        if self.is_stale(artifact) {
+            Cell::text(text + " (stale)").tone(Tone::Caution)
+        } else {
+            Cell::text(text)
+        }
+    }
+}
+
+/// Where an artifact's copy stands in the site.
+fn data_path(artifact: &Artifact) -> String {
+    format!("data/{}/{}", artifact.verb, file_name(artifact))
+}
+
+/// The page that an artifact belongs on.
+fn page_of(artifact: &Artifact) -> &str {
+    if ALGORITHMS.contains(&artifact.algorithm.as_str()) { &artifact.algorithm } else { HARNESS }
+}
+
+/// The name of an algorithm at the head of its page.
+fn display_name(algorithm: &str) -> &str {
+    match algorithm {
+        "raft" => "Raft",
+        HARNESS => "The harness itself",
+        other => other,
+    }
+}
+
+/// The command that makes the artifacts of a verb for an algorithm.
+fn command(verb: Verb, algorithm: &str) -> String {
+    match verb {
+        Verb::Fuzz | Verb::Compare | Verb::Bench | Verb::Test => format!("cargo xtask {verb}"),
+        _ if is_name(algorithm) && algorithm != HARNESS => format!("cargo xtask {verb} {algorithm}"),
+        _ => format!("cargo xtask {verb}"),
+    }
+}

@@ -1,0 +1,148 @@
+//! The pages in a real browser: opened from disk, on a phone's width and a desk's, as a reader would.
+//!
+//! A copy of each page gets a probe: a second script that measures the page after the first has run. The
+//! copies stand in frames of a given width. Checked: no sideways scroll at 360 pixels, no message on the
+//! console (a broken script, or anything that the content security policy had to stop), nothing loaded from
+//! anywhere, sorting works. Skipped aloud where no Chromium is found or `REPORTS_SKIP_BROWSER` is set;
+//! `REPORTS_KEEP_SITE=DIR` leaves the sample site in a folder to be looked at.
+
+#[path = "it/folder.rs"]
+mod folder;
+#[path = "it/sample.rs"]
+mod sample;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use folder::Folder;
+use reports::site::Site;
+
+const PAGES: [&str; 4] = ["index", "raft", "harness", "method"];
+const WIDTHS: [u32; 2] = [360, 1200];
+
+/// Measures a page and tells the frame around it.
+const PROBE: &str = "<script nonce='probe'>addEventListener('load', () => {
+  const table = document.querySelector('table.sort');
+  let sorted = 'none';
+  if (table) {
+    const heads = [...table.tHead.rows[0].cells];
+    const column = heads.findIndex((head) => head.classList.contains('n'));
+    const button = heads[Math.max(column, 0)].querySelector('button');
+    button.click();
+    const keys = [...table.tBodies[0].rows].map((row) => row.cells[Math.max(column, 0)]);
+    const key = (cell) => cell.dataset.v === undefined ? cell.textContent : Number(cell.dataset.v);
+    const values = keys.map(key).filter((value) => typeof value === typeof key(keys[0]));
+    sorted = values.every((value, i) => !i || values[i - 1] <= value) ? 'yes' : 'no: ' + values;
+  }
+  parent.postMessage({
+    page: location.pathname.split('/').pop(),
+    width: innerWidth,
+    scroll: document.documentElement.scrollWidth,
+    loaded: performance.getEntriesByType('resource').length,
+    sorted,
+    background: getComputedStyle(document.body).backgroundColor,
+  }, '*');
+});</script></body>";
+
+/// Shows every page in frames and writes down what their probes say.
+fn frame_page() -> String {
+    let frames: Vec<String> = PAGES
+        .iter()
+        .flat_map(|page| {
+            WIDTHS.map(|width| format!("<iframe src='probe-{page}.html' width={width} height=800></iframe>"))
+        })
+        .collect();
+    let script = "<script>addEventListener('message', ({ data }) => {
+      const line = document.createElement('p');
+      line.textContent = 'PROBE ' + [data.page, data.width, data.scroll, data.loaded, data.sorted].join(' | ');
+      document.body.append(line);
+    });</script>";
+    format!("<!doctype html><style>iframe {{ border: 0 }}</style>{script}<body>{}</body>", frames.concat())
+}
+
+fn chromium() -> Option<&'static str> {
+    let names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+    names
+        .into_iter()
+        .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))
+}
+
+/// Opens a page from disk, without a profile of its own and with every host unreachable, and gives the
+/// document as it then is and the console's messages.
+fn open(browser: &str, profile: &Path, page: &Path) -> Output {
+    let url = format!("file://{}", page.display());
+    let profile = format!("--user-data-dir={}", profile.display());
+    let flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--enable-logging=stderr",
+        "--window-size=1300,900",
+        "--virtual-time-budget=4000",
+        "--dump-dom",
+    ];
+    let arguments = flags.iter().map(OsStr::new).chain([OsStr::new(&profile), OsStr::new(&url)]);
+    Command::new(browser).args(arguments).output().expect("the browser starts")
+}
+
+#[test]
+fn pages_work_from_disk_in_a_real_browser() {
+    let folder = Folder::new("browser");
+    sample::write(folder.path()).expect("the sample can be written");
+    sample::write_trouble(folder.path()).expect("the trouble too");
+    let site = Site::read(folder.path(), None);
+    let out = folder.path().join("report");
+    site.write(folder.path(), &out).expect("the site can be written");
+    if let Some(kept) = std::env::var_os("REPORTS_KEEP_SITE") {
+        site.write(folder.path(), Path::new(&kept)).expect("the site can be written twice");
+    }
+    if std::env::var_os("REPORTS_SKIP_BROWSER").is_some() {
+        eprintln!("SKIPPED pages_work_from_disk_in_a_real_browser: REPORTS_SKIP_BROWSER is set");
+        return;
+    }
+    let Some(browser) = chromium() else {
+        eprintln!(
+            "SKIPPED pages_work_from_disk_in_a_real_browser: no Chromium (Debian: apt-get install chromium)"
+        );
+        return;
+    };
+
+    for page in PAGES {
+        let text = fs::read_to_string(out.join(format!("{page}.html"))).expect("the page is there");
+        // The page's own script must run by its digest; the probe is let in beside it by a nonce. Both quotes
+        // of the policy are escaped in the page.
+        let probed = text.replacen("script-src ", "script-src 'nonce-probe' ", 1).replace("</body>", PROBE);
+        fs::write(out.join(format!("probe-{page}.html")), probed).expect("a copy");
+    }
+    let frames = out.join("frames.html");
+    fs::write(&frames, frame_page()).expect("the frames");
+    let output = open(browser, &folder.path().join("profile"), &frames);
+    let (document, console) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+
+    let messages: Vec<&str> = console.lines().filter(|line| line.contains("CONSOLE")).collect();
+    assert!(messages.is_empty(), "the console is empty: {messages:#?}");
+    let probes: Vec<Vec<&str>> = document
+        .split("PROBE ")
+        .skip(1)
+        .map(|line| line.split("</p>").next().unwrap_or(line).split(" | ").collect())
+        .filter(|fields: &Vec<&str>| fields.len() == 5)
+        .collect();
+    assert_eq!(probes.len(), PAGES.len() * WIDTHS.len(), "every page answered: {probes:?}\n{console}");
+    for probe in probes {
+        let [page, width, scroll, loaded, sorted] = probe[..] else { panic!("five fields: {probe:?}") };
+        let pixels = |text: &str| text.parse::<u32>().expect("a number of pixels");
+        assert!(pixels(scroll) <= pixels(width), "{page} scrolls sideways at {width}: {scroll}");
+        assert_eq!(loaded, "0", "{page} loads nothing");
+        let has_table = page != "probe-method.html" && page != "probe-harness.html";
+        assert!(sorted == if has_table { "yes" } else { "none" }, "{page}: sorted {sorted}");
+    }
+}

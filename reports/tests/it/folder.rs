@@ -1,0 +1,35 @@
+//! A folder of one test alone, removed when the test ends.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folder. It is removed when this is dropped.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// An empty folder; `name` keeps the tests of one process apart.
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("reports-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("the temporary folder takes files");
+        Folder(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file, with the folders above it.
+    pub(crate) fn file(&self, relative: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(relative);
+        fs::create_dir_all(path.parent().expect("below the folder")).expect("folders can be made");
+        fs::write(&path, content).expect("files can be written");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left in the temporary folder is the system's to clean.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

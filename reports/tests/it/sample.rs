@@ -1,0 +1,301 @@
+//! A site as it might be, with invented numbers: for tests, and to be looked at in a browser
+//! (`REPORTS_KEEP_SITE=DIR cargo test -p reports --test browser`). Nothing here was measured.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use reports::artifact::{
+    Bug, Compare, Detection, Finding, Fuzz, Implementation, Injected, Instance, Interleavings, Latency,
+    LoadPoint, Measurement, Metric, Outcome, Payload, PropertyResult, Quantiles, Role, Simulate, Verb,
+    Verify, Zoo,
+};
+use reports::recorder::Recorder;
+
+/// Writes invented artifacts of every verb below `root`.
+pub(crate) fn write(root: &Path) -> std::io::Result<()> {
+    let start = |verb, subject: &str, command: &str| Recorder::start_in(root, verb, subject, command);
+
+    let mut run = start(Verb::Verify, "raft", "cargo xtask verify raft --quick")?;
+    run.title("Raft, model checked").parameter("threads", 2);
+    run.finish(Outcome::Passed, Payload::Verify(verify()))?;
+
+    let mut run = start(Verb::Simulate, "raft", "cargo xtask simulate raft --seeds 0..1000")?;
+    run.title("Raft, simulated");
+    run.finish(Outcome::Passed, Payload::Simulate(simulate()))?;
+
+    for (target, algorithm, executions) in [
+        ("raft-message", "raft", 2_400_000),
+        ("raft-handlers", "raft", 1_300_000),
+        ("scenario", "scenario", 1_050_000),
+    ] {
+        let mut run = start(Verb::Fuzz, target, &format!("cargo xtask fuzz {target}"))?;
+        run.algorithm(algorithm).title(&format!("Fuzzing {target}"));
+        let injected =
+            Injected { bug: "length not checked".into(), found: true, executions: 8_123, wall_s: 1.4 };
+        let injected = if target == "raft-message" { vec![injected] } else { Vec::new() };
+        let corpus = 213;
+        let fuzz = Fuzz {
+            executions,
+            wall_s: 61.0,
+            corpus,
+            features: Some(1_844),
+            edges: Some(902),
+            injected,
+            ..Fuzz::new(target, "libFuzzer on stable")
+        };
+        run.finish(Outcome::Passed, Payload::Fuzz(fuzz))?;
+    }
+
+    let mut run = start(Verb::Zoo, "raft", "cargo xtask zoo raft")?;
+    run.title("Raft's bugs put back");
+    run.finish(Outcome::Passed, Payload::Zoo(zoo()))?;
+
+    let mut run = start(Verb::Compare, "raft", "cargo xtask compare")?;
+    run.title("Raft and raft-rs, interleaved").allocator("mimalloc").profile("bench");
+    run.finish(Outcome::Passed, Payload::Compare(compare()))?;
+
+    let mut run = start(Verb::Latency, "raft", "cargo xtask latency raft")?;
+    run.title("Raft under open load").allocator("mimalloc").profile("bench");
+    let hlog = run.file_beside("ours-100000.hlog", b"#[Histogram log format version 1.3]\n")?;
+    run.metric(Metric::measured("clock reading", "ns", vec![20.4, 20.6, 20.5]));
+    run.finish(Outcome::Passed, Payload::Latency(latency(&hlog)))?;
+    Ok(())
+}
+
+/// What may go wrong, on top of [`write`]: a failed run, a skipped one, an unreadable file.
+pub(crate) fn write_trouble(root: &Path) -> std::io::Result<()> {
+    let mut run =
+        Recorder::start_in(root, Verb::Simulate, "raft-wild", "cargo xtask simulate raft --profile wild")?;
+    run.finding(counterexample("linearizability", "op7 read a value that op3 had replaced"));
+    let broken = Simulate { profile: "wild".into(), failures: 1, runs: 400, ..simulate() };
+    run.finish(Outcome::Failed, Payload::Simulate(broken))?;
+    let run = Recorder::start_in(root, Verb::Verify, "raft-threads", "cargo xtask verify raft --full")?;
+    let reason = "no nightly toolchain: rustup toolchain install nightly".to_owned();
+    run.finish(Outcome::Skipped { reason }, Payload::Verify(Verify::default()))?;
+    std::fs::write(root.join("fuzz/broken.json"), "{\n  \"schema\": 1,\n")
+}
+
+fn verify() -> Verify {
+    let bounds = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+    let properties = |depth| {
+        let names = ["election_safety", "leader_append_only", "log_matching", "leader_completeness"];
+        let always = names.into_iter().chain(["state_machine_safety", "linearizability"]);
+        let sometimes = [("leader-elected", 9), ("command-committed", 15), ("log-truncated", depth)];
+        let always = always.map(|name| PropertyResult::always(name, None));
+        always.chain(sometimes.map(|(name, length)| PropertyResult::sometimes(name, Some(length)))).collect()
+    };
+    let instance = |name: &str, states: u64, depth, complete_depth: Option<u32>| Instance {
+        name: name.into(),
+        engine: "stateright, breadth first".into(),
+        bounds: bounds(&[("crashes", "1"), ("nodes", "3"), ("terms", "2"), ("operations", "2")]),
+        threads: 2,
+        states,
+        generated: states * 3 + 17,
+        depth,
+        complete: complete_depth.is_none(),
+        complete_depth,
+        stopped: complete_depth.map(|_| "state limit".into()),
+        cpu_s: states as f64 / 281_000.0,
+        wall_s: states as f64 / 500_000.0,
+        peak_memory_bytes: Some(states * 410),
+        memory_budget_bytes: Some(4 << 30),
+        properties: properties(depth / 2),
+    };
+    let interleavings = |name: &str, engine: &str, executions| Interleavings {
+        name: name.into(),
+        engine: engine.into(),
+        threads: 2,
+        executions,
+        minimum: executions / 2,
+        preemption_bound: (engine == "loom").then_some(3),
+        stand_in: Some("a bounded ring of three slots for the lane's queue".into()),
+        wall_s: 2.4,
+        passed: true,
+    };
+    Verify {
+        instances: vec![
+            instance("three nodes, one crash", 2_481_204, 31, Some(22)),
+            instance("two nodes, closed", 318_442, 44, None),
+            instance("five nodes, elections", 1_004_331, 19, Some(16)),
+        ],
+        interleavings: vec![
+            interleavings("no_wake_up_is_lost", "loom", 5_412),
+            interleavings("lanes_under_pressure", "shuttle, PCT", 20_000),
+        ],
+    }
+}
+
+fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+fn simulate() -> Simulate {
+    Simulate {
+        profile: "chaos".into(),
+        seed_first: 0,
+        seed_end: 1000,
+        threads: 2,
+        runs: 1000,
+        failures: 0,
+        linearizable: 998,
+        undecided: 2,
+        steps: 48_211_930,
+        cpu_s: 19.7,
+        virtual_s: 61_300.0,
+        operations: counts(&[("answered", 401_233), ("not taken", 21_002), ("unknown", 1_733)]),
+        faults: counts(&[
+            ("crash", 3_112),
+            ("full partition", 804),
+            ("loss", 912_554),
+            ("duplication", 88_123),
+            ("disk stall", 655),
+            ("one-way partition", 391),
+        ]),
+        marks: counts(&[("leader-elected", 1000), ("log-truncated", 733), ("pre-vote-refused", 912)]),
+        refusals: counts(&[("stale-term", 70_112), ("not-a-member", 0)]),
+        recovery: Some(Quantiles::of("ms", 1000, |q| 150.0 + 700.0 * q * q)),
+        properties: vec!["election_safety".into(), "log_matching".into(), "state_machine_safety".into()],
+        digest: Some("9f2c11d07be4a8e3".into()),
+    }
+}
+
+fn counterexample(property: &str, detail: &str) -> Finding {
+    Finding {
+        scenario: Some(
+            "nodes 3\ncrashes 1\ntimeout n0 Election\ndeliver n0 n1 RequestVote(t1 last 0@0)\ncrash n1 kept 0\n\
+             restart n1\n----\nviolates election_safety\n"
+                .into(),
+        ),
+        diagram: Some(
+            "sequenceDiagram\n  participant n0\n  participant n1\n  participant n2\n  Note over n0: timeout Election\n  \
+             n0->>n1: RequestVote(t1 last 0@0)\n  n0-xn2: RequestVote(t1 last 0@0)\n  Note over n1: crash, restart\n  \
+             n2->>n1: RequestVote(t1 last 0@0)\n  n1->>n2: Vote(t1 granted)\n"
+                .into(),
+        ),
+        replay: Some("cargo xtask zoo raft --bug vote-not-durable".into()),
+        ..Finding::new(property, detail)
+    }
+}
+
+fn zoo() -> Zoo {
+    let bug = |id: &str, title: &str, property: &str, engine: &str, effort: u64| {
+        let detection = |engine: &str, found, effort, unit: &str| Detection {
+            engine: engine.into(),
+            found,
+            property: Some(property.into()),
+            effort,
+            effort_unit: unit.into(),
+            trials: if engine == "simulator" { vec![3.0, 5.0, 9.0, 4.0, 7.0] } else { Vec::new() },
+            cpu_s: effort as f64 / 250_000.0,
+            length: found.then_some(14),
+            control_passed: true,
+        };
+        Bug {
+            id: id.into(),
+            title: title.into(),
+            source: "Ongaro 2014, figure 3.7".into(),
+            property: property.into(),
+            expected_engine: engine.into(),
+            hard: id == "figure-eight",
+            canary: id == "canary",
+            edit: None,
+            detections: vec![
+                detection("checker", true, effort, "states"),
+                detection("simulator", id != "figure-eight", 5, "seeds"),
+            ],
+            counterexample: Some(counterexample(property, title)),
+        }
+    };
+    Zoo {
+        bugs: vec![
+            bug(
+                "vote-not-durable",
+                "a vote is sent before it is on disk",
+                "election_safety",
+                "checker",
+                48_112,
+            ),
+            bug(
+                "figure-eight",
+                "entries of an earlier term are committed by counting",
+                "leader_completeness",
+                "checker",
+                1_204_887,
+            ),
+            bug(
+                "stale-log-elected",
+                "the candidate's log is not compared",
+                "leader_completeness",
+                "simulator",
+                9_321,
+            ),
+            bug("canary", "every vote is granted", "election_safety", "checker", 211),
+        ],
+    }
+}
+
+fn implementation(role: Role) -> Implementation {
+    match role {
+        Role::Ours => Implementation::new(role, "swarm-raft", "0.1.0", "batching by flush, pipelined"),
+        Role::Peer => Implementation::new(
+            role,
+            "raft-rs",
+            "0.7.0",
+            "proposals in bursts, skip_bcast_commit, max_inflight 256",
+        ),
+        Role::Floor => Implementation::new(role, "floor", "–", "three vectors and two channels"),
+    }
+}
+
+fn compare() -> Compare {
+    let measurement = |role, window, rate: f64, spread: f64| Measurement {
+        implementation: implementation(role),
+        nodes: 3,
+        payload_bytes: 64,
+        window,
+        samples: (0..12)
+            .map(|round| rate * (1.0 + spread * (f64::from(round * 7 % 12) - 5.5) / 5.5))
+            .collect(),
+        messages_per_commit: Some(4.0 / window as f64),
+        latency: None,
+        digest: format!("d{window}"),
+        verified: true,
+    };
+    Compare {
+        workload: "a closed loop of clients on one thread, three nodes, commands of 64 bytes, the committed prefix digested".into(),
+        unit: "commits per CPU-second".into(),
+        measurements: vec![
+            measurement(Role::Ours, 1, 0.53e6, 0.03),
+            measurement(Role::Peer, 1, 0.55e6, 0.02),
+            measurement(Role::Floor, 1, 4.1e6, 0.02),
+            measurement(Role::Ours, 64, 6.2e6, 0.05),
+            measurement(Role::Peer, 64, 2.4e6, 0.04),
+            measurement(Role::Floor, 64, 21e6, 0.03),
+            measurement(Role::Ours, 1024, 9.9e6, 0.06),
+            measurement(Role::Peer, 1024, 2.8e6, 0.03),
+            measurement(Role::Floor, 1024, 31e6, 0.03),
+        ],
+        not_compared: vec!["openraft: an asynchronous runtime would be measured instead".into()],
+    }
+}
+
+fn latency(hlog: &str) -> Latency {
+    let point = |role, rate: f64, base: f64| LoadPoint {
+        implementation: implementation(role),
+        offered_per_s: rate,
+        achieved_per_s: rate * 0.999,
+        seconds: 10.0,
+        response: Quantiles::of("ns", 100_000, |q| base * (1.0 + 0.4 / (1.0003 - q).powf(0.75))),
+        service: Quantiles::of("ns", 100_000, |q| base * (1.0 + 0.2 / (1.001 - q).powf(0.6))),
+        generator_lag: Quantiles::of("ns", 100_000, |q| 200.0 / (1.01 - q)),
+        late_share: 0.0021,
+        void: rate > 350_000.0 && role == Role::Peer,
+        hlog: Some(hlog.to_owned()),
+        hgrm: Some("raft/absent.hgrm".to_owned()),
+    };
+    let points = [50_000.0, 100_000.0, 200_000.0, 400_000.0].into_iter().flat_map(|rate| {
+        let load = 1.0 + rate / 150_000.0;
+        [point(Role::Ours, rate, 9_000.0 * load), point(Role::Peer, rate, 14_000.0 * load * load)]
+    });
+    Latency { arrivals: "Poisson, seed 7".into(), points: points.collect(), not_compared: Vec::new() }
+}

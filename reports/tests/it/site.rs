@@ -1,0 +1,222 @@
+//! The site: structure, escaping, gaps, staleness, and its three forms.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use reports::artifact::{Artifact, Payload};
+use reports::site::{Document, Site};
+
+use crate::folder::Folder;
+use crate::invented::Invented;
+use crate::{sample, structure};
+
+/// A site of invented artifacts, made in a folder of its own.
+fn sample_site(name: &str, trouble: bool) -> (Folder, Site) {
+    let folder = Folder::new(name);
+    sample::write(folder.path()).expect("the sample can be written");
+    if trouble {
+        sample::write_trouble(folder.path()).expect("the trouble too");
+    }
+    let site = Site::read(folder.path(), None);
+    (folder, site)
+}
+
+fn document<'a>(documents: &'a [Document], path: &str) -> &'a str {
+    &documents
+        .iter()
+        .find(|document| document.path == path)
+        .unwrap_or_else(|| panic!("{path} is there"))
+        .content
+}
+
+/// Every page is well-formed and every link leads somewhere in the site.
+fn check(site: &Site) -> Result<Vec<Document>, String> {
+    let documents = site.render();
+    let mut files: BTreeSet<String> = documents.iter().map(|document| document.path.clone()).collect();
+    if files.len() < documents.len() {
+        return Err("two documents of one name".into());
+    }
+    files.extend(site.beside.iter().map(|path| format!("data/{path}")));
+    let pages: Vec<(&str, structure::Page)> = documents
+        .iter()
+        .filter(|document| document.path.ends_with(".html"))
+        .map(|document| Ok((document.path.as_str(), structure::read(&document.content)?)))
+        .collect::<Result<_, String>>()?;
+    for (path, page) in &pages {
+        for link in &page.links {
+            let (file, id) =
+                link.split_once('#').map_or((link.as_str(), None), |(file, id)| (file, Some(id)));
+            let file = if file.is_empty() { path } else { file };
+            if !files.contains(file) {
+                return Err(format!("{path} links to {link}"));
+            }
+            let target = pages.iter().find(|(path, _)| *path == file);
+            if let (Some(id), Some((_, target))) = (id, target)
+                && !target.ids.contains(id)
+            {
+                return Err(format!("{path} links to {link}, which has no such place"));
+            }
+        }
+    }
+    Ok(documents)
+}
+
+#[test]
+fn hostile_artifacts_make_well_formed_pages() {
+    fn property(invented: Vec<Invented>) -> Result<bool, String> {
+        let mut site = Site { revision: Some("<r>".into()), ..Site::default() };
+        for Invented(artifact) in invented.into_iter().take(12) {
+            // A folder holds one artifact of a name.
+            let same = |other: &Artifact| (other.verb, &other.subject) == (artifact.verb, &artifact.subject);
+            if !site.artifacts.iter().any(same) {
+                site.artifacts.push(artifact);
+            }
+        }
+        check(&site)?;
+        Ok(true)
+    }
+    quickcheck::quickcheck(property as fn(Vec<Invented>) -> Result<bool, String>);
+}
+
+#[test]
+fn the_sample_site_is_whole() {
+    let (_folder, site) = sample_site("whole", true);
+    let documents = check(&site).expect("a well-formed site");
+    let raft = structure::read(document(&documents, "raft.html")).expect("a page");
+    for section in
+        ["properties", "states", "interleavings", "simulation", "fuzzing", "zoo", "throughput", "latency"]
+    {
+        assert!(raft.ids.contains(section), "{section}: {:?}", raft.ids);
+    }
+    let index = structure::read(document(&documents, "index.html")).expect("a page");
+    assert!(index.text.contains("3 of 3"), "bugs caught, the canary not counted");
+    assert!(index.text.contains("raft-rs is ahead of Raft at window 1, 64 B commands, 3 nodes: 1.04×."));
+    assert!(index.text.contains("simulate raft-wild failed: linearizability."));
+    assert!(index.text.contains("fuzz/broken.json"));
+    assert!(
+        documents.iter().any(|document| document.path == "harness.html"),
+        "the scenario target has a place"
+    );
+}
+
+#[test]
+fn where_a_peer_is_ahead_it_is_said_before_any_table() {
+    let (_folder, site) = sample_site("ahead", false);
+    let documents = site.render();
+    for page in ["index.html", "raft.html", "summary.md"] {
+        let text = document(&documents, page);
+        let from = text.find("id=\"throughput\"").unwrap_or(0);
+        let (said, figures) =
+            (text[from..].find("is ahead"), text[from..].find("<svg").or(text[from..].find("\n| ")));
+        assert!(said.expect("said") < figures.unwrap_or(usize::MAX), "{page}");
+    }
+}
+
+#[test]
+fn nothing_run_is_shown_as_not_run_with_its_command() {
+    let documents = check(&Site::default()).expect("a site of nothing");
+    let index = structure::read(document(&documents, "index.html")).expect("a page").text;
+    let raft = structure::read(document(&documents, "raft.html")).expect("a page").text;
+    for verb in ["verify raft", "simulate raft", "zoo raft", "fuzz", "compare", "latency raft"] {
+        assert!(index.contains(&format!("cargo xtask {verb}")), "{verb}");
+        assert!(raft.contains(&format!("○ not run cargo xtask {verb}")), "{verb}");
+    }
+    let digits = index.chars().filter(char::is_ascii_digit).count();
+    assert_eq!(digits, 0, "without artifacts there is no number to print: {index}");
+}
+
+#[test]
+fn artifacts_of_another_revision_are_marked() {
+    let (_folder, mut site) = sample_site("stale", false);
+    let page = |site: &Site| structure::read(document(&site.render(), "index.html")).expect("a page").text;
+    assert!(!page(&site).contains("stale)"));
+    site.revision = Some("0123456789abcdef".into());
+    assert!(page(&site).contains("(stale)"));
+    let all = site.artifacts.len();
+    assert!(page(&site).contains(&format!("{all} of {all} runs are of another revision")));
+}
+
+#[test]
+fn unequal_digests_are_never_compared() {
+    let (_folder, mut site) = sample_site("digest", false);
+    for artifact in &mut site.artifacts {
+        if let Payload::Compare(compare) = &mut artifact.payload {
+            compare.measurements[1].digest = "another".into();
+            compare.measurements[4].verified = false;
+        }
+    }
+    let documents = site.render();
+    let ratios = document(&documents, "tables/raft-ratios.csv");
+    assert_eq!(ratios.matches(",raft-rs,").count(), 1, "only the last window is comparable: {ratios}");
+    assert_eq!(ratios.matches(",floor,").count(), 3, "{ratios}");
+}
+
+#[test]
+fn a_bug_whose_control_fails_is_not_found() {
+    let (_folder, mut site) = sample_site("control", false);
+    for artifact in &mut site.artifacts {
+        if let Payload::Zoo(zoo) = &mut artifact.payload {
+            zoo.bugs[0].detections.iter_mut().for_each(|detection| detection.control_passed = false);
+        }
+    }
+    let index = structure::read(document(&site.render(), "index.html")).expect("a page").text;
+    assert!(index.contains("2 of 3"), "{index}");
+}
+
+#[test]
+fn every_table_is_a_csv_file_with_full_numbers() {
+    let (_folder, site) = sample_site("csv", false);
+    let documents = site.render();
+    let states = document(&documents, "tables/raft-states.csv");
+    let lines: Vec<&str> = states.lines().collect();
+    assert_eq!(lines.len(), 4, "{states}");
+    assert!(lines[0].starts_with("instance,explored,states,generated,depth,complete_depth,cpu_seconds,"));
+    assert!(
+        lines[1].starts_with("\"three nodes, one crash\",until state limit,2481204,7443629,31,22,"),
+        "{states}"
+    );
+    let html_tables: usize = documents
+        .iter()
+        .filter(|d| d.path.ends_with(".html"))
+        .map(|d| d.content.matches("<table").count())
+        .sum();
+    assert_eq!(documents.iter().filter(|d| d.path.ends_with(".csv")).count(), html_tables);
+}
+
+#[test]
+fn the_summary_is_markdown_that_stays_within_its_bounds() {
+    let (_folder, mut site) = sample_site("summary", false);
+    let documents = site.render();
+    let summary = document(&documents, "summary.md");
+    assert!(summary.starts_with("# swarmproof report\n"));
+    assert!(summary.contains("| `election_safety` | always | ✓ no violation | 3 |"), "{summary}");
+    let artifact = site.artifacts[0].clone();
+    site.artifacts
+        .extend((0..9_000).map(|number| Artifact { subject: format!("raft-{number}"), ..artifact.clone() }));
+    let documents = site.render();
+    let summary = document(&documents, "summary.md");
+    assert!(summary.len() < 1 << 20 && summary.contains("The rest stands in"), "{}", summary.len());
+}
+
+#[test]
+fn rendering_is_a_pure_function() {
+    let (_folder, site) = sample_site("pure", true);
+    assert_eq!(site.render(), site.render());
+}
+
+#[test]
+fn a_new_report_replaces_tables_and_data_of_the_old_one() {
+    let (folder, site) = sample_site("replace", false);
+    let out = folder.path().join("out");
+    let index = site.write(folder.path(), &out).expect("the site can be written");
+    assert!(fs::read_to_string(index).expect("the overview").contains("</html>"));
+    assert!(out.join("data/latency/raft/ours-100000.hlog").is_file());
+    fs::write(out.join("tables/of-old.csv"), "").expect("a left-over");
+    site.write(folder.path(), &out).expect("again");
+    assert!(!out.join("tables/of-old.csv").exists());
+    // A folder that holds no report of ours keeps its files.
+    let other = Folder::new("replace-other");
+    let kept = other.file("tables/mine.csv", "");
+    site.write(folder.path(), other.path()).expect("the site can be written");
+    assert!(kept.exists());
+}
