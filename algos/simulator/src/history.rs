@@ -50,6 +50,11 @@ impl<S: Specification> Operation<S> {
     ) -> Self {
         Operation { process, op, invoked, returned, struck_out: false }
     }
+
+    /// Whether it was surely not taken.
+    pub const fn is_struck_out(&self) -> bool {
+        self.struck_out
+    }
 }
 
 impl<S: Specification> Clone for Operation<S> {
@@ -189,6 +194,11 @@ impl<S: Specification> History<S> {
     /// If `call` is none of this history's.
     pub fn operation(&self, call: Call) -> &Operation<S> {
         &self.operations[call.index()]
+    }
+
+    /// All operations in order of invocation, also those struck out.
+    pub fn all(&self) -> impl Iterator<Item = &Operation<S>> {
+        self.operations.iter()
     }
 
     /// The operations that are judged, in order of invocation: all that are not struck out.

@@ -1,0 +1,239 @@
+//! Clients in a closed loop: ask, wait, think, ask again.
+//!
+//! A client follows the node that an operation which was not taken names. One that waits in vain goes
+//! on as another process: what it asked for stays open, and may still take effect. A question reaches its
+//! node, and an answer its client, at the moment at which it is noted; the ways between them are part of
+//! the thinking.
+
+use swarm_protocol::{Input, NodeId, OpId, Properties, Reply, Service, Stream, Ticks, Violation};
+
+use super::engine::{Due, Engine};
+use super::purpose;
+use crate::history::{Call, History};
+use crate::profile::Span;
+use crate::world::CONTRACT;
+use crate::{Event, EventClass, Slot};
+
+pub(super) struct Client {
+    process: u32,
+    /// The number of the operation that it waits for.
+    waits: Option<u32>,
+    /// The number of an operation that was not taken and is to be asked for again.
+    again: Option<u32>,
+    target: Option<NodeId>,
+    /// It asks for nothing until everything is healed.
+    parked: bool,
+    /// It completed an operation that it asked for after everything was healed.
+    pub(super) satisfied: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Status {
+    Pending,
+    /// Nobody waits for an answer: it was said that there may be none.
+    Open,
+    Answered,
+}
+
+struct Asked {
+    client: u32,
+    call: Call,
+    status: Status,
+}
+
+pub(super) struct Clients<P: Service> {
+    list: Vec<Client>,
+    pub(super) unsatisfied: u32,
+    /// By the number of the operation.
+    asked: Vec<Asked>,
+    /// Operations before this number were asked for while faults went on.
+    asked_before_healing: u32,
+    processes: u32,
+    draws: u64,
+    pub(super) history: History<P::Spec>,
+    pub(super) healed_at: Option<Ticks>,
+    pub(super) recovery: Option<Ticks>,
+}
+
+/// How long a client that was sent to a certain node waits before it asks there.
+const REDIRECT: Span = Span::micros(50, 1_000);
+/// How long a client waits that was turned away, or found nobody.
+const RETRY: Span = Span::micros(1_000, 50_000);
+
+impl<P: Service> Clients<P> {
+    pub(super) fn new(clients: u32) -> Self {
+        let client = |process| Client {
+            process,
+            waits: None,
+            again: None,
+            target: None,
+            parked: false,
+            satisfied: false,
+        };
+        Clients {
+            list: (0..clients).map(client).collect(),
+            unsatisfied: clients,
+            asked: Vec::new(),
+            asked_before_healing: 0,
+            processes: clients,
+            draws: 0,
+            history: History::new(),
+            healed_at: None,
+            recovery: None,
+        }
+    }
+}
+
+impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
+    fn client_draw(&mut self) -> Stream {
+        self.clients.draws += 1;
+        Stream::new(self.seed, purpose::CLIENT, self.clients.draws)
+    }
+
+    /// Lets every client begin.
+    pub(super) fn start_clients(&mut self) {
+        for client in 0..self.clients.list.len() as u32 {
+            let mut stream = self.client_draw();
+            let pause = self.simulation.pace.think.draw(&mut stream);
+            self.schedule_after(pause, Due::Client { client });
+        }
+    }
+
+    /// Everything is healed: parked clients go on.
+    pub(super) fn heal_clients(&mut self) {
+        self.clients.healed_at = Some(self.now);
+        self.clients.asked_before_healing = self.clients.asked.len() as u32;
+        for client in 0..self.clients.list.len() {
+            if core::mem::replace(&mut self.clients.list[client].parked, false) {
+                self.schedule_after(Ticks(1), Due::Client { client: client as u32 });
+            }
+        }
+    }
+
+    /// A client asks.
+    pub(super) fn client_turn(&mut self, client: u32) -> Result<(), Violation> {
+        let mut stream = self.client_draw();
+        let own = client as usize;
+        let healed = self.clients.healed_at.is_some();
+        let taken = self.clients.asked.len() as u32 - self.clients.history.struck_out();
+        if !healed && taken >= self.simulation.operations_max {
+            self.clients.list[own].parked = true;
+            return Ok(());
+        }
+        let up = |target: &NodeId| self.nodes.get(target.index()).is_some_and(Option::is_some);
+        let target = self.clients.list[own].target.filter(up).or_else(|| {
+            let running = self.nodes.iter().flatten().count() as u64;
+            let chosen = (running > 0).then(|| stream.below(running))?;
+            (0u32..).map(NodeId).filter(up).nth(chosen as usize)
+        });
+        let Some(target) = target else {
+            let pause = RETRY.draw(&mut stream);
+            self.schedule_after(pause, Due::Client { client });
+            return Ok(());
+        };
+        let number = self.clients.asked.len() as u32;
+        let again = self.clients.list[own].again.take();
+        let op = match again {
+            Some(again) => self.clients.history.operation(self.clients.asked[again as usize].call).op.clone(),
+            None => {
+                let mut stream = Stream::new(self.seed, purpose::WORKLOAD, u64::from(number));
+                (self.simulation.workload)(&mut stream)
+            }
+        };
+        let waiting = &mut self.clients.list[own];
+        waiting.target = Some(target);
+        waiting.waits = Some(number);
+        let call = self.clients.history.invoke(waiting.process, self.now, op.clone());
+        self.clients.asked.push(Asked { client, call, status: Status::Pending });
+        self.schedule_after(self.simulation.pace.client_timeout, Due::GiveUp { client, number });
+        let id = OpId(u64::from(number));
+        self.note(EventClass::Invoke, target, id.0, || Event::Invoke {
+            at: Slot::of(target),
+            id,
+            op: op.clone(),
+        });
+        self.input(target, Input::Invoke { id, op })
+    }
+
+    /// A client has waited for `number` for as long as it does.
+    pub(super) fn give_up(&mut self, client: u32, number: u32) {
+        let waiting = &mut self.clients.list[client as usize];
+        if waiting.waits == Some(number) {
+            waiting.target = None;
+            self.go_on_as_another(client);
+        }
+    }
+
+    fn go_on_as_another(&mut self, client: u32) {
+        let waiting = &mut self.clients.list[client as usize];
+        waiting.waits = None;
+        waiting.process = self.clients.processes;
+        self.clients.processes += 1;
+        self.think(client);
+    }
+
+    fn think(&mut self, client: u32) {
+        let mut stream = self.client_draw();
+        let pause = self.simulation.pace.think.draw(&mut stream);
+        self.schedule_after(pause, Due::Client { client });
+    }
+
+    /// A node answers.
+    ///
+    /// # Errors
+    /// If nobody asked, or the operation was answered before.
+    pub(super) fn answered(&mut self, node: NodeId, id: OpId, answer: P::Answer) -> Result<(), Violation> {
+        let number = id.0 as usize;
+        let Some(asked) = self.clients.asked.get_mut(number) else {
+            return Err(Violation::new(CONTRACT, format!("{node} answers {id:?}, and nobody asked")));
+        };
+        match asked.status {
+            Status::Pending => (),
+            Status::Open => return Ok(()),
+            Status::Answered => {
+                let detail = format!("{node} answers {id:?} with {answer:?} after it was answered");
+                return Err(Violation::new(CONTRACT, detail));
+            }
+        }
+        let (client, call) = (asked.client, asked.call);
+        let waits = self.clients.list[client as usize].waits == Some(id.0 as u32);
+        asked.status = Status::Answered;
+        match P::reply(&answer) {
+            Reply::Done(answer) => {
+                self.clients.history.complete(call, self.now, answer);
+                if let Some(healed_at) = self.clients.healed_at {
+                    self.clients.recovery.get_or_insert(self.now.since(healed_at));
+                    let satisfied = number as u32 >= self.clients.asked_before_healing;
+                    let client = &mut self.clients.list[client as usize];
+                    if satisfied && waits && !client.satisfied {
+                        client.satisfied = true;
+                        self.clients.unsatisfied -= 1;
+                    }
+                }
+                if waits {
+                    self.clients.list[client as usize].waits = None;
+                    self.think(client);
+                }
+            }
+            Reply::NotTaken(better) => {
+                self.clients.history.not_taken(call);
+                if waits {
+                    let waiting = &mut self.clients.list[client as usize];
+                    waiting.waits = None;
+                    waiting.target = better;
+                    waiting.again = Some(number as u32);
+                    let mut stream = self.client_draw();
+                    let pause = if better.is_some() { REDIRECT } else { RETRY }.draw(&mut stream);
+                    self.schedule_after(pause, Due::Client { client });
+                }
+            }
+            Reply::Unknown => {
+                asked.status = Status::Open;
+                if waits {
+                    self.go_on_as_another(client);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,561 @@
+//! The loop: what is due next happens, nodes take it, and what they ask for is carried out.
+
+use swarm_protocol::{
+    Choices, Effect, Effects, Input, NodeId, Properties, Service, Stream, Ticks, Violation, mix,
+};
+
+use smallvec::SmallVec;
+
+use super::clients::Clients;
+use super::faults::Outages;
+use super::host::{Host, Leaving, Look};
+use super::network::{Fate, Flight, Network};
+use super::{Counts, PROGRESS, Run, Simulation, Traced, purpose};
+use crate::linearizability::{self, Verdict};
+use crate::profile::{Conditions, Fault};
+use crate::queue::Queue;
+use crate::world::{CONTRACT, INVARIANTS, PANIC};
+use crate::{Event, EventClass, Slot, panics};
+
+/// Something due. Entries that have become void (of a boot that is over, say) are passed over.
+#[derive(Clone, Copy)]
+pub(super) enum Due {
+    Message { place: u32 },
+    Timer { node: NodeId, place: u32, token: u32 },
+    Sync { node: NodeId, disk: u32 },
+    Flush { node: NodeId, boot: u32 },
+    Task { place: u32 },
+    Restart { node: NodeId },
+    Client { client: u32 },
+    GiveUp { client: u32, number: u32 },
+    Fault(Fault),
+    Ambush { node: NodeId },
+    Mend(u32),
+    Heal,
+    Deadline,
+}
+
+/// Counts by name; names are few and mostly the same text in memory.
+#[derive(Default)]
+struct Tally(Vec<(&'static str, u64)>);
+
+impl Tally {
+    fn add(&mut self, name: &'static str) {
+        match self.0.iter_mut().find(|(other, _)| core::ptr::eq(*other, name)) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((name, 1)),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::new();
+        for (name, count) in &self.0 {
+            *counts.entry(name).or_default() += count;
+        }
+        counts
+    }
+}
+
+/// The outcome of a task on its way back.
+struct Task<P: Service> {
+    node: NodeId,
+    boot: u32,
+    outcome: P::Outcome,
+}
+
+/// How long a task takes.
+const TASK: Ticks = Ticks(100);
+
+pub(super) struct Engine<'a, P: Service, Q> {
+    pub(super) simulation: &'a Simulation<P, Q>,
+    pub(super) conditions: Conditions,
+    pub(super) seed: u64,
+    pub(super) now: Ticks,
+    queue: Queue<Due>,
+    pub(super) nodes: Vec<Option<P>>,
+    pub(super) hosts: Vec<Host<P>>,
+    pub(super) network: Network<P>,
+    pub(super) clients: Clients<P>,
+    pub(super) outages: Outages,
+    tasks: Vec<Option<Task<P>>>,
+    /// Shared by all nodes, one after the other.
+    effects: Effects<P>,
+    leaving: Vec<Leaving<P>>,
+    properties: Q,
+    steps: u64,
+    /// Steps, boots and flushes: the ordinal that choices are keyed by.
+    turns: u64,
+    timers_set: u64,
+    syncs: u64,
+    batches: u64,
+    digest: u64,
+    events: [u64; EventClass::ALL.len()],
+    marks: Tally,
+    refusals: Tally,
+    cut_short: bool,
+    trace: Option<Vec<(Ticks, Event<P>)>>,
+    /// What a panic at this place violates.
+    phase: &'static str,
+}
+
+impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
+    pub(super) fn new(simulation: &'a Simulation<P, Q>, seed: u64, tracing: bool) -> Self {
+        let conditions = Conditions::draw(seed, simulation.profile, &simulation.pace);
+        let host = |node: u32| {
+            let most = i64::from(conditions.drift_per_million);
+            let mut stream = Stream::new(seed, purpose::CLOCK, u64::from(node));
+            let drift = stream.below(2 * most.unsigned_abs() + 1).cast_signed() - most;
+            Host::new(drift, stream.below(100 * most.unsigned_abs() + 1))
+        };
+        Engine {
+            simulation,
+            seed,
+            now: Ticks::ZERO,
+            queue: Queue::new(),
+            nodes: (0..simulation.nodes).map(|_| None).collect(),
+            hosts: (0..simulation.nodes).map(host).collect(),
+            network: Network::new(simulation.nodes as usize, seed, &conditions),
+            clients: Clients::new(simulation.clients),
+            outages: Outages::new(),
+            tasks: Vec::new(),
+            effects: Effects::new(Choices::script(Vec::new())),
+            leaving: Vec::new(),
+            properties: Q::default(),
+            steps: 0,
+            turns: 0,
+            timers_set: 0,
+            syncs: 0,
+            batches: 0,
+            digest: 0,
+            events: [0; EventClass::ALL.len()],
+            marks: Tally::default(),
+            refusals: Tally::default(),
+            cut_short: false,
+            trace: tracing.then(Vec::new),
+            phase: PANIC,
+            conditions,
+        }
+    }
+
+    pub(super) fn run(mut self) -> Traced<P> {
+        // Caught once around the whole run, so that a step pays nothing for it.
+        let mut violation = match panics::catch(|| self.drive()) {
+            Ok(Ok(())) => None,
+            Ok(Err(violation)) => Some(violation),
+            Err(message) => Some(Violation::new(self.phase, message)),
+        };
+        let mut undecided = false;
+        if violation.is_none() {
+            match panics::catch(|| linearizability::check(&self.clients.history)) {
+                Ok(Verdict::Linearizable) => {}
+                Ok(Verdict::Violated(found)) => violation = Some(found),
+                Ok(Verdict::Undecided) => undecided = true,
+                Err(message) => violation = Some(Violation::new(PANIC, message)),
+            }
+        }
+        let named = |names: &mut dyn Iterator<Item = (&'static str, u64)>| {
+            names.filter(|(_, count)| *count > 0).collect::<Counts>()
+        };
+        let history = self.clients.history;
+        let run = Run {
+            seed: self.seed,
+            conditions: self.conditions,
+            steps: self.steps,
+            digest: self.digest,
+            time: self.now,
+            events: named(&mut EventClass::ALL.iter().map(|class| class.name()).zip(self.events)),
+            faults: named(&mut Fault::ALL.iter().map(|fault| fault.name()).zip(self.outages.struck)),
+            marks: self.marks.counts(),
+            refusals: self.refusals.counts(),
+            completed: history.completed(),
+            open: history.open(),
+            not_taken: history.struck_out(),
+            recovery: self.clients.recovery,
+            cut_short: self.cut_short,
+            undecided,
+            violation,
+        };
+        Traced { run, trace: self.trace.unwrap_or_default(), history, nodes: self.nodes }
+    }
+
+    fn drive(&mut self) -> Result<(), Violation> {
+        for node in (0..self.simulation.nodes).map(NodeId) {
+            self.boot(node)?;
+        }
+        self.start_clients();
+        self.start_faults();
+        self.schedule_after(self.simulation.pace.faults, Due::Heal);
+        while let Some((at, due)) = self.queue.next() {
+            self.now = at;
+            self.happen(due)?;
+            if self.network.healed && self.clients.unsatisfied == 0 {
+                break;
+            }
+            if self.steps >= self.simulation.steps_max {
+                self.cut_short = true;
+                break;
+            }
+        }
+        self.judge_from_scratch()
+    }
+
+    fn happen(&mut self, due: Due) -> Result<(), Violation> {
+        match due {
+            Due::Message { place } => self.arrive(place),
+            Due::Timer { node, place, token } => {
+                match self.hosts[node.index()].look(place, token, self.now) {
+                    Look::Nothing => Ok(()),
+                    Look::Again(at) => {
+                        self.queue.schedule(at, Due::Timer { node, place, token });
+                        Ok(())
+                    }
+                    Look::Out(timer) => {
+                        self.note(EventClass::Timeout, node, 0, || Event::Timeout {
+                            at: Slot::of(node),
+                            timer,
+                        });
+                        self.input(node, Input::Timeout(timer))
+                    }
+                }
+            }
+            Due::Sync { node, disk } => self.sync(node, disk),
+            Due::Flush { node, boot } => {
+                let host = &mut self.hosts[node.index()];
+                if host.boot != boot {
+                    return Ok(());
+                }
+                host.flush_due = false;
+                if self.nodes[node.index()].as_ref().is_some_and(P::needs_flush) {
+                    self.note(EventClass::Flush, node, 0, || Event::Flush { at: Slot::of(node) });
+                    self.flush(node)?;
+                }
+                Ok(())
+            }
+            Due::Task { place } => match self.tasks[place as usize].take() {
+                Some(task) if task.boot == self.hosts[task.node.index()].boot => {
+                    self.input(task.node, Input::Done(task.outcome))
+                }
+                _ => Ok(()),
+            },
+            Due::Restart { node } => self.restart(node),
+            Due::Client { client } => self.client_turn(client),
+            Due::GiveUp { client, number } => {
+                self.give_up(client, number);
+                Ok(())
+            }
+            Due::Fault(fault) => self.strike(fault),
+            Due::Ambush { node } => {
+                self.spring(node);
+                Ok(())
+            }
+            Due::Mend(number) => {
+                self.mend(number);
+                Ok(())
+            }
+            Due::Heal => self.heal(),
+            Due::Deadline => {
+                let (waiting, bound) = (self.clients.unsatisfied, self.simulation.pace.progress);
+                let detail = format!("{waiting} clients completed nothing within {bound} of calm");
+                Err(Violation::new(PROGRESS, detail))
+            }
+        }
+    }
+
+    pub(super) fn schedule_after(&mut self, pause: Ticks, due: Due) {
+        self.queue.schedule(Ticks(self.now.0.saturating_add(pause.0)), due);
+    }
+
+    /// Notes that an event happens; `event` says which, if anybody wants to know.
+    #[inline]
+    pub(super) fn note(
+        &mut self,
+        class: EventClass,
+        at: NodeId,
+        detail: u64,
+        event: impl FnOnce() -> Event<P>,
+    ) {
+        self.events[class as usize] += 1;
+        let place = self.now.0 << 16 ^ u64::from(at.0) << 4 ^ class as u64;
+        self.digest = mix(self.digest ^ place ^ detail.rotate_left(40));
+        if let Some(trace) = &mut self.trace {
+            trace.push((self.now, event()));
+        }
+    }
+
+    // What happens to a node.
+
+    fn arrive(&mut self, place: u32) -> Result<(), Violation> {
+        let to = self.network.receiver(place);
+        let (flight, last) = self.network.land(place);
+        let Flight { from, message, .. } = flight;
+        let (sender, slot) = (u64::from(from.0), Slot::of(to));
+        if self.nodes[to.index()].is_none() {
+            // Nobody is there. Of a message that arrives twice only the last copy counts as dropped.
+            if last {
+                self.note(EventClass::Drop, to, sender, || Event::Drop { from, to: slot, message });
+            }
+            return Ok(());
+        }
+        if last {
+            self.note(EventClass::Deliver, to, sender, || Event::Deliver {
+                from,
+                to: slot,
+                message: message.clone(),
+            });
+        } else {
+            self.note(EventClass::Duplicate, to, sender, || Event::Duplicate {
+                from,
+                to: slot,
+                message: message.clone(),
+            });
+        }
+        self.input(to, Input::Message { from, message })
+    }
+
+    fn sync(&mut self, node: NodeId, disk: u32) -> Result<(), Violation> {
+        let host = &mut self.hosts[node.index()];
+        if host.disk != disk {
+            return Ok(());
+        }
+        if host.stalled_until > self.now {
+            let until = host.stalled_until;
+            self.queue.schedule(until, Due::Sync { node, disk });
+            return Ok(());
+        }
+        let writes = core::mem::take(&mut host.syncing);
+        let durable = host.sync(writes);
+        let mut leaving = core::mem::take(&mut self.leaving);
+        host.release(&mut leaving);
+        self.note(EventClass::Sync, node, u64::from(writes), || Event::Sync { at: Slot::of(node), writes });
+        for what in leaving.drain(..) {
+            self.leave(node, what)?;
+        }
+        self.leaving = leaving;
+        self.input(node, Input::Persisted(durable))
+    }
+
+    /// Boots a node that is down.
+    pub(super) fn boot(&mut self, node: NodeId) -> Result<(), Violation> {
+        self.effects.reboot();
+        self.begin_turn();
+        let disk = self.hosts[node.index()].durable.iter().cloned();
+        let booted = P::recover(&self.simulation.config, node, disk, &mut self.effects);
+        self.nodes[node.index()] = Some(booted);
+        self.end_turn(node)
+    }
+
+    /// A node takes an input. It must be up.
+    pub(super) fn input(&mut self, node: NodeId, input: Input<P>) -> Result<(), Violation> {
+        self.steps += 1;
+        let host = &self.hosts[node.index()];
+        self.effects.continue_from(host.written);
+        let clock = host.clock(self.now);
+        self.begin_turn();
+        let state = self.nodes[node.index()].as_mut().expect("only nodes that are up take inputs");
+        state.step(&self.simulation.config, clock, input, &mut self.effects);
+        self.end_turn(node)
+    }
+
+    fn flush(&mut self, node: NodeId) -> Result<(), Violation> {
+        let host = &self.hosts[node.index()];
+        self.effects.continue_from(host.written);
+        let clock = host.clock(self.now);
+        self.begin_turn();
+        if let Some(state) = &mut self.nodes[node.index()] {
+            state.flush(&self.simulation.config, clock, &mut self.effects);
+        }
+        self.carry_out(node)
+    }
+
+    fn begin_turn(&mut self) {
+        let stream = Stream::new(self.seed, purpose::CHOICE, self.turns);
+        self.turns += 1;
+        self.effects.set_choices(if self.trace.is_some() {
+            Choices::noted(stream)
+        } else {
+            Choices::seed(stream)
+        });
+    }
+
+    /// Flushes a node that has taken an input, now or later, and carries out what it asked for.
+    fn end_turn(&mut self, node: NodeId) -> Result<(), Violation> {
+        let host = &mut self.hosts[node.index()];
+        let batching = self.conditions.batching;
+        if let Some(state) = self.nodes[node.index()].as_mut().filter(|state| state.needs_flush()) {
+            if batching == Ticks::ZERO {
+                state.flush(&self.simulation.config, host.clock(self.now), &mut self.effects);
+            } else if !core::mem::replace(&mut host.flush_due, true) {
+                let boot = host.boot;
+                let mut stream = Stream::new(self.seed, purpose::BATCH, self.batches);
+                self.batches += 1;
+                self.outages.struck[Fault::Batching as usize] += 1;
+                self.schedule_after(Ticks(stream.below(batching.0)), Due::Flush { node, boot });
+            }
+        }
+        self.carry_out(node)
+    }
+
+    // What a node asks for.
+
+    fn carry_out(&mut self, node: NodeId) -> Result<(), Violation> {
+        let mut effects = core::mem::replace(&mut self.effects, Effects::new(Choices::script(Vec::new())));
+        if let Choices::Noted { answers, .. } = effects.choices() {
+            // With one way there is no choice: a world does not ask.
+            for (answer, _) in answers.iter().copied().filter(|(_, ways)| *ways > 1) {
+                self.note(EventClass::Choose, node, u64::from(answer), || Event::Choose { answer });
+            }
+        }
+        self.digest ^= effects.as_slice().len() as u64;
+        for effect in effects.drain() {
+            self.obey(node, effect)?;
+        }
+        self.effects = effects;
+        let host = &mut self.hosts[node.index()];
+        if host.syncing == 0 && host.outstanding() > 0 {
+            host.syncing = host.outstanding();
+            let mut stream = Stream::new(self.seed, purpose::SYNC, self.syncs);
+            self.syncs += 1;
+            let pause = Ticks(self.conditions.sync.draw(&mut stream).0 * host.slowness);
+            let disk = host.disk;
+            if core::mem::take(&mut host.ambushed) {
+                self.schedule_after(Ticks(stream.below(pause.0 + 1)), Due::Ambush { node });
+            }
+            self.schedule_after(pause, Due::Sync { node, disk });
+        }
+        self.judge(node)
+    }
+
+    fn obey(&mut self, node: NodeId, effect: Effect<P>) -> Result<(), Violation> {
+        let host = &mut self.hosts[node.index()];
+        let (after, what) = match effect {
+            Effect::Send { to, message, after } => (after, Leaving::Send { to, message }),
+            Effect::Broadcast { message, after } => (after, Leaving::Broadcast { message }),
+            Effect::Answer { id, answer, after } => (after, Leaving::Answer { id, answer }),
+            Effect::SetTimer { timer, delay } => {
+                let mut stream = Stream::new(self.seed, purpose::TIMER, self.timers_set);
+                self.timers_set += 1;
+                let delay = host.true_delay(Ticks(stream.between(delay.min.0, delay.max.0)));
+                let deadline = self.now + delay;
+                if let Some((place, token)) = host.set_timer(timer, deadline) {
+                    self.queue.schedule(deadline, Due::Timer { node, place, token });
+                }
+                return Ok(());
+            }
+            Effect::CancelTimer(timer) => {
+                host.cancel_timer(timer);
+                return Ok(());
+            }
+            Effect::Persist { record, .. } => {
+                host.write(record);
+                return Ok(());
+            }
+            Effect::Submit(task) => return self.submit(node, &task),
+            // Compaction shortens disks.
+            Effect::Retire(_) => return Ok(()),
+            Effect::Mark(label) => {
+                self.marks.add(label);
+                return Ok(());
+            }
+            Effect::Refuse(reason) => {
+                self.refusals.add(reason);
+                return Ok(());
+            }
+        };
+        match host.hold(after, what) {
+            Ok(Some(what)) => self.leave(node, what),
+            Ok(None) => Ok(()),
+            Err(write) => {
+                let detail = format!("{node} waits for {write:?}, which it never asked for");
+                Err(Violation::new(CONTRACT, detail))
+            }
+        }
+    }
+
+    fn submit(&mut self, node: NodeId, task: &P::Task) -> Result<(), Violation> {
+        let Some(perform) = self.simulation.perform else {
+            let detail = format!("{node} submits {task:?}, and the simulation was not told how to do it");
+            return Err(Violation::new(CONTRACT, detail));
+        };
+        let boot = self.hosts[node.index()].boot;
+        let outcome = perform(&self.simulation.config, task);
+        let place = self.tasks.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.tasks.push(None);
+            self.tasks.len() - 1
+        });
+        self.tasks[place] = Some(Task { node, boot, outcome });
+        self.schedule_after(TASK, Due::Task { place: place as u32 });
+        Ok(())
+    }
+
+    fn leave(&mut self, node: NodeId, what: Leaving<P>) -> Result<(), Violation> {
+        match what {
+            Leaving::Send { to, message } => {
+                self.send(node, to, message);
+                Ok(())
+            }
+            Leaving::Broadcast { message } => {
+                let last = self.simulation.nodes - 1;
+                let last = NodeId(if node.0 == last { last.saturating_sub(1) } else { last });
+                for to in (0..last.0).map(NodeId).filter(|to| *to != node) {
+                    self.send(node, to, message.clone());
+                }
+                if last != node {
+                    self.send(node, last, message);
+                }
+                Ok(())
+            }
+            Leaving::Answer { id, answer } => self.answered(node, id, answer),
+        }
+    }
+
+    fn send(&mut self, from: NodeId, to: NodeId, message: P::Message) {
+        if to.0 >= self.simulation.nodes {
+            return;
+        }
+        let slowness = self.hosts[from.index()].slowness.max(self.hosts[to.index()].slowness);
+        let full = self.network.in_flight() >= self.simulation.in_flight_max as usize;
+        let fate =
+            if full { Fate::Lost(None) } else { self.network.fate(from, to, slowness, &self.conditions) };
+        match fate {
+            Fate::Lost(fault) => {
+                if let Some(fault) = fault {
+                    self.outages.struck[fault as usize] += 1;
+                }
+                let sender = u64::from(from.0);
+                self.note(EventClass::Drop, to, sender, || Event::Drop { from, to: Slot::of(to), message });
+            }
+            Fate::Arrives { first, again, delayed } => {
+                let copies = 1 + u8::from(again.is_some());
+                let place = self.network.take_off(Flight { from, to, message, copies });
+                self.schedule_after(first, Due::Message { place });
+                if let Some(again) = again {
+                    self.outages.struck[Fault::Duplication as usize] += 1;
+                    self.schedule_after(again, Due::Message { place });
+                }
+                self.outages.struck[Fault::Delay as usize] += u64::from(delayed);
+            }
+        }
+    }
+
+    // Verdicts.
+
+    fn judge(&mut self, node: NodeId) -> Result<(), Violation> {
+        let config = &self.simulation.config;
+        if let Some(state) = &self.nodes[node.index()] {
+            self.phase = INVARIANTS;
+            state.assert_invariants(config);
+            self.phase = PANIC;
+        }
+        let nodes: SmallVec<[Option<&P>; 8]> = self.nodes.iter().map(Option::as_ref).collect();
+        self.properties.after_step(config, &nodes, node)?;
+        if self.turns.is_multiple_of(self.simulation.full_every.max(1)) {
+            self.properties.full(config, &nodes)?;
+        }
+        Ok(())
+    }
+
+    fn judge_from_scratch(&self) -> Result<(), Violation> {
+        let nodes: Vec<_> = self.nodes.iter().map(Option::as_ref).collect();
+        self.properties.full(&self.simulation.config, &nodes)
+    }
+}

@@ -1,0 +1,263 @@
+//! What belongs to a node beside its state: timers, disk, clock.
+
+use std::collections::VecDeque;
+
+use smallvec::SmallVec;
+use swarm_protocol::{NodeId, OpId, Protocol, Ticks, WriteId};
+
+/// Something that leaves a node.
+pub(super) enum Leaving<P: Protocol> {
+    Send { to: NodeId, message: P::Message },
+    Broadcast { message: P::Message },
+    Answer { id: OpId, answer: P::Answer },
+}
+
+struct Held<P: Protocol> {
+    after: u64,
+    what: Leaving<P>,
+}
+
+/// A timer that runs, or did.
+struct Timer<T> {
+    name: T,
+    running: bool,
+    /// When it runs out.
+    deadline: Ticks,
+    /// The queue's entry that looks at it next, if any: when, and under which token. A timer that is
+    /// set again before it runs out, as failure detectors are all the time, keeps its entry, which moves
+    /// on when it is due.
+    entry: Option<(Ticks, u32)>,
+}
+
+/// What to do about a timer that the queue has looked at.
+pub(super) enum Look<T> {
+    /// It has run out.
+    Out(T),
+    /// Look again then.
+    Again(Ticks),
+    /// Nothing.
+    Nothing,
+}
+
+pub(super) struct Host<P: Protocol> {
+    timers: SmallVec<[Timer<P::Timer>; 4]>,
+    /// Distinguishes entries of the queue that were made for earlier uses of a timer.
+    next_token: u32,
+
+    /// What survives a crash, oldest first.
+    pub(super) durable: Vec<P::Record>,
+    /// At this many durable records they are compacted.
+    compact_at: usize,
+    /// Writes on their way, oldest first.
+    outstanding: VecDeque<P::Record>,
+    /// Writes asked for since the boot.
+    pub(super) written: u64,
+    /// What waits for writes, in the order in which it was asked for.
+    held: VecDeque<Held<P>>,
+    /// Ordinals, first to last, of writes that failed in this boot.
+    failed: Vec<(u64, u64)>,
+    /// How many writes the sync under way will make durable; 0 if there is none.
+    pub(super) syncing: u32,
+    /// Counts boots, and syncs given up: what was scheduled for an earlier one is void.
+    pub(super) boot: u32,
+    pub(super) disk: u32,
+    /// Whether a flush is scheduled.
+    pub(super) flush_due: bool,
+
+    /// Millionths by which the clock is fast.
+    pub(super) drift: i64,
+    /// By how much the clock is ahead from the start.
+    pub(super) skew: u64,
+    /// Factor on latencies while the node is slow, else 1.
+    pub(super) slowness: u64,
+    /// It will crash once it has writes under way.
+    pub(super) ambushed: bool,
+    /// Until when the disk completes nothing.
+    pub(super) stalled_until: Ticks,
+}
+
+/// Below this many records a disk is left as it is.
+const COMPACT_MIN: usize = 64;
+
+impl<P: Protocol> Host<P> {
+    pub(super) fn new(drift: i64, skew: u64) -> Self {
+        Host {
+            timers: SmallVec::new(),
+            next_token: 0,
+            durable: Vec::new(),
+            compact_at: COMPACT_MIN,
+            outstanding: VecDeque::new(),
+            written: 0,
+            held: VecDeque::new(),
+            failed: Vec::new(),
+            syncing: 0,
+            boot: 0,
+            disk: 0,
+            flush_due: false,
+            drift,
+            skew,
+            slowness: 1,
+            ambushed: false,
+            stalled_until: Ticks::ZERO,
+        }
+    }
+
+    /// The node's clock.
+    pub(super) const fn clock(&self, now: Ticks) -> Ticks {
+        let offset = (now.0.cast_signed() / 1000) * self.drift / 1000;
+        Ticks(now.0.saturating_add_signed(offset).saturating_add(self.skew))
+    }
+
+    /// How long a delay by the node's clock is in true time.
+    pub(super) const fn true_delay(&self, delay: Ticks) -> Ticks {
+        if self.drift == 0 {
+            return delay;
+        }
+        Ticks((delay.0 as i128 * 1_000_000 / (1_000_000 + self.drift) as i128) as u64)
+    }
+
+    // Timers.
+
+    /// Starts a timer, or restarts it. Returns where and under which token the queue is to look at it at
+    /// the deadline, unless it will look earlier anyway.
+    pub(super) fn set_timer(&mut self, timer: P::Timer, deadline: Ticks) -> Option<(u32, u32)> {
+        let place = self
+            .timers
+            .iter()
+            .position(|other| other.name == timer)
+            .or_else(|| self.timers.iter().position(|other| !other.running && other.entry.is_none()));
+        let place = place.unwrap_or_else(|| {
+            self.timers.push(Timer { name: timer, running: false, deadline, entry: None });
+            self.timers.len() - 1
+        });
+        let found = &mut self.timers[place];
+        found.name = timer;
+        found.running = true;
+        found.deadline = deadline;
+        if found.entry.is_some_and(|(at, _)| at <= deadline) {
+            return None;
+        }
+        let token = self.next_token;
+        self.next_token = token.wrapping_add(1);
+        found.entry = Some((deadline, token));
+        Some((place as u32, token))
+    }
+
+    pub(super) fn cancel_timer(&mut self, timer: P::Timer) {
+        if let Some(found) = self.timers.iter_mut().find(|other| other.name == timer) {
+            found.running = false;
+        }
+    }
+
+    /// The queue looks at a timer.
+    pub(super) fn look(&mut self, place: u32, token: u32, now: Ticks) -> Look<P::Timer> {
+        let Some(found) = self.timers.get_mut(place as usize) else { return Look::Nothing };
+        if found.entry.is_none_or(|(_, expected)| expected != token) {
+            return Look::Nothing;
+        }
+        if found.running && found.deadline > now {
+            found.entry = Some((found.deadline, token));
+            return Look::Again(found.deadline);
+        }
+        found.entry = None;
+        if core::mem::replace(&mut found.running, false) { Look::Out(found.name) } else { Look::Nothing }
+    }
+
+    // The disk.
+
+    pub(super) fn outstanding(&self) -> u32 {
+        self.outstanding.len() as u32
+    }
+
+    /// The ordinal of the last write that is not on its way any more.
+    fn settled(&self) -> u64 {
+        self.written - self.outstanding.len() as u64
+    }
+
+    pub(super) fn write(&mut self, record: P::Record) {
+        self.outstanding.push_back(record);
+        self.written += 1;
+    }
+
+    /// What becomes of something that may leave after `write`: it leaves now (it is handed back), later,
+    /// or never, as the write has failed.
+    ///
+    /// # Errors
+    /// The write, if it was never asked for.
+    pub(super) fn hold(
+        &mut self,
+        after: Option<WriteId>,
+        what: Leaving<P>,
+    ) -> Result<Option<Leaving<P>>, WriteId> {
+        let Some(write) = after else { return Ok(Some(what)) };
+        let after = write.ordinal();
+        if after > self.written {
+            return Err(write);
+        }
+        if self.failed.iter().any(|(first, last)| (*first..=*last).contains(&after)) {
+            return Ok(None);
+        }
+        if after <= self.settled() {
+            return Ok(Some(what));
+        }
+        self.held.push_back(Held { after, what });
+        Ok(None)
+    }
+
+    /// Makes the oldest `writes` outstanding writes durable and returns the last of them.
+    pub(super) fn sync(&mut self, writes: u32) -> WriteId {
+        let last = self.settled() + u64::from(writes);
+        self.store(writes);
+        WriteId::new(last)
+    }
+
+    /// Takes out, into `leaving`, what waits for no more than the writes that are durable.
+    pub(super) fn release(&mut self, leaving: &mut Vec<Leaving<P>>) {
+        let durable = self.settled();
+        if self.held.iter().all(|held| held.after <= durable) {
+            leaving.extend(self.held.drain(..).map(|held| held.what));
+            return;
+        }
+        for _ in 0..self.held.len() {
+            let Some(held) = self.held.pop_front() else { break };
+            if held.after <= durable {
+                leaving.push(held.what);
+            } else {
+                self.held.push_back(held);
+            }
+        }
+    }
+
+    fn store(&mut self, writes: u32) {
+        self.durable.extend(self.outstanding.drain(..writes as usize));
+        if self.durable.len() >= self.compact_at {
+            P::compact(&mut self.durable);
+            self.compact_at = COMPACT_MIN.max(self.durable.len() * 2);
+        }
+    }
+
+    /// Fails all outstanding writes; returns the oldest.
+    pub(super) fn fail(&mut self) -> WriteId {
+        let first = self.settled() + 1;
+        self.failed.push((first, self.written));
+        self.outstanding.clear();
+        self.held.clear();
+        self.syncing = 0;
+        self.disk += 1;
+        WriteId::new(first)
+    }
+
+    /// Goes down: of the outstanding writes the oldest `kept` survive.
+    pub(super) fn crash(&mut self, kept: u32) {
+        self.store(kept);
+        self.outstanding.clear();
+        self.held.clear();
+        self.failed.clear();
+        self.timers.clear();
+        self.written = 0;
+        self.syncing = 0;
+        self.flush_due = false;
+        self.boot += 1;
+        self.disk += 1;
+    }
+}

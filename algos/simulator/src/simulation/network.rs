@@ -1,0 +1,133 @@
+//! Messages on their way, and the links that carry them.
+
+use swarm_protocol::{NodeId, Protocol, Stream, Ticks};
+
+use super::purpose;
+use crate::profile::{Conditions, Fault};
+
+/// A message on its way.
+pub(super) struct Flight<P: Protocol> {
+    pub(super) from: NodeId,
+    pub(super) to: NodeId,
+    pub(super) message: P::Message,
+    /// How many times it will arrive, at least 1.
+    pub(super) copies: u8,
+}
+
+/// The fate of a message that is sent.
+pub(super) enum Fate {
+    /// It arrives after so long, and perhaps once more after so long.
+    Arrives { first: Ticks, again: Option<Ticks>, delayed: bool },
+    /// It does not, for this reason if no outage has cut the link.
+    Lost(Option<Fault>),
+}
+
+pub(super) struct Network<P: Protocol> {
+    nodes: usize,
+    /// Messages on their way, at places that entries of the queue name.
+    flights: Vec<Option<Flight<P>>>,
+    free: Vec<u32>,
+    /// By sender, then receiver: how many faults cut the link, and how long a message takes at least.
+    cuts: Vec<u16>,
+    latency: Vec<u32>,
+    /// Messages sent so far: the ordinal of the next.
+    sent: u64,
+    seed: u64,
+    /// Whether faults have ended.
+    pub(super) healed: bool,
+}
+
+/// A delayed message takes up to this many times as long.
+const DELAY_MAX: u64 = 64;
+
+impl<P: Protocol> Network<P> {
+    pub(super) fn new(nodes: usize, seed: u64, conditions: &Conditions) -> Self {
+        let link = |number: usize| {
+            let mut stream = Stream::new(seed, purpose::LINK, number as u64);
+            conditions.latency.draw(&mut stream).0.max(1) as u32
+        };
+        Network {
+            nodes,
+            flights: Vec::new(),
+            free: Vec::new(),
+            cuts: vec![0; nodes * nodes],
+            latency: (0..nodes * nodes).map(link).collect(),
+            sent: 0,
+            seed,
+            healed: false,
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.flights.len() - self.free.len()
+    }
+
+    /// Decides what becomes of the next message. `slowness` is the factor of the slower of its ends.
+    #[inline]
+    pub(super) fn fate(&mut self, from: NodeId, to: NodeId, slowness: u64, conditions: &Conditions) -> Fate {
+        let link = from.index() * self.nodes + to.index();
+        let mut stream = Stream::new(self.seed, purpose::MESSAGE, self.sent);
+        self.sent += 1;
+        let time = |stream: &mut Stream| {
+            (u64::from(self.latency[link]) + stream.below(conditions.jitter.0 + 1)) * slowness
+        };
+        let first = time(&mut stream);
+        if self.healed {
+            return Fate::Arrives { first: Ticks(first), again: None, delayed: false };
+        }
+        if self.cuts[link] > 0 {
+            return Fate::Lost(None);
+        }
+        // Zero rates, which are the most usual, draw nothing: the stream is this message's own.
+        let mut strikes = |per_million: u32| per_million > 0 && stream.happens(per_million);
+        if strikes(conditions.loss_per_million) {
+            return Fate::Lost(Some(Fault::Loss));
+        }
+        let twice = strikes(conditions.duplication_per_million);
+        let delayed = strikes(conditions.delay_per_million);
+        let first = if delayed { first * stream.between(2, DELAY_MAX) } else { first };
+        let again = twice.then(|| Ticks(time(&mut stream) * stream.between(1, DELAY_MAX)));
+        Fate::Arrives { first: Ticks(first), again, delayed }
+    }
+
+    /// Puts a message on its way and returns its place.
+    pub(super) fn take_off(&mut self, flight: Flight<P>) -> u32 {
+        if let Some(place) = self.free.pop() {
+            self.flights[place as usize] = Some(flight);
+            place
+        } else {
+            self.flights.push(Some(flight));
+            self.flights.len() as u32 - 1
+        }
+    }
+
+    /// A copy of the message at `place` arrives: the last one itself, with `true`.
+    ///
+    /// # Panics
+    /// If no message is at that place: an error of the engine.
+    pub(super) fn land(&mut self, place: u32) -> (Flight<P>, bool) {
+        let slot = &mut self.flights[place as usize];
+        let flight = slot.as_mut().expect("an entry of the queue names a message on its way");
+        if flight.copies > 1 {
+            flight.copies -= 1;
+            let copy = Flight { message: flight.message.clone(), copies: 1, ..*flight };
+            return (copy, false);
+        }
+        self.free.push(place);
+        (slot.take().expect("it was just looked at"), true)
+    }
+
+    /// Where the message at `place` will arrive.
+    ///
+    /// # Panics
+    /// As [`Network::land`].
+    pub(super) fn receiver(&self, place: u32) -> NodeId {
+        self.flights[place as usize].as_ref().expect("an entry of the queue names a message on its way").to
+    }
+
+    /// Cuts a link once more, or mends one cut of it.
+    pub(super) fn cut(&mut self, from: u32, to: u32, cut: bool) {
+        let cuts = &mut self.cuts[from as usize * self.nodes + to as usize];
+        *cuts = if cut { cuts.saturating_add(1) } else { cuts.saturating_sub(1) };
+    }
+}
