@@ -250,6 +250,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
             FULL,
             switch("peers", "build and run the peers (default)"),
             switch("no-peers", "ours and the floor alone, without building the peers"),
+            option("seed", Kind::Number, "N", "another sequence of commands and order of passes (default: 1)"),
         ],
         run: launch::compare,
     },

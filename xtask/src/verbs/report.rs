@@ -183,13 +183,20 @@ impl Report<'_> {
         let program = Program::cargo("run --release -p reports --bin report -- --out").args([out]);
         let log = self.workspace.target.join("xtask/report/render.log");
         let _ = fs::remove_file(&log);
-        let ended =
-            program.run(&self.workspace.root, &Stream::File(log.clone()), &Stream::File(log.clone()), || ());
         let folder = self.workspace.root.join(out);
         let index = folder.join("index.html");
+        let begun = SystemTime::now();
+        let stream = Stream::File(log.clone());
+        let ended = program.run(&self.workspace.root, &stream, &stream, || ());
         match ended {
             _ if process::interrupted() => {}
-            Ok(ended) if ended.fine() && index.is_file() => self.show(&folder, &index),
+            // 1 says that the site shows findings, those of artifacts that were fresh among them.
+            Ok(ended) if matches!(ended.code, Some(0 | 1)) && plan::written_since(&index, begun) => {
+                if !ended.fine() {
+                    self.worst = Exit::Finding;
+                }
+                self.show(&folder, &index);
+            }
             Ok(ended) => {
                 let reason = format!("{}: {}", ended.shown(), program.shown());
                 self.print("render", Err(&reason), ended.seconds, &tail(&log, SHOWN_BYTES));

@@ -135,11 +135,15 @@ impl Step {
     /// The artifact that a run begun then should have left and has not.
     pub(super) fn unwritten(&self, artifacts: &Path, begun: SystemTime) -> Option<PathBuf> {
         let path = artifacts.join(&self.artifact);
-        // Some file systems keep times to the second only.
-        let begun = begun - std::time::Duration::from_secs(2);
-        let written = fs::metadata(&path).and_then(|file| file.modified()).is_ok_and(|time| time >= begun);
-        (!written).then_some(path)
+        (!written_since(&path, begun)).then_some(path)
     }
+}
+
+/// Whether this file was written at or after this time, give or take two seconds: some file systems keep
+/// times that coarsely.
+pub(super) fn written_since(path: &Path, begun: SystemTime) -> bool {
+    let begun = begun - std::time::Duration::from_secs(2);
+    fs::metadata(path).and_then(|file| file.modified()).is_ok_and(|time| time >= begun)
 }
 
 #[cfg(test)]
