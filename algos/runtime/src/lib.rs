@@ -4,6 +4,7 @@
 //! storage and threads. It knows no algorithm.
 
 mod counters;
+pub mod file;
 mod host;
 mod loop_driver;
 pub mod parking;
