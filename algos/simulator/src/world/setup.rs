@@ -104,12 +104,12 @@ impl Bounds {
             out.push_str("identical count\n");
         }
         if self.flush == FlushMode::Deferred {
-            out.push_str("flush deferred\n");
+            out.push_str("flushing deferred\n");
         }
         match self.sync {
             SyncMode::Eager => {}
-            SyncMode::Whole => out.push_str("sync whole\n"),
-            SyncMode::Prefix => out.push_str("sync prefix\n"),
+            SyncMode::Whole => out.push_str("syncing whole\n"),
+            SyncMode::Prefix => out.push_str("syncing prefix\n"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tests of the crate through its public face.
 
 mod history;
-mod simulation;
 mod scenario;
+mod simulation;
 mod toy;
 mod world;

@@ -4,6 +4,7 @@
 //! acknowledge what is durable there; when all have, the client is told. Reads return the last write
 //! that was acknowledged by all, or that survived a crash of the primary. One write at a time.
 
+use std::fmt::{self, Debug};
 use std::str::FromStr;
 
 use swarm_protocol::{
@@ -36,10 +37,19 @@ pub(crate) enum Flaw {
     AnswersTwice,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Message {
-    Copy { version: u32, value: u8 },
+    Copy(Stored),
     Ack { version: u32 },
+}
+
+impl Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::Copy(stored) => write!(f, "Copy({stored:?})"),
+            Message::Ack { version } => write!(f, "Ack({version})"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,16 +86,22 @@ pub(crate) enum Answer {
     Redirect(NodeId),
 }
 
-/// What a node has stored: the last version and its value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What a node has stored: the last version and its value. Prints as `7@1`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Stored {
     pub(crate) version: u32,
     pub(crate) value: u8,
 }
 
+impl Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.value, self.version)
+    }
+}
+
 const PRIMARY: NodeId = NodeId(0);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Register {
     pub(crate) me: NodeId,
     pub(crate) stored: Stored,
@@ -100,13 +116,23 @@ pub(crate) struct Register {
     outstanding: Outstanding<()>,
 }
 
+impl Debug for Register {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_primary() {
+            let Register { stored, readable, acks, waiting, .. } = self;
+            return write!(f, "primary {stored:?} reads {readable} acks {acks:?} waiting {waiting:?}");
+        }
+        write!(f, "backup {:?}{}", self.stored, if self.owes_ack { " owes ack" } else { "" })
+    }
+}
+
 impl Register {
     fn is_primary(&self) -> bool {
         self.me == PRIMARY
     }
 
     fn copy(&self) -> Message {
-        Message::Copy { version: self.stored.version, value: self.stored.value }
+        Message::Copy(self.stored)
     }
 
     fn on_write(&mut self, config: &Config, id: OpId, value: u8, out: &mut Effects<Self>) {
@@ -210,10 +236,8 @@ impl Protocol for Register {
 
     fn step(&mut self, config: &Config, _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
         match input {
-            Input::Message { from: PRIMARY, message: Message::Copy { version, value } }
-                if !self.is_primary() =>
-            {
-                self.on_copy(config, Stored { version, value }, out);
+            Input::Message { from: PRIMARY, message: Message::Copy(copy) } if !self.is_primary() => {
+                self.on_copy(config, copy, out);
             }
             Input::Message { from, message: Message::Ack { version } } if self.is_primary() => {
                 self.on_ack(config, from, version, out);

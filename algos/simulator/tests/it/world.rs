@@ -6,7 +6,7 @@ use swarm_protocol::{NodeId, OpId, Stream, Ticks};
 use swarm_simulator::world::{FlushMode, Identical, OpStatus, SyncMode};
 use swarm_simulator::{Bounds, Event, NotEnabled, Setup, Slot, World};
 
-use crate::toy::{Flaw, Message, OneValuePerVersion, Op, Register, Timer, setup};
+use crate::toy::{Flaw, Message, OneValuePerVersion, Op, Register, Stored, Timer, setup};
 
 type RegisterWorld = World<Register, OneValuePerVersion>;
 
@@ -71,7 +71,7 @@ fn invoke(at: u32, id: u64, op: Op) -> Event<Register> {
     Event::Invoke { at: Slot(at), id: OpId(id), op }
 }
 
-const COPY: Message = Message::Copy { version: 1, value: 7 };
+const COPY: Message = Message::Copy(Stored { version: 1, value: 7 });
 const ACK: Message = Message::Ack { version: 1 };
 
 #[test]
@@ -167,4 +167,201 @@ fn equal_fingerprints_belong_to_equal_worlds() {
         });
     }
     assert!(distinct > 200 && again > 200, "{distinct} {again}");
+}
+
+/// Applies the events in turn; each must be enabled.
+fn run(setup: &Setup<Register>, events: &[Event<Register>]) -> RegisterWorld {
+    let mut world = RegisterWorld::new(setup);
+    for event in events {
+        assert!(world.apply(setup, event).is_ok(), "{event:?}\n{world:?}");
+    }
+    world
+}
+
+#[test]
+fn what_is_not_enabled_is_refused_with_its_reason_and_changes_nothing() {
+    let bounds = Bounds { sync: SyncMode::Whole, crashes: 1, ..Bounds::default() };
+    let setup = setup(2, Flaw::None, &[Op::Write(7), Op::Read]).bounds(bounds);
+    let at = Slot(0);
+    let world = run(&setup, &[invoke(0, 0, Op::Write(7)), Event::Crash { at: Slot(1), kept: 0 }]);
+    let sync = |writes| Event::Sync { at, writes };
+    for (event, reason) in [
+        (deliver(0, 0, COPY), NotEnabled::NoSuchMessage),
+        (deliver(0, 1, COPY), NotEnabled::NotRunning),
+        (deliver(0, 9, COPY), NotEnabled::NoSuchSlot),
+        (Event::Duplicate { from: NodeId(0), to: at, message: COPY }, NotEnabled::Budget),
+        (Event::Drop { from: NodeId(0), to: at, message: COPY }, NotEnabled::NoSuchMessage),
+        (Event::Timeout { at: Slot(1), timer: Timer::Resend }, NotEnabled::NotRunning),
+        (invoke(0, 0, Op::Write(7)), NotEnabled::NotNext),
+        (invoke(0, 1, Op::Write(7)), NotEnabled::NotNext),
+        (Event::Flush { at }, NotEnabled::NothingToDo),
+        (sync(0), NotEnabled::NothingToDo),
+        (sync(2), NotEnabled::NothingToDo),
+        (Event::DiskFail { at }, NotEnabled::Budget),
+        (Event::Crash { at, kept: 2 }, NotEnabled::NothingToDo),
+        (Event::Crash { at, kept: 1 }, NotEnabled::Budget),
+        (Event::Restart { at }, NotEnabled::NotRunning),
+        (Event::Choose { answer: 0 }, NotEnabled::Choice),
+        (Event::Advance { at }, NotEnabled::Budget),
+    ] {
+        let mut after = world.clone();
+        assert_eq!(after.apply(&setup, &event), Err(reason), "{event:?}");
+        assert!(after == world && after.fingerprint() == world.fingerprint(), "{event:?}");
+    }
+}
+
+#[test]
+fn what_is_listed_as_enabled_happens() {
+    let setup = setup(3, Flaw::None, &[Op::Write(1), Op::Read]).bounds(faults());
+    let mut events = Vec::new();
+    for seed in 0..50 {
+        wander(&setup, seed, 40, |world| {
+            world.enabled(&setup, &mut events);
+            let distinct: BTreeSet<_> = events.iter().collect();
+            assert_eq!(distinct.len(), events.len(), "an event is listed twice: {events:?}");
+            for event in &events {
+                assert!(world.clone().apply(&setup, event).is_ok(), "{event:?}\n{world:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_crash_keeps_what_was_durable_and_a_prefix_of_the_rest() {
+    let bounds = Bounds { sync: SyncMode::Prefix, crashes: 1, ..Bounds::default() };
+    let setup = setup(2, Flaw::None, &[Op::Write(7)]).bounds(bounds);
+    for (kept, version) in [(0, 0), (1, 1)] {
+        let mut world = run(&setup, &[invoke(0, 0, Op::Write(7)), Event::Crash { at: Slot(0), kept }]);
+        assert_eq!((world.node(Slot(0)), world.in_flight().len()), (None, 0));
+        world.apply(&setup, &Event::Restart { at: Slot(0) }).unwrap();
+        assert_eq!(world.node(Slot(0)).map(|node| node.stored.version), Some(version));
+        assert_eq!(world.operations(), [OpStatus::Pending], "nobody was told");
+    }
+}
+
+#[test]
+fn what_waits_for_a_write_leaves_with_it_and_never_if_the_disk_fails() {
+    let bounds = Bounds { sync: SyncMode::Whole, disk_failures: 1, ..Bounds::default() };
+    let setup = setup(3, Flaw::None, &[Op::Write(7)]).bounds(bounds);
+    let before = run(&setup, &[invoke(0, 0, Op::Write(7))]);
+    assert_eq!(before.in_flight().len(), 0);
+    assert_eq!((before.durable(Slot(0)).len(), before.outstanding(Slot(0)).len()), (0, 1));
+
+    let mut synced = before.clone();
+    synced.apply(&setup, &Event::Sync { at: Slot(0), writes: 1 }).unwrap();
+    let expected = [(NodeId(0), Slot(1), &COPY), (NodeId(0), Slot(2), &COPY)];
+    assert!(synced.in_flight().eq(expected));
+    assert_eq!((synced.durable(Slot(0)).len(), synced.outstanding(Slot(0)).len()), (1, 0));
+
+    let mut failed = before;
+    failed.apply(&setup, &Event::DiskFail { at: Slot(0) }).unwrap();
+    assert_eq!((failed.durable(Slot(0)).len(), failed.outstanding(Slot(0)).len()), (0, 0));
+    assert_eq!(failed.in_flight().len(), 0);
+}
+
+#[test]
+fn equal_messages_merge_or_count_as_the_bounds_say() {
+    for (identical, copies) in [(Identical::Merge, 1), (Identical::Count, 2)] {
+        let bounds = Bounds { identical, ..Bounds::default() };
+        let setup = setup(2, Flaw::None, &[Op::Write(7)]).bounds(bounds);
+        // The copy that the timer sends again equals the first, which has not arrived.
+        let resend = Event::Timeout { at: Slot(0), timer: Timer::Resend };
+        let world = run(&setup, &[invoke(0, 0, Op::Write(7)), resend]);
+        assert_eq!(world.in_flight().len(), copies, "{identical:?}");
+        assert_eq!(world.fingerprint(), world.fingerprint_from_scratch());
+        let mut events = Vec::new();
+        world.enabled(&setup, &mut events);
+        let deliveries = events.iter().filter(|event| matches!(event, Event::Deliver { .. })).count();
+        assert_eq!(deliveries, 1, "either copy is the same event");
+    }
+}
+
+#[test]
+fn a_full_network_loses_what_is_sent() {
+    let bounds = Bounds { in_flight: 1, ..Bounds::default() };
+    let setup = setup(3, Flaw::None, &[Op::Write(7)]).bounds(bounds);
+    let world = run(&setup, &[invoke(0, 0, Op::Write(7))]);
+    assert!(world.in_flight().eq([(NodeId(0), Slot(1), &COPY)]));
+}
+
+#[test]
+fn a_question_waits_for_each_of_its_answers() {
+    let setup = setup(3, Flaw::None, &[Op::Write(7)]);
+    let resend = Event::Timeout { at: Slot(0), timer: Timer::Resend };
+    let asking = run(&setup, &[invoke(0, 0, Op::Write(7)), deliver(0, 1, COPY), deliver(0, 2, COPY), resend]);
+    assert_eq!(asking.question(), Some(("whom to ask again", 2)));
+    let mut events = Vec::new();
+    asking.enabled(&setup, &mut events);
+    assert_eq!(events, [Event::Choose { answer: 0 }, Event::Choose { answer: 1 }]);
+    assert_eq!(asking.clone().apply(&setup, &deliver(1, 0, ACK)), Err(NotEnabled::Choice));
+    assert_eq!(asking.clone().apply(&setup, &Event::Choose { answer: 2 }), Err(NotEnabled::Choice));
+    for answer in 0..2 {
+        let mut world = asking.clone();
+        world.apply(&setup, &Event::Choose { answer }).unwrap();
+        assert_eq!(world.question(), None);
+        assert!(world.in_flight().any(|sent| sent == (NodeId(0), Slot(answer + 1), &COPY)), "{world:?}");
+    }
+}
+
+#[test]
+fn an_event_that_leaves_the_boundary_is_refused() {
+    let setup = setup(2, Flaw::None, &[Op::Write(7)]).within(|node| node.stored.version == 0);
+    let mut world = RegisterWorld::new(&setup);
+    let before = world.clone();
+    assert_eq!(world.apply(&setup, &invoke(0, 0, Op::Write(7))), Err(NotEnabled::Boundary));
+    assert_eq!(world, before);
+}
+
+#[test]
+fn a_clock_moves_by_steps_to_its_bound_and_survives_a_crash() {
+    let bounds = Bounds { clock_steps: 2, clock_step: Ticks(5), crashes: 1, ..Bounds::default() };
+    let setup = setup(1, Flaw::None, &[]).bounds(bounds);
+    let advance = Event::Advance { at: Slot(0) };
+    let mut world = run(&setup, &[advance.clone(), advance.clone()]);
+    assert!(world.describe(Slot(0)).ends_with("clock 10us"), "{world:?}");
+    assert_eq!(world.apply(&setup, &advance), Err(NotEnabled::Budget));
+    for event in [Event::Crash { at: Slot(0), kept: 0 }, Event::Restart { at: Slot(0) }] {
+        world.apply(&setup, &event).unwrap();
+    }
+    assert!(world.describe(Slot(0)).ends_with("clock 10us"), "{world:?}");
+}
+
+#[test]
+fn twins_get_what_their_name_is_sent_and_act_under_it() {
+    let setup = setup(2, Flaw::None, &[Op::Write(7)]).twin(NodeId(1));
+    let twin = Slot::twin_of(NodeId(1));
+    let mut world = run(&setup, &[invoke(0, 0, Op::Write(7))]);
+    assert!(world.in_flight().eq([(NodeId(0), Slot(1), &COPY), (NodeId(0), twin, &COPY)]));
+    world.apply(&setup, &Event::Deliver { from: NodeId(0), to: twin, message: COPY }).unwrap();
+    assert!(world.in_flight().any(|sent| sent == (NodeId(1), Slot(0), &ACK)), "{world:?}");
+    assert_eq!(world.properties(), &OneValuePerVersion::default(), "a name with a twin is not judged");
+}
+
+#[test]
+fn nothing_happens_after_a_violation() {
+    let setup = setup(2, Flaw::AnswersTwice, &[Op::Write(7)]);
+    let mut world = run(&setup, &[invoke(0, 0, Op::Write(7)), deliver(0, 1, COPY), deliver(1, 0, ACK)]);
+    let violation = world.violation().unwrap();
+    assert_eq!(violation.property, "contract");
+    assert!(violation.detail.starts_with("op0 is answered"), "{violation}");
+    let mut events = vec![invoke(0, 0, Op::Read)];
+    world.enabled(&setup, &mut events);
+    assert_eq!(events, []);
+    assert_eq!(world.apply(&setup, &invoke(0, 0, Op::Read)), Err(NotEnabled::Violated));
+}
+
+#[test]
+fn marks_and_refusals_are_reported_and_not_kept() {
+    let setup = setup(1, Flaw::None, &[Op::Write(7), Op::Read]);
+    let mut world = RegisterWorld::new(&setup);
+    let applied = world.apply(&setup, &invoke(0, 0, Op::Write(7))).unwrap();
+    assert_eq!((applied.marks, applied.refusals), (vec!["copied-everywhere"], vec![]));
+    let setup = setup_busy();
+    let mut world = run(&setup, &[invoke(0, 0, Op::Write(7))]);
+    let applied = world.apply(&setup, &invoke(0, 1, Op::Write(8))).unwrap();
+    assert_eq!((applied.changed, applied.refusals), (false, vec!["busy"]));
+}
+
+fn setup_busy() -> Setup<Register> {
+    setup(2, Flaw::None, &[Op::Write(7), Op::Write(8)])
 }
