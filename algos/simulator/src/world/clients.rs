@@ -225,3 +225,143 @@ impl<S: Specification> fmt::Debug for Clients<S> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use swarm_protocol::Stream;
+
+    /// A register whose writes return what they overwrite, so that order shows.
+    struct Swap;
+
+    impl Specification for Swap {
+        type State = u8;
+        type Op = Option<u8>;
+        type Answer = u8;
+
+        fn apply(state: &mut u8, op: &Option<u8>) -> u8 {
+            op.map_or(*state, |value| std::mem::replace(state, value))
+        }
+    }
+
+    const OPS: [Option<u8>; 6] = [Some(1), None, Some(2), None, Some(1), None];
+
+    /// One operation of a plain history, with instants.
+    #[derive(Clone, Debug)]
+    struct Call {
+        op: usize,
+        invoked: usize,
+        returned: Option<(usize, u8)>,
+    }
+
+    /// Whether some order explains the calls: tries all of them.
+    fn explained(calls: &[Call], done: &mut Vec<usize>, state: u8) -> bool {
+        let left = || (0..calls.len()).filter(|i| !done.contains(i));
+        let Some(first_return) = left().filter_map(|i| calls[i].returned).map(|(at, _)| at).min() else {
+            return true;
+        };
+        let candidates: Vec<_> = left().filter(|i| calls[*i].invoked < first_return).collect();
+        candidates.into_iter().any(|i| {
+            let mut next = state;
+            let told = Swap::apply(&mut next, &OPS[calls[i].op]);
+            done.push(i);
+            let fits = calls[i].returned.is_none_or(|(_, answer)| answer == told);
+            let found = fits && explained(calls, done, next);
+            done.pop();
+            found
+        })
+    }
+
+    /// A random history of an object that sometimes lies; says whether it ended in a violation.
+    fn check(seed: u64) -> bool {
+        let mut stream = Stream::new(seed, 0, 0);
+        let mut clients = Clients::<Swap>::new(OPS.len());
+        let (mut calls, mut object): (Vec<Call>, u8) = (Vec::new(), 0);
+        // What the object did for each pending operation, once it did it.
+        let mut told: [Option<u8>; OPS.len()] = [None; OPS.len()];
+        for now in 0..40 {
+            let pending: Vec<_> =
+                (0..OPS.len()).filter(|op| clients.status()[*op] == OpStatus::Pending).collect();
+            let next = clients.next();
+            if pending.is_empty() && next.is_none() {
+                break;
+            }
+            if let Some(op) = next.filter(|_| pending.is_empty() || stream.below(2) == 0) {
+                clients.invoke(op);
+                calls.push(Call { op, invoked: now, returned: None });
+                continue;
+            }
+            let op = pending[stream.below(pending.len() as u64) as usize];
+            let act = |told: &mut Option<u8>, object: &mut u8| {
+                *told.get_or_insert_with(|| Swap::apply(object, &OPS[op]))
+            };
+            let reply = match stream.below(10) {
+                0..=3 => {
+                    act(&mut told[op], &mut object);
+                    continue;
+                }
+                4 if told[op].is_none() || stream.below(4) == 0 => Reply::NotTaken(None),
+                5 => Reply::Unknown,
+                6 if stream.below(3) == 0 => Reply::Done(stream.below(3) as u8),
+                _ => Reply::Done(act(&mut told[op], &mut object)),
+            };
+            let call = calls.iter_mut().rfind(|call| call.op == op).expect("it is pending");
+            match reply {
+                Reply::Done(answer) => call.returned = Some((now, answer)),
+                Reply::NotTaken(_) => {
+                    calls.retain(|call| call.op != op);
+                    told[op] = None;
+                }
+                Reply::Unknown => {}
+            }
+            let before = clients.clone();
+            let verdict = clients.answer(&OPS, OpId(op as u64), reply.clone());
+            assert_eq!(clients.hash(), clients.hash_from_scratch());
+            assert_eq!(
+                verdict.is_ok(),
+                explained(&calls, &mut Vec::new(), 0),
+                "seed {seed}: {before:?}, then {op} got {reply:?}: {calls:?}"
+            );
+            if let Err(violation) = verdict {
+                assert_eq!(violation.property, LINEARIZABILITY);
+                return true;
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn verdicts_are_those_of_trying_every_order() {
+        let violations = (0..20_000).filter(|seed| check(*seed)).count();
+        assert!((2_000..18_000).contains(&violations), "{violations} of 20000 are enough of either kind");
+    }
+
+    #[test]
+    fn the_summary_forgets_what_clients_cannot_tell() {
+        // Two reads that returned, in either order, leave no trace but that they returned.
+        let run = |order: [u64; 2]| {
+            let mut clients = Clients::<Swap>::new(2);
+            clients.invoke(0);
+            clients.invoke(1);
+            for id in order {
+                assert_eq!(clients.answer(&[None, None], OpId(id), Reply::Done(0)), Ok(()));
+            }
+            clients
+        };
+        let (one, other) = (run([0, 1]), run([1, 0]));
+        assert!(one == other && one.hash() == other.hash());
+        assert_eq!(one.configurations.len(), 1);
+    }
+
+    #[test]
+    fn answers_nobody_waits_for_break_the_contract() {
+        let mut clients = Clients::<Swap>::new(1);
+        for id in [0, 1, u64::MAX] {
+            let verdict = clients.answer(&[None], OpId(id), Reply::Done(0));
+            assert_eq!(verdict.map_err(|violation| violation.property), Err(super::super::CONTRACT));
+        }
+        clients.invoke(0);
+        assert_eq!(clients.answer(&[None], OpId(0), Reply::Unknown), Ok(()));
+        assert_eq!(clients.answer(&[None], OpId(0), Reply::Done(9)), Ok(()), "the client has gone");
+    }
+}
