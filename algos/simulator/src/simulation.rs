@@ -27,7 +27,7 @@
 //!
 //! Verified by `tests/it/simulation.rs`: equal seeds give equal runs and traces, traces play in a world to
 //! equal nodes, and flawed protocols are found. Not modelled: corrupted messages, lost disks, Byzantine
-//! nodes, and retirement of records (compaction alone shortens disks).
+//! nodes, and retirement of records: compaction alone, before some boots, shortens disks.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -121,7 +121,7 @@ impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
             operations_max: 2000,
             steps_max: 10_000_000,
             in_flight_max: 100_000,
-            full_every: 10_000,
+            full_every: 100_000,
             properties: PhantomData,
         }
     }

@@ -21,6 +21,10 @@ pub(super) struct Client {
     /// The number of an operation that was not taken and is to be asked for again.
     again: Option<u32>,
     target: Option<NodeId>,
+    /// Until when it waits.
+    deadline: Ticks,
+    /// The queue will look whether it has waited long enough: one entry, which moves on.
+    watched: bool,
     /// It asks for nothing until everything is healed.
     parked: bool,
     /// It completed an operation that it asked for after everything was healed.
@@ -67,6 +71,8 @@ impl<P: Service> Clients<P> {
             waits: None,
             again: None,
             target: None,
+            deadline: Ticks::ZERO,
+            watched: false,
             parked: false,
             satisfied: false,
         };
@@ -143,9 +149,14 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         let waiting = &mut self.clients.list[own];
         waiting.target = Some(target);
         waiting.waits = Some(number);
+        let patience = self.simulation.pace.client_timeout;
+        waiting.deadline = self.now + patience;
+        let watched = core::mem::replace(&mut waiting.watched, true);
         let call = self.clients.history.invoke(waiting.process, self.now, op.clone());
         self.clients.asked.push(Asked { client, call, status: Status::Pending });
-        self.schedule_after(self.simulation.pace.client_timeout, Due::GiveUp { client, number });
+        if !watched {
+            self.schedule_after(patience, Due::Patience { client });
+        }
         let id = OpId(u64::from(number));
         self.note(EventClass::Invoke, target, id.0, || Event::Invoke {
             at: Slot::of(target),
@@ -155,10 +166,14 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         self.input(target, Input::Invoke { id, op })
     }
 
-    /// A client has waited for `number` for as long as it does.
-    pub(super) fn give_up(&mut self, client: u32, number: u32) {
+    /// The queue looks whether a client has waited for as long as it does.
+    pub(super) fn look_at(&mut self, client: u32) {
         let waiting = &mut self.clients.list[client as usize];
-        if waiting.waits == Some(number) {
+        waiting.watched = waiting.waits.is_some() && self.now < waiting.deadline;
+        if waiting.watched {
+            let left = waiting.deadline - self.now;
+            self.schedule_after(left, Due::Patience { client });
+        } else if waiting.waits.is_some() {
             waiting.target = None;
             self.go_on_as_another(client);
         }

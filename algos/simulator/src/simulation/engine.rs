@@ -27,7 +27,7 @@ pub(super) enum Due {
     Task { place: u32 },
     Restart { node: NodeId },
     Client { client: u32 },
-    GiveUp { client: u32, number: u32 },
+    Patience { client: u32 },
     Fault(Fault),
     Ambush { node: NodeId },
     Mend(u32),
@@ -239,8 +239,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             },
             Due::Restart { node } => self.restart(node),
             Due::Client { client } => self.client_turn(client),
-            Due::GiveUp { client, number } => {
-                self.give_up(client, number);
+            Due::Patience { client } => {
+                self.look_at(client);
                 Ok(())
             }
             Due::Fault(fault) => self.strike(fault),
@@ -284,6 +284,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
 
     // What happens to a node.
 
+    #[inline]
     fn arrive(&mut self, place: u32) -> Result<(), Violation> {
         let to = self.network.receiver(place);
         let (flight, last) = self.network.land(place);
@@ -425,6 +426,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         self.judge(node)
     }
 
+    #[inline]
     fn obey(&mut self, node: NodeId, effect: Effect<P>) -> Result<(), Violation> {
         let host = &mut self.hosts[node.index()];
         let (after, what) = match effect {
@@ -487,6 +489,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         Ok(())
     }
 
+    #[inline]
     fn leave(&mut self, node: NodeId, what: Leaving<P>) -> Result<(), Violation> {
         match what {
             Leaving::Send { to, message } => {
@@ -508,6 +511,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
     }
 
+    #[inline]
     fn send(&mut self, from: NodeId, to: NodeId, message: P::Message) {
         if to.0 >= self.simulation.nodes {
             return;
@@ -539,6 +543,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
 
     // Verdicts.
 
+    #[inline]
     fn judge(&mut self, node: NodeId) -> Result<(), Violation> {
         let config = &self.simulation.config;
         if let Some(state) = &self.nodes[node.index()] {

@@ -160,7 +160,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         }
         let host = &mut self.hosts[victim.index()];
         let kept = stream.below(u64::from(host.outstanding()) + 1) as u32;
-        host.crash(kept);
+        host.crash(kept, stream.below(2) == 0);
         self.nodes[victim.index()] = None;
         self.note(EventClass::Crash, victim, u64::from(kept), || Event::Crash { at: Slot::of(victim), kept });
         let length = self.simulation.pace.outage.draw_scale(stream);

@@ -76,8 +76,9 @@ pub(super) struct Host<P: Protocol> {
     pub(super) stalled_until: Ticks,
 }
 
-/// Below this many records a disk is left as it is.
-const COMPACT_MIN: usize = 64;
+/// While a node is up its disk is compacted no earlier than at this many records: compacting costs in
+/// proportion to all that is kept.
+const COMPACT_MIN: usize = 1 << 16;
 
 impl<P: Protocol> Host<P> {
     pub(super) fn new(drift: i64, skew: u64) -> Self {
@@ -231,9 +232,13 @@ impl<P: Protocol> Host<P> {
     fn store(&mut self, writes: u32) {
         self.durable.extend(self.outstanding.drain(..writes as usize));
         if self.durable.len() >= self.compact_at {
-            P::compact(&mut self.durable);
-            self.compact_at = COMPACT_MIN.max(self.durable.len() * 2);
+            self.compact();
         }
+    }
+
+    fn compact(&mut self) {
+        P::compact(&mut self.durable);
+        self.compact_at = COMPACT_MIN.max(self.durable.len() * 2);
     }
 
     /// Fails all outstanding writes; returns the oldest.
@@ -247,9 +252,13 @@ impl<P: Protocol> Host<P> {
         WriteId::new(first)
     }
 
-    /// Goes down: of the outstanding writes the oldest `kept` survive.
-    pub(super) fn crash(&mut self, kept: u32) {
+    /// Goes down: of the outstanding writes the oldest `kept` survive. The node will boot from its records
+    /// as they were written or, if so wished, in their shortest form.
+    pub(super) fn crash(&mut self, kept: u32, compact: bool) {
         self.store(kept);
+        if compact {
+            self.compact();
+        }
         self.outstanding.clear();
         self.held.clear();
         self.failed.clear();
