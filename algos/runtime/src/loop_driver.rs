@@ -63,7 +63,25 @@ impl<P: Protocol, S: Storage<P::Record>> Local<P, S> {
             .map(|(id, disk)| Host::boot(&config, NodeId(id), len, seed, disk, perform))
             .collect::<io::Result<Vec<_>>>()?;
         let lanes = hosts.iter().map(|_| Vec::new()).collect();
-        Ok(Local { config, hosts, lanes, taken: Vec::new(), lane_limit: LANE_MESSAGES_MAX, now: Ticks::ZERO })
+        let taken = Vec::new();
+        let lane_limit = LANE_MESSAGES_MAX;
+        let mut cluster = Local { config, hosts, lanes, taken, lane_limit, now: Ticks::ZERO };
+        for id in 0..len {
+            cluster.settle_boot(NodeId(id));
+        }
+        Ok(cluster)
+    }
+
+    /// Carries out what a node asked for while it booted, so that its timers run from here on. It cannot
+    /// answer: nothing has been invoked.
+    fn settle_boot(&mut self, node: NodeId) {
+        let mut out = LocalOutbox {
+            me: node,
+            lanes: &mut self.lanes,
+            limit: self.lane_limit,
+            answers: &mut |_, _, _| {},
+        };
+        self.hosts[node.index()].settle(&self.config, &mut out);
     }
 
     /// Sets the most messages that wait for one node; those beyond are dropped and counted.
@@ -149,7 +167,9 @@ impl<P: Protocol, S: Storage<P::Record>> Local<P, S> {
     /// If there is no such node.
     pub fn restart(&mut self, node: NodeId) -> io::Result<()> {
         self.lanes[node.index()].clear();
-        self.hosts[node.index()].restart(&self.config)
+        self.hosts[node.index()].restart(&self.config)?;
+        self.settle_boot(node);
+        Ok(())
     }
 
     /// The number of nodes.

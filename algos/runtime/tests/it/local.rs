@@ -107,6 +107,15 @@ fn one_seed_is_one_run() {
 }
 
 #[test]
+fn timers_of_a_boot_run_at_once() {
+    let mut cluster = cluster(1);
+    assert_eq!(cluster.next_deadline(), Some(Ticks(5_000)));
+    cluster.advance(Ticks(2_000));
+    cluster.restart(PRIMARY).unwrap();
+    assert_eq!(cluster.next_deadline(), Some(Ticks(7_000)));
+}
+
+#[test]
 fn refusals_are_counted_by_reason() {
     let mut cluster = cluster(1);
     cluster.invoke(NodeId(1), OpId(0), Op::Add(1));
