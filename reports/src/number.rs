@@ -13,6 +13,12 @@ pub(crate) fn count(value: u64) -> String {
     text
 }
 
+/// A count of things by name: `1 run`, `2 runs`.
+pub(crate) fn of(value: u64, thing: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", short_count(value))
+}
+
 /// Three significant digits and a prefix: `2.35 M`.
 pub(crate) fn short(value: f64) -> String {
     let steps = [(1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")];
@@ -98,6 +104,12 @@ pub(crate) fn ratio(value: f64) -> String {
     digits(value) + "×"
 }
 
+/// A ratio in two digits, for headlines: `1.2×`.
+pub(crate) fn short_ratio(value: f64) -> String {
+    let rounded = format!("{value:.1e}").parse::<f64>().unwrap_or(value);
+    if (0.1..10.0).contains(&rounded) { format!("{rounded}×") } else { ratio(rounded) }
+}
+
 /// A share of one as a percentage.
 pub(crate) fn percent(share: f64) -> String {
     digits(share * 100.0) + " %"
@@ -140,6 +152,8 @@ mod tests {
             assert_eq!(bytes(value), text);
         }
         assert_eq!((in_unit(1500.0, "ns"), in_unit(3.0, "ticks")), ("1.50 µs".into(), "3.00 ticks".into()));
+        assert_eq!([0.964, 3.54, 12.3, 0.0512].map(short_ratio), ["0.96×", "3.5×", "12.0×", "0.051×"]);
+        assert_eq!((of(1, "run"), of(2000, "run")), ("1 run".into(), "2,000 runs".into()));
         assert_eq!(
             (ratio(1.234), percent(0.5), short_count(2_000_000)),
             ("1.23×".into(), "50.0 %".into(), "2.00 M".into())

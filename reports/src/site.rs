@@ -145,22 +145,30 @@ impl Site {
             Outcome::Passed => Cell::text("passed").tone(Tone::Good),
             Outcome::Failed => Cell::text("failed").tone(Tone::Bad),
             Outcome::Interrupted => Cell::text("interrupted").tone(Tone::Caution),
-            Outcome::Skipped { reason } => Cell::text(format!("skipped: {reason}")).tone(Tone::Missing),
+            Outcome::Skipped { .. } => Cell::text("skipped").tone(Tone::Missing),
         }
     }
 
     /// Which revision ran, as a cell: marked if it is not the one that the report is made at.
     fn revision_cell(&self, artifact: &Artifact) -> Cell {
-        let mut text: String = artifact.revision.chars().take(10).collect();
-        if artifact.dirty {
-            text.push_str(" + changes");
-        }
+        let text = revision(artifact);
         if self.is_stale(artifact) {
             Cell::text(text + " (stale)").tone(Tone::Caution)
         } else {
             Cell::text(text)
         }
     }
+}
+
+/// An artifact's revision for the eye: the first digits, and whether there was more than it.
+fn revision(artifact: &Artifact) -> String {
+    let short: String = artifact.revision.chars().take(10).collect();
+    if artifact.dirty { short + " + changes" } else { short }
+}
+
+/// A time of an artifact without its seconds: `2026-11-20 11:44`.
+fn minute(time: &str) -> String {
+    time.chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
 /// Where an artifact's copy stands in the site.

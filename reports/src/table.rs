@@ -16,11 +16,11 @@ pub(crate) struct Table {
     rows: Vec<Vec<Cell>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Column {
-    title: &'static str,
+    title: String,
     /// The name in CSV, with its unit.
-    key: &'static str,
+    key: String,
 }
 
 /// How a cell should strike the eye. Each has a sign besides its colour.
@@ -55,10 +55,10 @@ impl Tone {
     pub(crate) const fn sign(self) -> &'static str {
         match self {
             Tone::Plain => "",
-            Tone::Good => "✓ ",
-            Tone::Bad => "✗ ",
-            Tone::Caution => "! ",
-            Tone::Missing => "○ ",
+            Tone::Good => "✓\u{a0}",
+            Tone::Bad => "✗\u{a0}",
+            Tone::Caution => "!\u{a0}",
+            Tone::Missing => "○\u{a0}",
         }
     }
 }
@@ -114,6 +114,15 @@ impl Cell {
         self
     }
 
+    /// Short text stays on one line, long text gets room: a wide table scrolls rather than squeezes.
+    fn width_class(&self) -> &'static str {
+        match self.text.chars().count() {
+            0..=18 => " short",
+            19..=48 => "",
+            _ => " long",
+        }
+    }
+
     fn shown(&self) -> String {
         let sign = if self.text == "–" { "" } else { self.tone.sign() };
         format!("{sign}{}", self.text)
@@ -145,12 +154,11 @@ impl Number for u32 {
 
 impl Table {
     /// A table without rows. Columns are pairs of a title and a name for CSV.
-    pub(crate) fn new(
-        id: impl ToString,
-        caption: impl ToString,
-        columns: &[(&'static str, &'static str)],
-    ) -> Self {
-        let columns = columns.iter().map(|&(title, key)| Column { title, key }).collect();
+    pub(crate) fn new(id: impl ToString, caption: impl ToString, columns: &[(&str, &str)]) -> Self {
+        let columns = columns
+            .iter()
+            .map(|(title, key)| Column { title: (*title).into(), key: (*key).into() })
+            .collect();
         Table { id: id.to_string(), caption: caption.to_string(), columns, rows: Vec::new() }
     }
 
@@ -192,14 +200,14 @@ impl Table {
         );
         html.element("caption", &[], &self.caption).literal("<thead><tr>");
         for (column, class) in self.columns.iter().zip(&numeric) {
-            html.element("th", &[("scope", &"col"), ("class", class)], column.title);
+            html.element("th", &[("scope", &"col"), ("class", class)], &column.title);
         }
         html.literal("</tr></thead><tbody>");
         for row in &self.rows {
             html.literal("<tr>");
             for (place, (cell, class)) in row.iter().zip(&numeric).enumerate() {
                 let tag = if place == 0 { "th" } else { "td" };
-                let class = format!("{class} {}", cell.tone.class());
+                let class = format!("{class} {}{}", cell.tone.class(), cell.width_class());
                 match (place, cell.value) {
                     (0, Some(value)) => {
                         html.open(tag, &[("scope", &"row"), ("class", &class), ("data-v", &value)])
@@ -226,7 +234,7 @@ impl Table {
         let numeric: Vec<bool> = (0..self.columns.len()).map(|column| self.is_numeric(column)).collect();
         let mut text = format!("**{}**\n\n|", markdown(&self.caption));
         for column in &self.columns {
-            text.extend([" ", column.title, " |"]);
+            text.extend([" ", &markdown(&column.title), " |"]);
         }
         text += "\n|";
         for numeric in numeric {
@@ -245,7 +253,7 @@ impl Table {
     /// The table as CSV (RFC 4180): numbers in full, in the unit that the column's name ends with.
     pub(crate) fn to_csv(&self) -> String {
         let mut text =
-            self.columns.iter().map(|column| csv(column.key)).collect::<Vec<_>>().join(",") + "\r\n";
+            self.columns.iter().map(|column| csv(&column.key)).collect::<Vec<_>>().join(",") + "\r\n";
         for row in &self.rows {
             let field = |cell: &Cell| match cell.value {
                 Some(value) => value.to_string(),
@@ -319,7 +327,7 @@ mod tests {
     fn html_has_scopes_and_numbers_to_sort_by() {
         let text = table().to_html().into_string();
         assert!(text.contains("<th scope=\"col\" class=\"n\">Size</th>"), "{text}");
-        assert!(text.contains("<td class=\"n plain\" data-v=\"1536\">1.50 KiB</td>"), "{text}");
-        assert!(text.contains("<th scope=\"row\" class=\"t plain\">=1+1\n&lt;b&gt;</th>"), "{text}");
+        assert!(text.contains("<td class=\"n plain short\" data-v=\"1536\">1.50 KiB</td>"), "{text}");
+        assert!(text.contains("<th scope=\"row\" class=\"t plain short\">=1+1\n&lt;b&gt;</th>"), "{text}");
     }
 }

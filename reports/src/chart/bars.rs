@@ -4,7 +4,7 @@ use super::{WIDTH, close, open};
 use crate::html::{Html, Px};
 use crate::number;
 
-const LEFT: f64 = 220.0;
+const LEFT: f64 = 176.0;
 const RIGHT: f64 = 96.0;
 const ROW: f64 = 22.0;
 
@@ -25,7 +25,7 @@ pub(crate) fn plot(id: &str, title: &str, caption: &str, counts: &[(String, u64)
     for (place, (name, count)) in sorted.iter().enumerate() {
         let y = 4.0 + place as f64 * ROW;
         let length = (*count as f64 / *most as f64 * (WIDTH - LEFT - RIGHT)).max(1.5);
-        let label = name.chars().take(34).collect::<String>();
+        let label = name.chars().take(27).collect::<String>();
         html.element(
             "text",
             &[("class", &"label end"), ("x", &Px(LEFT - 10.0)), ("y", &Px(y + 15.0))],

@@ -71,9 +71,10 @@ fn verify(page: &mut Page, site: &Site, algorithm: &str) {
             page.paragraph(
                 "An exhausted instance says: no execution within these bounds breaks a property. A bounded one says \
                  so up to the complete depth, and has visited part of what lies beyond. States are told apart by \
-                 64-bit fingerprints: the last column bounds the chance that two of them were taken for one.",
+                 64-bit fingerprints: a column bounds the chance that two of them were taken for one.",
             );
             page.table(states(algorithm, &instances));
+            page.table(cost(algorithm, &instances));
         });
     }
     if !interleavings.is_empty() {
@@ -155,25 +156,19 @@ fn complete_depth(instance: &Instance) -> Option<u32> {
     if instance.complete { Some(instance.depth) } else { instance.complete_depth }
 }
 
+/// How far each instance was explored.
 fn states(algorithm: &str, instances: &[&Instance]) -> Table {
     let mut table = Table::new(
         format!("{algorithm}-states"),
-        "Instances, and how far each was explored",
+        "How far each instance was explored",
         &[
             ("Instance", "instance"),
             ("Explored", "explored"),
             ("Distinct states", "states"),
-            ("Generated", "generated"),
-            ("Depth", "depth"),
+            ("Deepest", "depth"),
             ("Complete to depth", "complete_depth"),
-            ("CPU time", "cpu_seconds"),
-            ("States per CPU-second", "states_per_cpu_second"),
-            ("Threads", "threads"),
-            ("Peak memory", "peak_memory_bytes"),
-            ("Budget", "memory_budget_bytes"),
             ("Collision below", "collision_probability"),
             ("Bounds", "bounds"),
-            ("Engine", "engine"),
         ],
     );
     for instance in instances {
@@ -189,16 +184,42 @@ fn states(algorithm: &str, instances: &[&Instance]) -> Table {
             Cell::text(&instance.name),
             explored,
             Cell::count(instance.states),
-            Cell::count(instance.generated),
             Cell::count(instance.depth.into()),
             Cell::maybe(complete_depth(instance), |depth| depth.to_string()),
-            Cell::number(instance.cpu_s, number::seconds(instance.cpu_s)),
-            Cell::maybe(instance.states_per_cpu_s(), number::short),
-            Cell::count(instance.threads.into()),
-            Cell::maybe(instance.peak_memory_bytes, number::bytes),
-            Cell::maybe(instance.memory_budget_bytes, number::bytes),
             Cell::number(collision, number::probability(collision)),
             Cell::text(bounds.join(", ")),
+        ]);
+    }
+    table
+}
+
+/// What that cost.
+fn cost(algorithm: &str, instances: &[&Instance]) -> Table {
+    let mut table = Table::new(
+        format!("{algorithm}-search"),
+        "What the search cost",
+        &[
+            ("Instance", "instance"),
+            ("States per CPU-second", "states_per_cpu_second"),
+            ("CPU time", "cpu_seconds"),
+            ("Took", "wall_seconds"),
+            ("Generated", "generated"),
+            ("Peak memory", "peak_memory_bytes"),
+            ("Budget", "memory_budget_bytes"),
+            ("Threads", "threads"),
+            ("Engine", "engine"),
+        ],
+    );
+    for instance in instances {
+        table.row([
+            Cell::text(&instance.name),
+            Cell::maybe(instance.states_per_cpu_s(), number::short),
+            Cell::number(instance.cpu_s, number::seconds(instance.cpu_s)),
+            Cell::number(instance.wall_s, number::seconds(instance.wall_s)),
+            Cell::count(instance.generated),
+            Cell::maybe(instance.peak_memory_bytes, number::bytes),
+            Cell::maybe(instance.memory_budget_bytes, number::bytes),
+            Cell::count(instance.threads.into()),
             Cell::text(&instance.engine),
         ]);
     }

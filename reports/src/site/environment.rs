@@ -20,63 +20,55 @@ pub(super) fn write(page: &mut Page, site: &Site) {
     page.table(conditions(site));
 }
 
-/// One row per distinct machine and build.
+/// More machines than this are counted, not shown.
+const MACHINES_MAX: usize = 8;
+
+/// One column per distinct machine and build.
 fn machines(site: &Site) -> Table {
-    let mut table = Table::new(
-        "machines",
-        "Machines and builds",
-        &[
-            ("Processor", "processor"),
-            ("Threads", "threads"),
-            ("Cores", "cores"),
-            ("Clock", "clock_mhz"),
-            ("Governor", "governor"),
-            ("Cache", "cache"),
-            ("Memory", "memory_bytes"),
-            ("Virtual", "virtual_machine"),
-            ("Kernel", "kernel"),
-            ("Clock source", "clock_source"),
-            ("Compiler", "compiler"),
-            ("Target", "target"),
-            ("Build", "build"),
-            ("Flags", "flags"),
-            ("Allocator", "allocator"),
-            ("Runs", "runs"),
-        ],
-    );
-    let mut machines: Vec<(Fingerprint, u64)> = Vec::new();
+    let mut machines: Vec<(Fingerprint, Vec<String>)> = Vec::new();
     for artifact in &site.artifacts {
         // The clock rate at the moment of asking does not tell two machines apart.
         let machine = Fingerprint { mhz: None, ..artifact.machine.clone() };
+        let run = format!("{} {}", artifact.verb, artifact.subject);
         match machines.iter_mut().find(|(known, _)| Fingerprint { mhz: None, ..known.clone() } == machine) {
-            Some((_, runs)) => *runs += 1,
-            None => machines.push((artifact.machine.clone(), 1)),
+            Some((_, runs)) => runs.push(run),
+            None => machines.push((artifact.machine.clone(), vec![run])),
         }
     }
-    for (machine, runs) in machines {
-        let text = |field: &Option<String>| match field {
-            Some(field) => Cell::text(field),
+    let all = machines.len();
+    machines.truncate(MACHINES_MAX);
+    let titles: Vec<(String, String)> =
+        (1..=machines.len()).map(|place| (format!("Build {place}"), format!("build_{place}"))).collect();
+    let titles = titles.iter().map(|(title, key)| (title.as_str(), key.as_str()));
+    let columns: Vec<(&str, &str)> = [("What", "what")].into_iter().chain(titles).collect();
+    let caption = format!("Machines and builds: {} of {all}", machines.len());
+    let mut table = Table::new("machines", caption, &columns);
+
+    let mut row = |name: &str, of: &dyn Fn(&Fingerprint) -> Option<String>| {
+        let cells = machines.iter().map(|(machine, _)| match of(machine) {
+            Some(text) => Cell::text(text),
             None => Cell::text("–").tone(Tone::Missing),
-        };
-        table.row([
-            text(&machine.cpu),
-            Cell::maybe(machine.threads, |threads| threads.to_string()),
-            Cell::maybe(machine.cores, |cores| cores.to_string()),
-            Cell::maybe(machine.mhz, |mhz| format!("{mhz:.0} MHz")),
-            text(&machine.governor),
-            text(&machine.cache),
-            Cell::maybe(machine.memory_bytes, number::bytes),
-            text(&machine.hypervisor.map(|is| if is { "yes" } else { "no" }.to_owned())),
-            text(&machine.kernel),
-            text(&machine.clocksource),
-            Cell::text(machine.rustc),
-            Cell::text(machine.target),
-            Cell::text(machine.profile),
-            Cell::text(machine.flags),
-            Cell::text(machine.allocator),
-            Cell::count(runs),
-        ]);
-    }
+        });
+        table.row([Cell::text(name)].into_iter().chain(cells));
+    };
+    row("Processor", &|machine| machine.cpu.clone());
+    row("Threads", &|machine| machine.threads.map(|threads| threads.to_string()));
+    row("Cores", &|machine| machine.cores.map(|cores| cores.to_string()));
+    row("Clock", &|machine| machine.mhz.map(|mhz| format!("{mhz:.0} MHz")));
+    row("Frequency governor", &|machine| machine.governor.clone());
+    row("Cache", &|machine| machine.cache.clone());
+    row("Microcode", &|machine| machine.microcode.clone());
+    row("Memory", &|machine| machine.memory_bytes.map(number::bytes));
+    row("Virtual machine", &|machine| machine.hypervisor.map(|is| if is { "yes" } else { "no" }.to_owned()));
+    row("Kernel", &|machine| machine.kernel.clone());
+    row("Clock source", &|machine| machine.clocksource.clone());
+    row("Compiler", &|machine| Some(machine.rustc.clone()));
+    row("Target", &|machine| Some(machine.target.clone()));
+    row("Profile", &|machine| Some(machine.profile.clone()));
+    row("Compiler flags", &|machine| Some(machine.flags.clone()));
+    row("Allocator", &|machine| Some(machine.allocator.clone()));
+    let runs = machines.iter().map(|(_, runs)| Cell::text(runs.join(", ")));
+    table.row([Cell::text("Runs")].into_iter().chain(runs));
     table
 }
 

@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::throughput::{self, Shape, Verdict};
-use super::{ALGORITHMS, HARNESS, Site, command, data_path, display_name, environment, page_of};
+use super::{ALGORITHMS, HARNESS, Site, command, data_path, display_name, environment, minute, page_of};
 use crate::artifact::{Artifact, Outcome, Payload, Simulate, Verb, Zoo};
 use crate::number;
 use crate::table::{Cell, Table, Tone};
@@ -30,9 +30,9 @@ pub(super) fn page(site: &Site) -> Page {
 
 fn lead(page: &mut Page, site: &Site) {
     let started = site.artifacts.iter().map(|artifact| artifact.started.as_str());
-    let text = match (started.clone().min(), started.max()) {
-        (Some(first), Some(last)) if first == last => format!("Run at {first}."),
-        (Some(first), Some(last)) => format!("Run between {first} and {last}."),
+    let text = match (started.clone().min().map(minute), started.max().map(minute)) {
+        (Some(first), Some(last)) if first == last => format!("Run at {first} UTC."),
+        (Some(first), Some(last)) => format!("Run between {first} and {last} UTC."),
         _ => "Nothing was run yet: cargo xtask report does.".to_owned(),
     };
     let revision = match &site.revision {
@@ -63,6 +63,14 @@ fn notices(page: &mut Page, site: &Site) {
             }
         }
     }
+    for artifact in &site.artifacts {
+        if let Outcome::Skipped { reason } = &artifact.outcome {
+            page.notice(
+                Tone::Missing,
+                format!("{} {} was skipped: {reason}.", artifact.verb, artifact.subject),
+            );
+        }
+    }
     let dirty = site.artifacts.iter().filter(|artifact| artifact.dirty).count();
     if dirty > 0 {
         page.notice(
@@ -82,8 +90,8 @@ fn notices(page: &mut Page, site: &Site) {
         );
     }
     if !site.unreadable.is_empty() {
-        let count = site.unreadable.len();
-        page.notice(Tone::Caution, format!("{count} artifacts could not be read: they are listed below."));
+        let files = number::of(site.unreadable.len() as u64, "artifact");
+        page.notice(Tone::Caution, format!("{files} could not be read: see below."));
     }
 }
 
@@ -103,15 +111,12 @@ fn figures(page: &mut Page, site: &Site) {
     for figure in
         [states(site), simulated(site), fuzzed(site), caught(site), against_peer(site), against_floor(site)]
     {
-        body.literal("<div>").element("dt", &[], figure.name);
+        body.literal("<div><dt>").element("a", &[("href", &figure.target)], figure.name).literal("</dt>");
         let class =
             format!("big {}", if figure.value.is_some() { figure.tone } else { Tone::Missing }.class());
-        let value = figure.value.unwrap_or_else(|| "○ not run".to_owned());
-        body.element("dd", &[("class", &class)], value)
-            .literal("<dd class=\"small\">")
-            .text(figure.detail)
-            .text(" ");
-        body.element("a", &[("href", &figure.target)], "More").literal("</dd></div>");
+        let value = figure.value.unwrap_or_else(|| "○\u{a0}not run".to_owned());
+        body.element("dd", &[("class", &class)], value).element("dd", &[("class", &"small")], figure.detail);
+        body.literal("</div>");
     }
     body.literal("</dl>");
 }
@@ -140,10 +145,12 @@ fn states(site: &Site) -> Figure {
     let complete = instances.iter().filter(|instance| instance.complete).count();
     let broken =
         instances.iter().flat_map(|instance| &instance.properties).filter(|property| !property.holds).count();
-    let mut detail =
-        format!("distinct within each of {} instances, {complete} of them exhausted.", instances.len());
+    let mut detail = format!(
+        "distinct within each of {}, {complete} of them exhausted.",
+        number::of(instances.len() as u64, "instance")
+    );
     if broken > 0 {
-        detail = format!("{broken} properties do not hold; {detail}");
+        detail = format!("{} broken; {detail}", number::of(broken as u64, "property claim"));
     }
     let tone = if broken > 0 { Tone::Bad } else { Tone::Plain };
     Figure { name, value: Some(number::short_count(states)), detail, target: target.into(), tone }
@@ -160,10 +167,8 @@ fn simulated(site: &Site) -> Figure {
     let sum = |of: fn(&Simulate) -> u64| campaigns.iter().fold(0u64, |sum, c| sum.saturating_add(of(c)));
     let (runs, failures, linearizable) = (sum(|c| c.runs), sum(|c| c.failures), sum(|c| c.linearizable));
     let steps = number::short_count(sum(|c| c.steps));
-    let detail = format!(
-        "{} histories linearizable, {failures} runs failed, {steps} events.",
-        number::count(linearizable)
-    );
+    let failed = number::of(failures, "failed run");
+    let detail = format!("{failed}, {} histories linearizable, {steps} events.", number::count(linearizable));
     let tone = if failures > 0 { Tone::Bad } else { Tone::Plain };
     Figure { name, value: Some(number::short_count(runs)), detail, target: target.into(), tone }
 }
@@ -180,7 +185,7 @@ fn fuzzed(site: &Site) -> Figure {
     let crashes = targets.iter().fold(0u64, |sum, fuzz| sum.saturating_add(fuzz.crashes));
     let injected: Vec<_> = targets.iter().flat_map(|fuzz| &fuzz.injected).collect();
     let found = injected.iter().filter(|injected| injected.found).count();
-    let mut detail = format!("{} targets, {crashes} crashes", targets.len());
+    let mut detail = format!("{}, {crashes} crashes", number::of(targets.len() as u64, "target"));
     if !injected.is_empty() {
         detail = format!("{detail}; {found} of {} re-injected bugs found", injected.len());
     }
@@ -244,8 +249,8 @@ fn against_floor(site: &Site) -> Figure {
 /// The least and the greatest of some ratios.
 fn range(values: impl Iterator<Item = f64>) -> String {
     let (low, high) = values.fold((f64::MAX, 0.0f64), |(low, high), value| (low.min(value), high.max(value)));
-    let (low, high) = (number::ratio(low), number::ratio(high));
-    if low == high { low } else { format!("{low} – {high}") }
+    let (low, high) = (number::short_ratio(low), number::short_ratio(high));
+    if low == high { low } else { format!("{low}\u{a0}–\u{a0}{high}") }
 }
 
 /// Algorithm by verb: passed, failed or not run, with one figure each.
@@ -274,6 +279,9 @@ fn status(site: &Site) -> Table {
 fn status_cell(site: &Site, algorithm: &str, verb: Verb) -> Cell {
     let runs: Vec<&Artifact> = site.about(algorithm).filter(|artifact| artifact.verb == verb).collect();
     let results: Vec<&Artifact> = site.results(algorithm, verb).collect();
+    if runs.is_empty() && algorithm == HARNESS {
+        return Cell::text("–").tone(Tone::Missing);
+    }
     if runs.is_empty() {
         return Cell::text("not run").tone(Tone::Missing);
     }
@@ -347,7 +355,7 @@ fn runs(site: &Site) -> Table {
             Cell::code(&artifact.command),
             Site::outcome_cell(artifact),
             Cell::text(format!("{}{shard}", artifact.title)).link(format!("{}.html", page_of(artifact))),
-            Cell::text(&artifact.started),
+            Cell::text(minute(&artifact.started)),
             Cell::number(artifact.duration_s, number::seconds(artifact.duration_s)),
             site.revision_cell(artifact),
             Cell::text("JSON").link(data_path(artifact)),

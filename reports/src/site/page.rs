@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{Document, HARNESS, Site, command, data_path, display_name};
+use super::{Document, HARNESS, Site, command, data_path, display_name, minute, revision};
 use crate::artifact::{Artifact, Finding, Outcome, Verb};
 use crate::chart::sequence;
 use crate::digest::sha256_base64;
@@ -120,7 +120,7 @@ impl Page {
     pub(super) fn runs(&mut self, site: &Site, algorithm: &str, verb: Verb) -> bool {
         let runs: Vec<&Artifact> = site.about(algorithm).filter(|artifact| artifact.verb == verb).collect();
         if runs.is_empty() {
-            self.body.literal("<p class=\"run\"><span class=\"badge missing\">○ not run</span> ");
+            self.body.literal("<p class=\"run\"><span class=\"badge missing\">○\u{a0}not run</span> ");
             self.body.element("code", &[], command(verb, algorithm)).literal("</p>");
         }
         for artifact in runs {
@@ -147,33 +147,26 @@ impl Page {
         if site.is_stale(artifact) {
             badge(&mut self.body, Tone::Caution, "stale: of another revision");
         }
-        if artifact.dirty {
-            badge(&mut self.body, Tone::Caution, "uncommitted changes");
-        }
         let shard = artifact
             .shard
             .map_or(String::new(), |shard| format!(", part {} of {}", shard.index, shard.count));
-        let revision: String = artifact.revision.chars().take(10).collect();
-        let (when, took) = (&artifact.started, number::seconds(artifact.duration_s));
+        let (when, took) = (minute(&artifact.started), number::seconds(artifact.duration_s));
+        let revision = revision(artifact);
         self.body.element("code", &[], &artifact.command);
         self.body.literal(" <span class=\"soft\">");
-        self.body.text(format!("{}{shard}, {when}, {took}, revision {revision}, ", artifact.title));
+        self.body.text(format!("{}{shard}, {when} UTC, {took}, revision {revision}, ", artifact.title));
         self.body.element("a", &[("href", &data_path(artifact))], "data").literal("</span></p>");
         for (place, finding) in artifact.findings.iter().enumerate() {
             let id = format!("finding-{}-{}-{place}", artifact.verb, artifact.subject);
-            self.finding(&id, Tone::Bad, finding);
+            self.finding(&id, Tone::Bad, &finding.property, finding);
         }
     }
 
-    /// A finding: the property and what was seen, then scenario, diagram and command to unfold.
-    pub(super) fn finding(&mut self, id: &str, tone: Tone, finding: &Finding) {
+    /// A finding: its name and what was seen, then scenario, diagram and command to unfold.
+    pub(super) fn finding(&mut self, id: &str, tone: Tone, name: &str, finding: &Finding) {
         let class = format!("finding {}", tone.class());
         self.body.open("details", &[("class", &class)]).literal("<summary>");
-        self.body
-            .element("strong", &[], &finding.property)
-            .text(" ")
-            .text(&finding.detail)
-            .literal("</summary>");
+        self.body.element("strong", &[], name).text(": ").text(&finding.detail).literal("</summary>");
         if let Some(replay) = &finding.replay {
             self.body.literal("<p>Replay: ").element("code", &[], replay).literal("</p>");
         }

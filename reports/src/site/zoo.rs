@@ -23,60 +23,66 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
             .flatten()
             .collect();
         page.table(verdicts(algorithm, &bugs));
-        page.table(detections(algorithm, &bugs));
+        page.folded_table("Every detection, with trials and controls", detections(algorithm, &bugs));
         let shown: Vec<_> = bugs.iter().filter_map(|bug| Some((bug, bug.counterexample.as_ref()?))).collect();
         if !shown.is_empty() {
             page.heading("Shortest executions that show them");
         }
-        for (place, (_, counterexample)) in shown.iter().enumerate() {
-            page.finding(&format!("{algorithm}-bug-{place}"), Tone::Plain, counterexample);
+        for (place, (bug, counterexample)) in shown.iter().enumerate() {
+            let name = format!("{} breaks {}", bug.id, counterexample.property);
+            page.finding(&format!("{algorithm}-bug-{place}"), Tone::Plain, &name, counterexample);
         }
     });
 }
 
+/// Bug by engine.
 fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
-    let mut table = Table::new(
-        format!("{algorithm}-zoo"),
-        "Bugs, and the first engine to find each",
-        &[
-            ("Bug", "bug"),
-            ("Verdict", "verdict"),
-            ("Found by", "found_by"),
-            ("Breaks", "property"),
-            ("What is wrong", "title"),
-            ("Expected by", "expected_engine"),
-            ("Seen in", "source"),
-        ],
-    );
+    let mut engines: Vec<&str> = Vec::new();
+    for detection in bugs.iter().flat_map(|bug| &bug.detections) {
+        if !engines.contains(&detection.engine.as_str()) {
+            engines.push(&detection.engine);
+        }
+    }
+    let columns =
+        [("Bug", "bug"), ("What is wrong", "title"), ("Must break", "property"), ("Verdict", "verdict")];
+    let by_engine = engines.iter().map(|engine| (*engine, *engine));
+    let last = [("Expected by", "expected_engine"), ("Seen in", "source")];
+    let columns: Vec<(&str, &str)> = columns.into_iter().chain(by_engine).chain(last).collect();
+    let caption = "Bug by engine: the work until it was found";
+    let mut table = Table::new(format!("{algorithm}-zoo"), caption, &columns);
     for bug in bugs {
-        let mut found: Vec<&Detection> =
-            bug.detections.iter().filter(|detection| detection.found && detection.control_passed).collect();
-        found.sort_by(|a, b| a.cpu_s.total_cmp(&b.cpu_s));
-        let engines: Vec<&str> = found.iter().map(|detection| detection.engine.as_str()).collect();
-        let verdict = match (found.is_empty(), bug.hard) {
-            (false, _) => Cell::text("found").tone(Tone::Good),
-            (true, true) => Cell::text("not found (hard)").tone(Tone::Caution),
-            (true, false) => Cell::text("not found").tone(Tone::Bad),
+        let verdict = match (bug.found(), bug.hard) {
+            (true, _) => Cell::text("found").tone(Tone::Good),
+            (false, true) => Cell::text("not found (hard)").tone(Tone::Caution),
+            (false, false) => Cell::text("not found").tone(Tone::Bad),
         };
-        let kind = if bug.canary { " (canary)" } else { "" };
-        table.row([
-            Cell::text(format!("{}{kind}", bug.id)),
-            verdict,
-            Cell::text(if engines.is_empty() { "–".to_owned() } else { engines.join(", ") }),
-            Cell::code(&bug.property),
-            Cell::text(&bug.title),
-            Cell::text(&bug.expected_engine),
-            Cell::text(&bug.source),
-        ]);
+        let by_engine = engines.iter().map(|engine| {
+            let detection = bug.detections.iter().find(|detection| detection.engine == *engine);
+            detection.map_or_else(|| Cell::text("–").tone(Tone::Missing), summary)
+        });
+        let id = if bug.canary { format!("{} (canary)", bug.id) } else { bug.id.clone() };
+        let first = [Cell::text(id), Cell::text(&bug.title), Cell::code(&bug.property), verdict];
+        let last = [Cell::text(&bug.expected_engine), Cell::text(&bug.source)];
+        table.row(first.into_iter().chain(by_engine).chain(last));
     }
     table
+}
+
+/// What one engine made of one bug, in a word or two.
+fn summary(detection: &Detection) -> Cell {
+    let effort = format!("{} {}", number::short_count(detection.effort), detection.effort_unit);
+    match (detection.found, detection.control_passed) {
+        (_, false) => Cell::text("control fails").tone(Tone::Bad),
+        (true, true) => Cell::text(effort).tone(Tone::Good),
+        (false, true) => Cell::text(format!("not in {effort}")).tone(Tone::Missing),
+    }
 }
 
 /// One row per bug and engine: the effort to the first detection.
 fn detections(algorithm: &str, bugs: &[&Bug]) -> Table {
     let mut table = Table::new(
         format!("{algorithm}-detections"),
-        "Bug by engine: work until the first detection, or in vain",
+        "Work until the first detection, or in vain: medians over trials",
         &[
             ("Bug", "bug"),
             ("Engine", "engine"),

@@ -17,14 +17,6 @@ impl Folder {
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
-
-    /// Writes a file, with the folders above it.
-    pub(crate) fn file(&self, relative: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(relative);
-        fs::create_dir_all(path.parent().expect("below the folder")).expect("folders can be made");
-        fs::write(&path, content).expect("files can be written");
-        path
-    }
 }
 
 impl Drop for Folder {

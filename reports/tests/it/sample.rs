@@ -67,7 +67,14 @@ pub(crate) fn write_trouble(root: &Path) -> std::io::Result<()> {
     let mut run =
         Recorder::start_in(root, Verb::Simulate, "raft-wild", "cargo xtask simulate raft --profile wild")?;
     run.finding(counterexample("linearizability", "op7 read a value that op3 had replaced"));
-    let broken = Simulate { profile: "wild".into(), failures: 1, runs: 400, ..simulate() };
+    let broken = Simulate {
+        profile: "wild".into(),
+        failures: 1,
+        runs: 400,
+        linearizable: 399,
+        undecided: 0,
+        ..simulate()
+    };
     run.finish(Outcome::Failed, Payload::Simulate(broken))?;
     let run = Recorder::start_in(root, Verb::Verify, "raft-threads", "cargo xtask verify raft --full")?;
     let reason = "no nightly toolchain: rustup toolchain install nightly".to_owned();

@@ -11,6 +11,7 @@ use reports::store::{
 
 use crate::folder::Folder;
 use crate::invented::Invented;
+use crate::put;
 
 fn fuzz(subject: &str) -> Payload {
     Payload::Fuzz(Fuzz::new(subject, "random bytes"))
@@ -113,7 +114,7 @@ fn a_file_cut_short_is_unreadable_at_its_last_line() {
     let folder = Folder::new("cut");
     let text = record(folder.path(), "raft");
     for length in (0..text.len() - 3).step_by(97) {
-        folder.file("fuzz/raft.json", &text[..length]);
+        put(&folder, "fuzz/raft.json", &text[..length]);
         let unreadable = only_unreadable(folder.path());
         assert_eq!(unreadable.path, Path::new("fuzz/raft.json"));
         assert_eq!(unreadable.line, Some(text[..length].matches('\n').count() + 1), "{unreadable}");
@@ -148,7 +149,7 @@ fn what_is_no_artifact_is_named_with_line_and_reason() {
         (elsewhere.as_bytes(), None, "`../raft` is no name"),
         (renamed.as_bytes(), None, "its subject belongs in `pbft.json`"),
     ] {
-        folder.file("fuzz/raft.json", content);
+        put(&folder, "fuzz/raft.json", content);
         let unreadable = only_unreadable(folder.path());
         assert!(unreadable.reason.contains(reason), "{unreadable}");
         assert_eq!(unreadable.line, line, "{unreadable}");
@@ -158,14 +159,14 @@ fn what_is_no_artifact_is_named_with_line_and_reason() {
 #[test]
 fn sizes_and_numbers_of_files_are_bounded() {
     let folder = Folder::new("large");
-    let path = folder.file("fuzz/raft.json", "");
+    let path = put(&folder, "fuzz/raft.json", "");
     fs::File::options().write(true).open(path).unwrap().set_len(SIZE_MAX_BYTES + 1).unwrap();
     assert!(only_unreadable(folder.path()).reason.contains("larger than 16 MiB"));
 
     for number in 0..FILES_MAX {
-        folder.file(&format!("verify/{number}.json"), "");
+        put(&folder, &format!("verify/{number}.json"), "");
     }
-    folder.file("verify/last.json", "");
+    put(&folder, "verify/last.json", "");
     let read = read_all(folder.path());
     assert_eq!(read.len(), FILES_MAX + 2, "the large one, a word on the number, and the first of them");
     let said = read[0].as_ref().expect_err("verify comes first");
@@ -190,10 +191,10 @@ fn a_broken_file_leaves_the_others_readable() {
     let folder = Folder::new("mixed");
     record(folder.path(), "raft");
     record(folder.path(), "scenario");
-    folder.file("fuzz/a.json", "{");
-    folder.file("fuzz/.raft.json.7.tmp", "left over");
-    folder.file("fuzz/raft/notes.json", "beside, not read");
-    folder.file("fuzz/readme.txt", "not read");
+    put(&folder, "fuzz/a.json", "{");
+    put(&folder, "fuzz/.raft.json.7.tmp", "left over");
+    put(&folder, "fuzz/raft/notes.json", "beside, not read");
+    put(&folder, "fuzz/readme.txt", "not read");
     let read = read_all(folder.path());
     let subjects: Vec<_> =
         read.iter().map(|read| read.as_ref().map(|artifact| artifact.subject.as_str())).collect();
