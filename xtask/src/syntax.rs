@@ -250,7 +250,12 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
             FULL,
             switch("peers", "build and run the peers (default)"),
             switch("no-peers", "ours and the floor alone, without building the peers"),
-            option("seed", Kind::Number, "N", "another sequence of commands and order of passes (default: 1)"),
+            option(
+                "seed",
+                Kind::Number,
+                "N",
+                "another sequence of commands and order of passes (default: 1)",
+            ),
         ],
         run: launch::compare,
     },

@@ -25,7 +25,7 @@ use crate::progress::{Paint, Progress, duration, painted};
 use crate::workspace::Workspace;
 
 /// `--quick`: executions per target, and seconds after which a slow target stops nevertheless.
-const QUICK: Limits = Limits { executions: Some(1_000_000), seconds: Some(180) };
+const QUICK: Limits = Limits { executions: Some(1_000_000), seconds: Some(90) };
 /// `--full`: as long as it takes to exhaust what coverage guidance finds in a night's share.
 const FULL: Limits = Limits { executions: None, seconds: Some(3600) };
 /// How long one crash is minimised, in seconds.

@@ -25,17 +25,16 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
             println!("{complaint}");
         }
     }
-    if !invocation.json {
-        println!(
-            "{}",
-            if complaints.is_empty() {
-                "tidy".to_owned()
-            } else {
-                format!("{} complaints", complaints.len())
-            }
-        );
+    let exit = if complaints.is_empty() { Exit::Fine } else { Exit::Finding };
+    if invocation.json {
+        let line = Object::new().text("verb", "tidy").text("outcome", exit.word());
+        println!("{}", line.count("complaints", complaints.len() as u64).end());
+    } else if complaints.is_empty() {
+        println!("tidy");
+    } else {
+        println!("{} complaints", complaints.len());
     }
-    if complaints.is_empty() { Exit::Fine } else { Exit::Finding }
+    exit
 }
 
 /// All complaints about the checkout. An error says what cannot be looked at.

@@ -82,7 +82,10 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
         Work::Programs(algorithms.iter().map(program).collect())
     };
     vec![
-        needs(Need::Rustfmt, stage("format", "every file is formatted", programs(&["fmt --all --check"]))),
+        needs(
+            Need::Rustfmt,
+            stage("format", "every file is formatted", programs(&["fmt --all --check -- --files-with-diff"])),
+        ),
         needs(Need::Git, stage("tidy", "architecture arrows, names, links, no stray files", Work::Tidy)),
         needs(
             Need::Clippy,
