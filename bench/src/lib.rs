@@ -6,6 +6,7 @@ pub mod hgrm;
 pub mod open_loop;
 pub mod paired;
 pub mod peers;
+pub mod raft;
 pub mod recorder;
 pub mod verdict;
 pub mod workload;

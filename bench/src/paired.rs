@@ -40,6 +40,22 @@ impl Contestant {
             measure: Box::new(move |load, budget| measure(&mut build_again(load), load, budget)),
         }
     }
+
+    /// Has a fresh cluster commit `commands` commands, read to the last byte on every node.
+    ///
+    /// # Errors
+    /// If it stalls, or any node applied anything else.
+    pub fn prove(&self, load: &Load, commands: u64) -> Result<Proof, Wrong> {
+        (self.prove)(load, commands)
+    }
+
+    /// Measures a fresh cluster.
+    ///
+    /// # Errors
+    /// If it stalls, or any node applied anything but the commands handed in.
+    pub fn measure(&self, load: &Load, budget: &Budget) -> Result<Measured, Wrong> {
+        (self.measure)(load, budget)
+    }
 }
 
 /// One shape of the work.
@@ -116,7 +132,7 @@ pub fn run(contestants: &[Contestant], plan: &Plan, mut go_on: impl FnMut(usize,
                 break 'proofs;
             }
             done += 1;
-            match (contestant.prove)(&load, plan.proof_commands) {
+            match contestant.prove(&load, plan.proof_commands) {
                 Ok(proof) => entries.push(Entry {
                     contestant,
                     load,
@@ -167,7 +183,7 @@ pub fn run(contestants: &[Contestant], plan: &Plan, mut go_on: impl FnMut(usize,
 
 impl Entry<'_> {
     fn pass(&mut self, plan: &Plan) -> Result<(), Wrong> {
-        let measured = (self.contestant.measure)(&self.load, &plan.budget)?;
+        let measured = self.contestant.measure(&self.load, &plan.budget)?;
         self.samples.push(measured.throughput.per_cpu_second());
         self.latency.add(&measured.latency).expect("both histograms have one range");
         Ok(())

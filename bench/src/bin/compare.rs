@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bench::paired::{self, Contestant, Plan, Results, Shape};
 use bench::workload::Budget;
-use bench::{clock, floor, peers, verdict};
+use bench::{clock, floor, peers, raft, verdict};
 use reports::artifact::{Compare, Finding, Metric, Outcome, Payload, Verb};
 use reports::recorder::Recorder;
 
@@ -107,7 +107,8 @@ fn plan(options: &Options) -> Plan {
 
 fn run(options: &Options) -> io::Result<ExitCode> {
     let with_peers = options.peers != Some(false);
-    let mut contestants: Vec<Contestant> = floor::contestants();
+    let mut contestants: Vec<Contestant> = raft::contestants();
+    contestants.extend(floor::contestants());
     if with_peers {
         contestants.extend(peers::contestants(options.full));
     }

@@ -1,0 +1,297 @@
+//! Our Raft over the runtime's driver for one thread: the type that is model-checked, simulated and fuzzed,
+//! at full speed.
+//!
+//! Three nodes, PreVote on, default limits. Every command goes in by name and is answered by name, as the
+//! contract has it; peers and floors only count. The machine digests what it applies. A command of up to
+//! [`Command::INLINE_MAX`] bytes is copied into its entry, a longer one keeps the client's allocation.
+//!
+//! The disk is a [`RecentRecords`]: records are appended, synced and waited for as on any storage, and the
+//! oldest are let go of, as bytes written to a disk are not held in memory either. The log itself is kept
+//! whole: there are no snapshots yet, so memory grows with the run where peers cut theirs back. Wall time
+//! reaches the nodes in steps of at most ten milliseconds, as it reaches the peers' in ticks: a process that
+//! is suspended for a second does not hold an election.
+//!
+//! Verified by the digests of [`crate::workload::prove`], which every node must reach, and by the number of
+//! messages per commit.
+
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use reports::artifact::{Implementation, Role};
+use swarm_protocol::{NodeId, OpId, Specification, Ticks, WriteId};
+use swarm_raft::{Answer, Config, Machine, Raft, Record};
+use swarm_runtime::storage::Storage;
+use swarm_runtime::{Local, no_tasks};
+
+use crate::paired::{Contestant, NODES};
+use crate::workload::{Burst, Cluster, Digest, KEPT_ENTRIES_MIN};
+
+/// The longest step in which wall time reaches the nodes.
+const STEP: Duration = Duration::from_millis(10);
+
+/// Pumps between two looks at the clock.
+const PUMPS_PER_LOOK: u64 = 64;
+
+/// The seeds that are tried until the first node is elected: each node wins for a third of them.
+const SEEDS_MAX: u64 = 1_000;
+
+/// Our Raft.
+pub fn contestants() -> Vec<Contestant> {
+    let settings = "pre_vote, commands of up to 64 B inline, loop driver, group commit to memory";
+    let ours = Implementation::new(Role::Ours, "swarm-raft", env!("CARGO_PKG_VERSION"), settings);
+    vec![Contestant::new(ours, |_| OurRaft::new())]
+}
+
+/// What clients ask for: bytes that mean nothing to the machine.
+#[derive(Clone)]
+pub enum Command {
+    /// Short, and copied.
+    Inline {
+        /// How many of the bytes count, at most [`Command::INLINE_MAX`].
+        length: u8,
+        /// The bytes; those beyond `length` are 0.
+        bytes: [u8; Command::INLINE_MAX],
+    },
+    /// The client's own allocation.
+    Shared(Bytes),
+}
+
+impl Command {
+    /// The most bytes that are copied rather than shared.
+    pub const INLINE_MAX: usize = 64;
+
+    /// The bytes.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Command::Inline { length, bytes } => &bytes[..usize::from(*length)],
+            Command::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Bytes> for Command {
+    #[inline]
+    fn from(client: Bytes) -> Self {
+        if client.len() > Self::INLINE_MAX {
+            return Command::Shared(client);
+        }
+        let mut bytes = [0; Self::INLINE_MAX];
+        bytes[..client.len()].copy_from_slice(&client);
+        Command::Inline { length: client.len() as u8, bytes }
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.as_bytes().len())
+    }
+}
+
+/// The replicated machine: digests what it applies.
+#[derive(Clone, Debug, Default)]
+pub struct Digesting(pub Digest);
+
+impl Machine for Digesting {
+    type Command = Command;
+    type Answer = ();
+    type Spec = NothingPromised;
+
+    #[inline]
+    fn apply(&mut self, command: &Command) {
+        self.0.take(command.as_bytes());
+    }
+}
+
+/// What clients of [`Digesting`] are promised: an answer. The digests say the rest.
+#[derive(Clone, Copy, Debug)]
+pub struct NothingPromised;
+
+impl Specification for NothingPromised {
+    type State = ();
+    type Op = Command;
+    type Answer = ();
+
+    fn apply((): &mut (), _op: &Command) {}
+}
+
+/// A disk that remembers its latest records only, as many as a log keeps entries.
+#[derive(Debug)]
+pub struct RecentRecords<R> {
+    /// A ring: the `n`th record, counted from 0, stands at `n % KEPT_ENTRIES_MIN`.
+    records: Vec<R>,
+    appended: u64,
+}
+
+impl<R> RecentRecords<R> {
+    /// An empty disk.
+    pub const fn new() -> Self {
+        RecentRecords { records: Vec::new(), appended: 0 }
+    }
+}
+
+impl<R> Default for RecentRecords<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R: Clone> Storage<R> for RecentRecords<R> {
+    fn recover(&mut self) -> io::Result<Vec<R>> {
+        if self.appended > self.records.len() as u64 {
+            return Err(io::Error::other("the oldest records are gone"));
+        }
+        Ok(self.records.clone())
+    }
+
+    #[inline]
+    fn append(&mut self, record: R) -> io::Result<()> {
+        if self.records.len() < KEPT_ENTRIES_MIN as usize {
+            self.records.push(record);
+        } else {
+            self.records[(self.appended % KEPT_ENTRIES_MIN) as usize] = record;
+        }
+        self.appended += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn retire(&mut self, _before: WriteId) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+type Disk = RecentRecords<Record<Command>>;
+
+/// Three nodes of our Raft in one thread; the first leads.
+pub struct OurRaft {
+    nodes: Local<Raft<Digesting>, Disk>,
+    proposed: u64,
+    pumps: u64,
+    looked: Instant,
+}
+
+impl OurRaft {
+    /// Boots the nodes, and lets time pass until they have elected a leader; with the first seed with which
+    /// that is the first node.
+    pub fn new() -> Self {
+        (0..SEEDS_MAX).find_map(Self::led_by_the_first).expect("each node is elected for some seeds")
+    }
+
+    fn led_by_the_first(seed: u64) -> Option<Self> {
+        let disks = (0..NODES).map(|_| RecentRecords::new()).collect();
+        let mut nodes: Local<Raft<Digesting>, Disk> =
+            Local::on(Config::new(NODES), disks, seed, no_tasks).expect("empty disks can be read");
+        while nodes.nodes().all(|node| !node.is_leader() || node.commit_index() == 0) {
+            nodes.pump_until_quiet(1_000, &mut |_, _, _| {});
+            nodes.advance(nodes.next_deadline()?);
+        }
+        let first_leads = nodes.nodes().next().is_some_and(Raft::is_leader);
+        first_leads.then(|| OurRaft { nodes, proposed: 0, pumps: 0, looked: Instant::now() })
+    }
+}
+
+impl Default for OurRaft {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cluster for OurRaft {
+    fn propose(&mut self, burst: Burst) {
+        for command in burst {
+            self.proposed += 1;
+            self.nodes.invoke(NodeId(0), OpId(self.proposed), command.into());
+        }
+    }
+
+    fn pump(&mut self) -> u64 {
+        self.pumps += 1;
+        if self.pumps.is_multiple_of(PUMPS_PER_LOOK) {
+            let passed = self.looked.elapsed();
+            if passed >= STEP {
+                self.looked = Instant::now();
+                self.nodes.advance(self.nodes.now() + Ticks::from_micros(STEP.as_micros() as u64));
+            }
+        }
+        let mut applied = 0;
+        self.nodes.pump(&mut |_, _, answer| applied += u64::from(matches!(answer, Answer::Applied(()))));
+        applied
+    }
+
+    fn settle(&mut self) {
+        // The commit index rides on appends; when there are none, on the next heartbeat.
+        let heartbeat = self.nodes.config().heartbeat_interval;
+        self.nodes.advance(self.nodes.now() + heartbeat);
+        self.nodes.pump_until_quiet(1_000, &mut |_, _, _| {});
+    }
+
+    fn applied(&self) -> Vec<Digest> {
+        self.nodes.nodes().map(|node| node.machine().0).collect()
+    }
+
+    fn messages(&self) -> u64 {
+        self.nodes.counters().sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{Load, prove};
+
+    #[test]
+    fn ours_does_the_work_at_every_window_and_length() {
+        for bytes in [8, 64, 65, 1024] {
+            for (window, commands) in [(1, 300), (64, 20_000), (1000, 20_000)] {
+                let load = Load::new(5, bytes, window);
+                let proof = prove(&mut OurRaft::new(), &load, commands);
+                let proof = proof.unwrap_or_else(|wrong| panic!("{load:?}: {wrong}"));
+                assert_eq!(proof.digest, Load { thorough: true, ..load }.expected(commands));
+            }
+        }
+    }
+
+    #[test]
+    fn a_burst_costs_four_messages_whatever_its_size() {
+        for window in [1, 64, 1024] {
+            let bursts = 200;
+            let load = Load::new(5, 64, window);
+            let proof = prove(&mut OurRaft::new(), &load, window * bursts).expect("ours works");
+            let per_burst = proof.messages_per_commit * window as f64;
+            // Heartbeats, four messages each, come once in fifty milliseconds.
+            assert!((4.0..4.5).contains(&per_burst), "window {window}: {per_burst}");
+        }
+    }
+
+    #[test]
+    fn all_implementations_have_one_digest_and_it_is_that_of_the_work() {
+        let mut all = contestants();
+        all.extend(crate::floor::contestants());
+        all.extend(crate::peers::contestants(true));
+        for (bytes, window) in [(64, 1), (64, 64), (1024, 64)] {
+            let load = Load::new(11, bytes, window);
+            let expected = Load { thorough: true, ..load }.expected(2_000);
+            for contestant in &all {
+                let proof = contestant.prove(&load, 2_000);
+                let digest = proof.map(|proof| proof.digest);
+                assert_eq!(digest, Ok(expected), "{:?} at {load:?}", contestant.implementation);
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_that_forgot_records_does_not_boot_a_node() {
+        let mut disk = RecentRecords::new();
+        (0..KEPT_ENTRIES_MIN).for_each(|n| disk.append(n).expect("memory takes all"));
+        assert_eq!(disk.recover().expect("all are there").len() as u64, KEPT_ENTRIES_MIN);
+        disk.append(0).expect("memory takes all");
+        assert!(disk.recover().is_err());
+    }
+}
