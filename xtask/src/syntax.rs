@@ -180,6 +180,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
         options: &[
             option("seeds", Kind::Range, "A..B", "the seeds to run, B excluded"),
             option("profile", Kind::Text, "P", "the fault profile"),
+            option("nodes", Kind::Count, "N", "how many nodes take part"),
             option("replay", Kind::Number, "SEED", "run this seed alone and print its trace"),
             option("shard", Kind::Shard, "K/N", "run the K-th of N equal parts of the seeds"),
             switch("digest", "print one line per seed, the digest of its trace"),
