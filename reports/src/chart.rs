@@ -16,11 +16,12 @@ use crate::html::{Attributes, Html};
 const WIDTH: f64 = 640.0;
 
 /// Opens a drawing in a figure that scrolls by itself on a narrow page.
-fn open(html: &mut Html, id: &str, title: &str, description: &str, height: f64) {
+fn open(html: &mut Html, id: &str, title: &str, caption: &str, height: f64) {
     let (title_id, description_id) = (format!("{id}-title"), format!("{id}-desc"));
     let labels = format!("{title_id} {description_id}");
     let view = format!("0 0 {WIDTH} {height:.0}");
-    html.literal("<figure>");
+    html.literal("<figure><figcaption>").element("strong", &[], title).text(" ").text(caption);
+    html.literal("</figcaption>");
     html.open(
         "div",
         &[("class", &"scroll"), ("tabindex", &"0"), ("role", &"region"), ("aria-label", &title)],
@@ -29,12 +30,13 @@ fn open(html: &mut Html, id: &str, title: &str, description: &str, height: f64) 
         &[("id", &id), ("viewBox", &view), ("role", &"img"), ("aria-labelledby", &labels)];
     html.open("svg", attributes);
     html.element("title", &[("id", &title_id)], title);
+    let description = format!("{caption} Numbers and text stand beside it.");
     html.element("desc", &[("id", &description_id)], description);
 }
 
-/// Closes a drawing and writes its caption.
-fn close(html: &mut Html, caption: &str) {
-    html.literal("</svg></div>").element("figcaption", &[], caption).literal("</figure>");
+/// Closes a drawing.
+fn close(html: &mut Html) {
+    html.literal("</svg></div></figure>");
 }
 
 /// A logarithmic axis over the positive numbers it was given.

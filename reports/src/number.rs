@@ -46,7 +46,7 @@ fn digits(value: f64) -> String {
         _ if size >= 99.95 => format!("{:.0}", three(value)),
         _ if size >= 9.995 => format!("{value:.1}"),
         _ if size >= 0.9995 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
+        _ => format!("{value:.*}", (2.0 - size.log10().floor()).clamp(2.0, 7.0) as usize),
     }
 }
 
@@ -112,7 +112,16 @@ pub(crate) fn short_ratio(value: f64) -> String {
 
 /// A share of one as a percentage.
 pub(crate) fn percent(share: f64) -> String {
-    digits(share * 100.0) + " %"
+    round(&(digits(share * 100.0) + " %"))
+}
+
+/// The same figure without zeros after the point, for round values: `2.00 M` becomes `2 M`.
+pub(crate) fn round(text: &str) -> String {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-').unwrap_or(text.len());
+    let (figure, unit) = text.split_at(end);
+    let figure =
+        if figure.contains('.') { figure.trim_end_matches('0').trim_end_matches('.') } else { figure };
+    figure.to_owned() + unit
 }
 
 /// A small probability as a power of ten.
@@ -132,6 +141,8 @@ mod tests {
         for (value, text) in [
             (0.0, "0"),
             (0.1234, "0.123"),
+            (0.0625, "0.0625"),
+            (0.003_906, "0.00391"),
             (1.0, "1.00"),
             (9.996, "10.0"),
             (99.96, "100"),
@@ -152,11 +163,12 @@ mod tests {
             assert_eq!(bytes(value), text);
         }
         assert_eq!((in_unit(1500.0, "ns"), in_unit(3.0, "ticks")), ("1.50 µs".into(), "3.00 ticks".into()));
+        assert_eq!(["2.00 M", "100 µs", "0.250×", "20 s"].map(round), ["2 M", "100 µs", "0.25×", "20 s"]);
         assert_eq!([0.964, 3.54, 12.3, 0.0512].map(short_ratio), ["0.96×", "3.5×", "12.0×", "0.051×"]);
         assert_eq!((of(1, "run"), of(2000, "run")), ("1 run".into(), "2,000 runs".into()));
         assert_eq!(
-            (ratio(1.234), percent(0.5), short_count(2_000_000)),
-            ("1.23×".into(), "50.0 %".into(), "2.00 M".into())
+            (ratio(1.234), percent(0.5), percent(0.123), short_count(2_000_000)),
+            ("1.23×".into(), "50 %".into(), "12.3 %".into(), "2.00 M".into())
         );
     }
 }

@@ -171,6 +171,15 @@ fn minute(time: &str) -> String {
     time.chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
+/// What tells an artifact from all others of its verb, within an identifier of a page.
+fn key(artifact: &Artifact) -> String {
+    match artifact.shard {
+        None => artifact.subject.clone(),
+        // No subject holds an underscore.
+        Some(shard) => format!("{}_{}-of-{}", artifact.subject, shard.index, shard.count),
+    }
+}
+
 /// Where an artifact's copy stands in the site.
 fn data_path(artifact: &Artifact) -> String {
     format!("data/{}/{}", artifact.verb, file_name(artifact))

@@ -118,7 +118,7 @@ impl Cell {
     fn width_class(&self) -> &'static str {
         match self.text.chars().count() {
             0..=18 => " short",
-            19..=48 => "",
+            19..=48 => " mid",
             _ => " long",
         }
     }
@@ -198,7 +198,7 @@ impl Table {
                 ("class", if self.rows.len() > 1 { &"sort" } else { &"single" }),
             ],
         );
-        html.element("caption", &[], &self.caption).literal("<thead><tr>");
+        html.literal("<caption>").element("span", &[], &self.caption).literal("</caption><thead><tr>");
         for (column, class) in self.columns.iter().zip(&numeric) {
             html.element("th", &[("scope", &"col"), ("class", class)], &column.title);
         }

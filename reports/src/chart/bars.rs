@@ -20,8 +20,8 @@ pub(crate) fn plot(id: &str, title: &str, caption: &str, counts: &[(String, u64)
     let Some((_, most)) = sorted.first() else {
         return html;
     };
-    let description = format!("{caption} The same numbers stand in the table.");
-    open(&mut html, id, title, &description, sorted.len() as f64 * ROW + 8.0);
+
+    open(&mut html, id, title, caption, sorted.len() as f64 * ROW + 8.0);
     for (place, (name, count)) in sorted.iter().enumerate() {
         let y = 4.0 + place as f64 * ROW;
         let length = (*count as f64 / *most as f64 * (WIDTH - LEFT - RIGHT)).max(1.5);
@@ -43,6 +43,6 @@ pub(crate) fn plot(id: &str, title: &str, caption: &str, counts: &[(String, u64)
             number::short_count(*count),
         );
     }
-    close(&mut html, caption);
+    close(&mut html);
     html
 }

@@ -29,8 +29,7 @@ pub(crate) fn percentiles(id: &str, title: &str, caption: &str, curves: &[Curve]
     let inner = curves.iter().flat_map(|curve| &curve.points).map(|(q, _)| *q).filter(|q| *q < 1.0);
     let nines_max = inner.fold(1.0f64, |most, q| most.max(nines(q))).min(9.0) + 0.33;
     let at = |q: f64| LEFT + nines(q).min(nines_max) / nines_max * (WIDTH - LEFT - RIGHT);
-    let labels =
-        [(0.0, "0 %"), (0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"), (0.9999, "99.99 %")];
+    let labels = [(0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"), (0.9999, "99.99 %")];
     let further = [(0.99999, "99.999 %"), (0.999_999, "99.9999 %")];
     let ticks: Vec<(f64, String)> = labels
         .into_iter()
@@ -53,7 +52,7 @@ pub(crate) fn by_load(id: &str, title: &str, caption: &str, curves: &[Curve]) ->
     let ticks: Vec<(f64, String)> = (0..=5)
         .map(|place| f64::from(place) * step)
         .take_while(|rate| *rate <= most)
-        .map(|rate| (at(rate), format!("{} /s", number::short(rate))))
+        .map(|rate| (at(rate), format!("{} /s", number::round(&number::short(rate)))))
         .collect();
     draw(id, title, caption, curves, &ticks, at)
 }
@@ -76,8 +75,8 @@ fn draw(
     let Some(axis) = LogAxis::over(values, (BOTTOM, TOP)) else {
         return html;
     };
-    let description = format!("{caption} The same numbers stand in the table.");
-    open(&mut html, id, title, &description, BOTTOM + 32.0);
+
+    open(&mut html, id, title, caption, BOTTOM + 32.0);
     for (x, label) in ticks {
         let x = Px(*x);
         html.shape(
@@ -94,7 +93,7 @@ fn draw(
         html.element(
             "text",
             &[("class", &"tick end"), ("x", &Px(LEFT - 8.0)), ("y", &y)],
-            number::nanoseconds(value),
+            number::round(&number::nanoseconds(value)),
         );
     }
     let mut ends = Vec::new();
@@ -123,7 +122,7 @@ fn draw(
         ends.push((*last, curve));
     }
     label_ends(&mut html, ends);
-    close(&mut html, caption);
+    close(&mut html);
     html
 }
 

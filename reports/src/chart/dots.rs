@@ -4,6 +4,7 @@
 use super::{LogAxis, WIDTH, close, open};
 use crate::artifact::Interval;
 use crate::html::{Html, Px};
+use crate::number;
 
 /// The mark of a row; each has its own shape and colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,12 +64,16 @@ pub(crate) fn plot(
     };
     let groups = 1 + rows.windows(2).filter(|pair| pair[0].group != pair[1].group).count();
     let bottom = 8.0 + groups as f64 * GROUP + rows.len() as f64 * ROW;
-    let description = format!("{caption} The same numbers stand in the table.");
-    open(&mut html, id, title, &description, bottom + 26.0);
+
+    open(&mut html, id, title, caption, bottom + 26.0);
     for value in axis.ticks() {
         let x = Px(axis.at(value));
         html.shape("line", &[("class", &"grid"), ("x1", &x), ("x2", &x), ("y1", &"6"), ("y2", &Px(bottom))]);
-        html.element("text", &[("class", &"tick mid"), ("x", &x), ("y", &Px(bottom + 17.0))], tick(value));
+        html.element(
+            "text",
+            &[("class", &"tick mid"), ("x", &x), ("y", &Px(bottom + 17.0))],
+            number::round(&tick(value)),
+        );
     }
     if let Some(value) = reference {
         let x = Px(axis.at(value));
@@ -85,7 +90,7 @@ pub(crate) fn plot(
         draw(&mut html, &axis, row, y + ROW / 2.0);
         y += ROW;
     }
-    close(&mut html, caption);
+    close(&mut html);
     html
 }
 

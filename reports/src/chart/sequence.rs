@@ -32,8 +32,7 @@ pub(crate) fn plot(id: &str, title: &str, mermaid: &str) -> Option<Html> {
     let at = |column: usize| gap * (column as f64 + 0.5);
     let bottom = 46.0 + diagram.steps.len() as f64 * 30.0;
     let mut html = Html::new();
-    let description = "Time runs downwards. The text of the scenario stands beside it.";
-    open(&mut html, id, title, description, bottom + 6.0);
+    open(&mut html, id, title, "Time runs downwards.", bottom + 6.0);
     for (column, (_, shown)) in diagram.participants.iter().enumerate() {
         let x = Px(at(column));
         html.shape("line", &[("class", &"axis"), ("x1", &x), ("x2", &x), ("y1", &"28"), ("y2", &Px(bottom))]);
@@ -46,7 +45,7 @@ pub(crate) fn plot(id: &str, title: &str, mermaid: &str) -> Option<Html> {
             Step::Note { first, last, text } => note(&mut html, at(*first), at(*last), y, text, gap),
         }
     }
-    close(&mut html, title);
+    close(&mut html);
     Some(html)
 }
 

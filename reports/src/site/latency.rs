@@ -1,15 +1,14 @@
 //! Latency under open load: what a user waits, by percentile and by rate.
 
+use std::collections::BTreeSet;
+
 use super::page::Page;
-use super::{Site, throughput};
+use super::{Site, key, throughput};
 use crate::artifact::{Artifact, Latency, LoadPoint, Payload, Quantiles, Verb};
 use crate::chart::curves::{self, Curve};
 use crate::html::Html;
 use crate::number;
 use crate::table::{Cell, Table, Tone};
-
-/// Rates that get a drawing of their own; the table has them all.
-const PLOTS_MAX: usize = 6;
 
 pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
     page.section("latency", "Latency under open load", |page| {
@@ -23,12 +22,17 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
         );
         for artifact in site.results(algorithm, Verb::Latency) {
             let Payload::Latency(latency) = &artifact.payload else { continue };
-            let id = format!("{algorithm}-{}", artifact.subject);
+            let id = format!("{}-load", key(artifact));
             page.figure(&load_plot(&id, latency));
-            for (place, rate) in rates(latency).into_iter().take(PLOTS_MAX).enumerate() {
-                page.figure(&percentile_plot(&format!("{id}-rate{place}"), latency, rate));
+            // The lowest, the middle and the highest rate get a drawing of their own; the table has them all.
+            let rates = rates(latency);
+            let shown: BTreeSet<usize> = [0, rates.len() / 2, rates.len().saturating_sub(1)].into();
+            for (place, rate) in rates.iter().enumerate().filter(|(place, _)| shown.contains(place)) {
+                page.figure(&percentile_plot(&format!("{id}-rate{place}"), latency, *rate));
             }
-            page.table(table(site, artifact, latency));
+            page.table(table(artifact, latency));
+            page.table(generator(site, artifact, latency));
+            page.table(throughput::settings(&id, latency.points.iter().map(|point| &point.implementation)));
             page.paragraph(format!("Arrivals: {}.", latency.arrivals));
             throughput::not_compared(page, &latency.not_compared);
         }
@@ -69,8 +73,8 @@ fn percentile_plot(id: &str, latency: &Latency, rate: f64) -> Html {
         curves.push(curve("service", others + 2, &point.service));
     }
     let title = format!("Latency by percentile at {} operations per second", number::short(rate));
-    let caption = format!("{title}; both axes logarithmic, one step to the right is one nine more.");
-    curves::percentiles(id, &title, &caption, &curves)
+    let caption = "Both axes are logarithmic: one step to the right is one nine more.";
+    curves::percentiles(id, &title, caption, &curves)
 }
 
 /// p50 and p99 of the response time over the offered rate, where there are several rates.
@@ -97,56 +101,81 @@ fn load_plot(id: &str, latency: &Latency) -> Html {
         }
     }
     let title = "Response time by offered load";
-    let caption = "Response time by offered load; the vertical axis is logarithmic.";
-    curves::by_load(&format!("{id}-load"), title, caption, &curves)
+    let caption = "The vertical axis is logarithmic. Rows that are void are left out.";
+    curves::by_load(&format!("{id}-plot"), title, caption, &curves)
 }
 
-fn table(site: &Site, artifact: &Artifact, latency: &Latency) -> Table {
+/// A quantile as a cell.
+fn quantile(quantiles: &Quantiles, q: f64) -> Cell {
+    Cell::maybe(quantiles.at(q), |value| number::in_unit(value, &quantiles.unit))
+}
+
+fn table(artifact: &Artifact, latency: &Latency) -> Table {
     let mut table = Table::new(
-        format!("{}-latency", artifact.subject),
-        "Latency by implementation and offered rate",
+        format!("{}-latency", key(artifact)),
+        "Response time by implementation and offered rate",
         &[
             ("Implementation", "implementation"),
-            ("Offered per second", "offered_per_second"),
-            ("Achieved per second", "achieved_per_second"),
-            ("Response p50", "response_p50_ns"),
-            ("Response p99", "response_p99_ns"),
-            ("Response p99.9", "response_p999_ns"),
+            ("Offered /s", "offered_per_second"),
+            ("Achieved /s", "achieved_per_second"),
+            ("p50", "response_p50_ns"),
+            ("p90", "response_p90_ns"),
+            ("p99", "response_p99_ns"),
+            ("p99.9", "response_p999_ns"),
             ("Longest", "response_max_ns"),
-            ("Service p99", "service_p99_ns"),
-            ("Generator late", "late_share"),
-            ("Generator lag p99", "lag_p99_ns"),
-            ("Counts", "valid"),
             ("Operations", "operations"),
-            ("Log", "hlog"),
-            ("Percentiles", "hgrm"),
-            ("Settings", "settings"),
+            ("Counts", "valid"),
         ],
     );
     for point in &latency.points {
-        let cell = |quantiles: &Quantiles, q: f64| {
-            Cell::maybe(quantiles.at(q), |value| number::in_unit(value, &quantiles.unit))
-        };
         table.row([
             Cell::text(&point.implementation.name),
             Cell::number(point.offered_per_s, number::short(point.offered_per_s)),
             Cell::number(point.achieved_per_s, number::short(point.achieved_per_s)),
-            cell(&point.response, 0.5),
-            cell(&point.response, 0.99),
-            cell(&point.response, 0.999),
-            cell(&point.response, 1.0),
-            cell(&point.service, 0.99),
-            Cell::number(point.late_share, number::percent(point.late_share)),
-            cell(&point.generator_lag, 0.99),
+            quantile(&point.response, 0.5),
+            quantile(&point.response, 0.9),
+            quantile(&point.response, 0.99),
+            quantile(&point.response, 0.999),
+            quantile(&point.response, 1.0),
+            Cell::count(point.response.count),
             if point.void {
                 Cell::text("void: the generator was late").tone(Tone::Bad)
             } else {
                 Cell::text("yes").tone(Tone::Good)
             },
-            Cell::count(point.response.count),
+        ]);
+    }
+    table
+}
+
+/// What hides in a service time, how well the generator kept its plan, and the files to look deeper.
+fn generator(site: &Site, artifact: &Artifact, latency: &Latency) -> Table {
+    let mut table = Table::new(
+        format!("{}-latency-service", key(artifact)),
+        "Service time, the generator's own lag, and the recorded distributions",
+        &[
+            ("Implementation", "implementation"),
+            ("Offered /s", "offered_per_second"),
+            ("Service p50", "service_p50_ns"),
+            ("Service p99", "service_p99_ns"),
+            ("Service p99.9", "service_p999_ns"),
+            ("Lag p99", "lag_p99_ns"),
+            ("Sent late", "late_share"),
+            ("Interval log", "hlog"),
+            ("Percentiles", "hgrm"),
+        ],
+    );
+    for point in &latency.points {
+        table.row([
+            Cell::text(&point.implementation.name),
+            Cell::number(point.offered_per_s, number::short(point.offered_per_s)),
+            quantile(&point.service, 0.5),
+            quantile(&point.service, 0.99),
+            quantile(&point.service, 0.999),
+            quantile(&point.generator_lag, 0.99),
+            Cell::number(point.late_share, number::percent(point.late_share)),
             file(site, artifact, point.hlog.as_ref()),
             file(site, artifact, point.hgrm.as_ref()),
-            Cell::text(&point.implementation.settings),
         ]);
     }
     table

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{Document, HARNESS, Site, command, data_path, display_name, minute, revision};
+use super::{Document, HARNESS, Site, command, data_path, display_name, key, minute, revision};
 use crate::artifact::{Artifact, Finding, Outcome, Verb};
 use crate::chart::sequence;
 use crate::digest::sha256_base64;
@@ -157,7 +157,7 @@ impl Page {
         self.body.text(format!("{}{shard}, {when} UTC, {took}, revision {revision}, ", artifact.title));
         self.body.element("a", &[("href", &data_path(artifact))], "data").literal("</span></p>");
         for (place, finding) in artifact.findings.iter().enumerate() {
-            let id = format!("finding-{}-{}-{place}", artifact.verb, artifact.subject);
+            let id = format!("finding-{}-{}-{place}", artifact.verb, key(artifact));
             self.finding(&id, Tone::Bad, &finding.property, finding);
         }
     }

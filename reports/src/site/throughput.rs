@@ -3,9 +3,11 @@
 //! Only what was verified and has equal digests is compared, round by round. The best peer of a shape is the
 //! one with the highest median there: ours is never compared with a peer's weaker setting alone.
 
+use std::collections::BTreeSet;
+
 use super::Site;
 use super::page::Page;
-use crate::artifact::{Compare, Interval, Measurement, Payload, Role, Verb};
+use crate::artifact::{Compare, Implementation, Interval, Measurement, Payload, Role, Verb};
 use crate::chart::dots::{self, Mark, Row};
 use crate::number;
 use crate::statistics;
@@ -117,12 +119,39 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
         page.heading("Absolute figures");
         page.figure(&absolute_plot(algorithm, &shapes));
         page.table(absolute_table(algorithm, &shapes));
+        let implementations = shapes.iter().flat_map(|shape| &shape.measurements).map(|m| &m.implementation);
+        page.table(settings(&format!("{algorithm}-compare"), implementations));
         for artifact in site.results(algorithm, Verb::Compare) {
             let Payload::Compare(compare) = &artifact.payload else { continue };
             page.paragraph(format!("The work: {}", compare.workload));
             not_compared(page, &compare.not_compared);
         }
     });
+}
+
+/// Who took part, each once.
+pub(super) fn settings<'a>(id: &str, implementations: impl Iterator<Item = &'a Implementation>) -> Table {
+    let mut table = Table::new(
+        format!("{id}-settings"),
+        "Who took part, at which settings",
+        &[
+            ("Implementation", "implementation"),
+            ("Role", "role"),
+            ("Version", "version"),
+            ("Settings", "settings"),
+        ],
+    );
+    let distinct: BTreeSet<&Implementation> = implementations.collect();
+    for implementation in distinct {
+        let role = match implementation.role {
+            Role::Ours => "ours",
+            Role::Peer => "peer",
+            Role::Floor => "floor",
+        };
+        let (version, settings) = (Cell::text(&implementation.version), Cell::text(&implementation.settings));
+        table.row([Cell::text(&implementation.name), Cell::text(role), version, settings]);
+    }
+    table
 }
 
 /// What one might look for and not find.
@@ -191,7 +220,7 @@ fn ratio_plot(algorithm: &str, shapes: &[Shape<'_>]) -> crate::html::Html {
         })
         .collect();
     let caption = format!(
-        "Right of 1 ours does more. Triangles point up where ours is ahead, down where the peer is, rings where the \
+        "Logarithmic; right of 1 ours does more. Triangles point up where ours is ahead, down where the peer is, rings where the \
          interval holds 1; diamonds compare with the floor. Bars: {} intervals.",
         number::percent(statistics::CONFIDENCE)
     );
@@ -261,7 +290,7 @@ fn absolute_plot(algorithm: &str, shapes: &[Shape<'_>]) -> crate::html::Html {
     }
     let unit = shapes.first().map_or("", |shape| shape.unit);
     let caption = format!(
-        "{unit}, logarithmic; more is better. Discs: ours; squares: peers; diamonds: the floor. Faint ticks: every \
+        "In {unit}, logarithmic; more is better. Discs: ours; squares: peers; diamonds: the floor. Faint ticks: every \
          round. Times of a shared machine: trust the ratios above more."
     );
     dots::plot(&format!("{algorithm}-throughput-plot"), "Throughput", &caption, &rows, None, number::short)
@@ -273,17 +302,17 @@ fn absolute_table(algorithm: &str, shapes: &[Shape<'_>]) -> Table {
         format!("Throughput, {}", shapes.first().map_or("", |shape| shape.unit)),
         &[
             ("Implementation", "implementation"),
-            ("Workload", "workload"),
+            ("Window", "window"),
+            ("Command", "payload_bytes"),
+            ("Nodes", "nodes"),
             ("Median", "median"),
             ("From", "low"),
             ("To", "high"),
             ("Rounds", "rounds"),
-            ("Messages per commit", "messages_per_commit"),
+            ("Messages/commit", "messages_per_commit"),
             ("p50", "latency_p50"),
             ("p99", "latency_p99"),
             ("Answer", "answer"),
-            ("Version", "version"),
-            ("Settings", "settings"),
         ],
     );
     for shape in shapes {
@@ -305,7 +334,9 @@ fn absolute_table(algorithm: &str, shapes: &[Shape<'_>]) -> Table {
             let implementation = &measurement.implementation;
             table.row([
                 Cell::text(&implementation.name),
-                Cell::text(&shape.name),
+                Cell::count(measurement.window),
+                Cell::number(measurement.payload_bytes as f64, number::bytes(measurement.payload_bytes)),
+                Cell::count(measurement.nodes.into()),
                 number(estimate.map(|(median, _)| median)),
                 number(estimate.map(|(_, interval)| interval.low)),
                 number(estimate.map(|(_, interval)| interval.high)),
@@ -314,8 +345,6 @@ fn absolute_table(algorithm: &str, shapes: &[Shape<'_>]) -> Table {
                 latency(0.5),
                 latency(0.99),
                 answer,
-                Cell::text(&implementation.version),
-                Cell::text(&implementation.settings),
             ]);
         }
     }

@@ -46,7 +46,7 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
     let columns =
         [("Bug", "bug"), ("What is wrong", "title"), ("Must break", "property"), ("Verdict", "verdict")];
     let by_engine = engines.iter().map(|engine| (*engine, *engine));
-    let last = [("Expected by", "expected_engine"), ("Seen in", "source")];
+    let last = [("Seen in", "source"), ("Expected by", "expected_engine")];
     let columns: Vec<(&str, &str)> = columns.into_iter().chain(by_engine).chain(last).collect();
     let caption = "Bug by engine: the work until it was found";
     let mut table = Table::new(format!("{algorithm}-zoo"), caption, &columns);
@@ -62,7 +62,7 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
         });
         let id = if bug.canary { format!("{} (canary)", bug.id) } else { bug.id.clone() };
         let first = [Cell::text(id), Cell::text(&bug.title), Cell::code(&bug.property), verdict];
-        let last = [Cell::text(&bug.expected_engine), Cell::text(&bug.source)];
+        let last = [Cell::text(&bug.source), Cell::text(&bug.expected_engine)];
         table.row(first.into_iter().chain(by_engine).chain(last));
     }
     table

@@ -72,8 +72,9 @@ fn hostile_artifacts_make_well_formed_pages() {
         let mut site = Site { revision: Some("<r>".into()), ..Site::default() };
         for Invented(artifact) in invented.into_iter().take(12) {
             // A folder holds one artifact of a name.
-            let same = |other: &Artifact| (other.verb, &other.subject) == (artifact.verb, &artifact.subject);
-            if !site.artifacts.iter().any(same) {
+            let name =
+                |a: &Artifact| (a.verb, a.subject.clone(), a.shard.map(|shard| (shard.index, shard.count)));
+            if !site.artifacts.iter().any(|other| name(other) == name(&artifact)) {
                 site.artifacts.push(artifact);
             }
         }
