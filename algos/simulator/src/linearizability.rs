@@ -83,9 +83,10 @@ pub fn check_within<S: Specification>(history: &History<S>, memory_max: usize) -
 
 /// Looks for the shortest beginning of `moments` that is impossible, and says why it is.
 ///
-/// A beginning knows less than the whole: operations that return behind its end are open in it. What
-/// is possible stays possible when the end is cut off, so bisection finds the border. A search that gives
-/// up counts as possible, which makes the evidence longer, not wrong.
+/// A beginning knows less than the whole: operations that return behind its end are open in it. Where a
+/// search is blocked at a return, all before that return is possible, for it found an order. So the
+/// first attempt ends with that return, which nearly always does; otherwise ever longer ones follow. A
+/// search that gives up counts as possible, which makes the evidence longer, not wrong.
 fn explain_shortest<S: Specification>(
     history: &History<S>,
     key: Option<u64>,
@@ -93,12 +94,15 @@ fn explain_shortest<S: Specification>(
     mut evidence: Evidence<S>,
     memory_max: usize,
 ) -> String {
-    let (mut possible, mut impossible) = (0, moments.len());
+    let (mut possible, mut impossible, mut step) = (evidence.possible, moments.len(), 1);
     while impossible - possible > 1 {
-        let middle = usize::midpoint(possible, impossible);
-        match Search::new(&Part::new(history, &moments[..middle])).run(memory_max) {
-            Outcome::Found | Outcome::GaveUp => possible = middle,
-            Outcome::Impossible(shorter) => (impossible, evidence) = (middle, shorter),
+        let attempt = (possible + step).min(usize::midpoint(possible, impossible));
+        match Search::new(&Part::new(history, &moments[..attempt])).run(memory_max) {
+            Outcome::Found | Outcome::GaveUp => (possible, step) = (attempt, step * 2),
+            Outcome::Impossible(shorter) => {
+                (possible, impossible) = (possible.max(shorter.possible), attempt);
+                evidence = shorter;
+            }
         }
     }
     Part::new(history, &moments[..impossible]).explain(key, &evidence)
@@ -136,6 +140,8 @@ struct Entry {
     /// Position in `answered`.
     operation: u32,
     returns: bool,
+    /// The number of moments before it.
+    moment: u32,
 }
 
 impl<'h, S: Specification> Part<'h, S> {
@@ -151,7 +157,7 @@ impl<'h, S: Specification> Part<'h, S> {
             moments.iter().filter_map(returning).map(|call| (call, 0)).collect();
         let mut latest_of_text: BTreeMap<String, u32> = BTreeMap::new();
         let mut part = Part { answered: Vec::new(), open: Vec::new(), entries: Vec::new() };
-        for moment in moments {
+        for (place, moment) in (0u32..).zip(moments) {
             let (Moment::Invoked(call) | Moment::Returned(call)) = moment;
             let operation = history.operation(*call);
             let here = part.entries.len() as u32;
@@ -171,7 +177,7 @@ impl<'h, S: Specification> Part<'h, S> {
                             returns: here,
                         });
                     }
-                    part.entries.push(Entry { operation: *number, returns });
+                    part.entries.push(Entry { operation: *number, returns, moment: place });
                 }
                 _ => {
                     let equal = latest_of_text.insert(format!("{:?}", operation.op), part.open.len() as u32);
@@ -223,6 +229,8 @@ enum Step {
 struct Evidence<S: Specification> {
     /// The return in `entries` that no order got past.
     blocked: u32,
+    /// The number of moments before it: so many are possible.
+    possible: usize,
     /// The object after the order found last that gets there.
     state: S::State,
     /// The end of that order.
@@ -541,6 +549,7 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
         let tail = &self.frames[self.frames.len().saturating_sub(TAIL)..];
         self.evidence = Some(Evidence {
             blocked,
+            possible: self.part.entries[blocked as usize].moment as usize,
             state: self.states.all[self.state as usize].clone(),
             tail: tail.iter().map(|frame| frame.step).collect(),
             pending,

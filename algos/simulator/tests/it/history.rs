@@ -186,7 +186,7 @@ fn brute_force<S: Specification>(history: &History<S>, moments: usize) -> bool {
 fn compare<S: Specification<Answer = Answer>>(
     count: u64,
     random_op: fn(&mut Stream) -> S::Op,
-    also: impl Fn(&History<S>, &Verdict),
+    mut also: impl FnMut(&History<S>, &Verdict),
 ) -> (u32, u32) {
     let (mut right, mut wrong) = (0, 0);
     for seed in 0..count {
@@ -207,8 +207,14 @@ fn compare<S: Specification<Answer = Answer>>(
 
 #[test]
 fn search_equals_brute_force_on_registers_and_names_the_longest_prefix() {
+    let mut violations = 0;
     let (right, wrong) = compare::<Register>(20_000, random_op, |history, verdict| {
         let Verdict::Violated(violation) = verdict else { return };
+        // Brute force over all prefixes takes its time: one in four.
+        violations += 1;
+        if violations % 4 != 0 {
+            return;
+        }
         // The longest prefix that brute force finds an order for ends before the return that blocks.
         let moments: Vec<_> = history.moments().collect();
         let blocked = (0..moments.len()).find(|end| !brute_force(history, end + 1)).expect("one blocks");

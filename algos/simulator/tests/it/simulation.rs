@@ -9,7 +9,7 @@ use swarm_protocol::{
 };
 use swarm_simulator::history::Operation;
 use swarm_simulator::profile::{Fault, Faults, Pace, Profile, Span};
-use swarm_simulator::simulation::{PROGRESS, Run, Simulation, Summary};
+use swarm_simulator::simulation::{PROGRESS, Run, Simulation, Summary, Traced};
 use swarm_simulator::world::{FlushMode, Identical, SyncMode};
 use swarm_simulator::{Bounds, Event, Setup, World};
 
@@ -157,58 +157,87 @@ fn no_more_nodes_are_down_than_allowed_and_every_crash_keeps_no_more_than_was_wr
     assert_eq!(nodes_down_max, 1, "a minority of three");
 }
 
+/// Plays the run of `seed` in a world, to its end or the first violation there, and hands both back.
+///
+/// A world asks again under the same name for what was not taken, a simulation under a new one: with one
+/// client the names correspond.
+fn play(cluster: &Cluster, seed: u64) -> (Traced<Register>, World<Register, OneValuePerVersion>) {
+    let traced = cluster.trace(seed);
+    let mut name = BTreeMap::new();
+    let mut workload = Vec::new();
+    let mut turned_away = None;
+    for (number, operation) in (0u64..).zip(traced.history.all()) {
+        let known_as = turned_away.take().unwrap_or_else(|| {
+            workload.push(operation.op);
+            workload.len() as u64 - 1
+        });
+        name.insert(OpId(number), OpId(known_as));
+        turned_away = operation.is_struck_out().then_some(known_as);
+    }
+    let batching = traced.run.conditions.faults.contains(Fault::Batching);
+    let bounds = Bounds {
+        crashes: u32::MAX,
+        duplicates: u32::MAX,
+        drops: u32::MAX,
+        in_flight: u32::MAX,
+        identical: Identical::Count,
+        sync: SyncMode::Prefix,
+        flush: if batching { FlushMode::Deferred } else { FlushMode::Eager },
+        ..Bounds::default()
+    };
+    let setup = Setup::new(cluster.config.clone(), 3).workload(workload).bounds(bounds);
+    let mut world = World::new(&setup);
+    for (at, event) in &traced.trace {
+        let event = match event {
+            Event::Invoke { at, id, op } => Event::Invoke { at: *at, id: name[id], op: *op },
+            other => other.clone(),
+        };
+        let applied = world.apply(&setup, &event);
+        assert!(applied.is_ok(), "seed {seed} at {at}: {event:?}: {applied:?}\n{world:#?}");
+        if world.violation().is_some() {
+            break;
+        }
+    }
+    (traced, world)
+}
+
 #[test]
 fn every_event_of_a_run_is_possible_in_a_world_and_leads_to_the_same_nodes() {
     let mut events = BTreeMap::<_, u32>::new();
-    for seed in 0..200 {
-        let mut cluster = cluster(Flaw::None, Profile::EVERYTHING).clients(1);
-        cluster.pace.faults = Ticks::from_millis(800);
-        let traced = cluster.trace(seed);
-        assert_eq!(traced.run.violation, None);
-        // A world asks again under the same name for what was not taken, a simulation under a new one.
-        let mut name = BTreeMap::new();
-        let mut workload = Vec::new();
-        let mut turned_away = None;
-        for (number, operation) in (0u64..).zip(traced.history.all()) {
-            let known_as = turned_away.take().unwrap_or_else(|| {
-                workload.push(operation.op);
-                workload.len() as u64 - 1
-            });
-            name.insert(OpId(number), OpId(known_as));
-            turned_away = operation.is_struck_out().then_some(known_as);
-        }
-        let flush = if traced.run.conditions.faults.contains(Fault::Batching) {
-            FlushMode::Deferred
-        } else {
-            FlushMode::Eager
+    let mut cluster = cluster(Flaw::None, Profile::EVERYTHING).clients(1);
+    cluster.pace.faults = Ticks::from_millis(800);
+    for seed in 0..300 {
+        let (traced, world) = play(&cluster, seed);
+        assert_eq!((traced.run.violation, world.violation()), (None, None), "seed {seed}");
+        // An operation that a primary holds goes by another name in the world: nothing else may differ.
+        let nameless = |node: Option<&Register>| {
+            let text = format!("{node:?}");
+            text.split_once(" waiting").map_or(text.clone(), |(state, _)| state.to_owned())
         };
-        let bounds = Bounds {
-            crashes: u32::MAX,
-            duplicates: u32::MAX,
-            drops: u32::MAX,
-            in_flight: u32::MAX,
-            identical: Identical::Count,
-            sync: SyncMode::Prefix,
-            flush,
-            ..Bounds::default()
-        };
-        let config = Config { nodes: 3, flaw: Flaw::None };
-        let setup = Setup::new(config, 3).workload(workload).bounds(bounds);
-        let mut world = World::<Register, OneValuePerVersion>::new(&setup);
-        for (at, event) in &traced.trace {
-            *events.entry(event.class()).or_default() += 1;
-            let event = match event {
-                Event::Invoke { at, id, op } => Event::Invoke { at: *at, id: name[id], op: *op },
-                other => other.clone(),
-            };
-            let applied = world.apply(&setup, &event);
-            assert!(applied.is_ok(), "seed {seed} at {at}: {event:?}: {applied:?}\n{world:#?}");
-        }
         for node in (0..3).map(NodeId) {
-            assert_eq!(world.node(node.into()), traced.nodes[node.index()].as_ref(), "seed {seed}");
+            let (in_world, in_run) = (world.node(node.into()), traced.nodes[node.index()].as_ref());
+            assert_eq!(nameless(in_world), nameless(in_run), "seed {seed}");
+        }
+        for (_, event) in &traced.trace {
+            *events.entry(event.class()).or_default() += 1;
         }
     }
     assert!(events.len() >= 10 && events.values().all(|count| *count > 20), "{events:?}");
+}
+
+#[test]
+fn the_search_over_a_history_agrees_with_the_summary_that_a_world_keeps() {
+    let mut cluster = cluster(Flaw::AnswersAtOnce, Profile::CRASHES).clients(1);
+    cluster.pace.faults = Ticks::from_millis(1000);
+    let mut wrong = 0;
+    for seed in 0..300 {
+        let (traced, world) = play(&cluster, seed);
+        let property = |violation: Option<&Violation>| violation.map(|violation| violation.property);
+        let (search, summary) = (property(traced.run.violation.as_ref()), property(world.violation()));
+        assert_eq!(search, summary, "seed {seed}");
+        wrong += u32::from(search == Some("linearizability"));
+    }
+    assert!((20..280).contains(&wrong), "both verdicts are met: {wrong} of 300");
 }
 
 /// A node that counts, answers by tasks, and forgets every third question.
