@@ -12,7 +12,7 @@
 //! |---|---|---|---|
 //! | [`Shared`]`<`[`Handles`]`>` | a place in a burst shared by all three logs | never | in one process |
 //! | [`Shared`]`<`[`Slab`]`>` | the same, the commands laid end to end | once | in one process |
-//! | [`Arena`] | bytes in each node's own ring | five times: in, twice out, twice in | on a wire |
+//! | [`Arena`] | bytes in each node's own log | five times: in, twice out, twice in | on a wire |
 //!
 //! Verified by the digests of [`crate::workload::prove`], which every node of every floor must reach.
 
@@ -25,7 +25,7 @@ use smallvec::SmallVec;
 use reports::artifact::{Implementation, Role};
 
 use crate::paired::Contestant;
-use crate::workload::{Burst, Cluster, Digest, KEPT_ENTRIES_MIN};
+use crate::workload::{Burst, Cluster, Digest};
 
 /// Leader and followers.
 const NODES: usize = 3;
@@ -150,21 +150,17 @@ struct SharedLog<H> {
     bursts: VecDeque<Arc<H>>,
     /// How many bursts, from the end, are not applied yet.
     unapplied: usize,
-    /// Commands in `bursts`.
-    held: u64,
     place: Place,
 }
 
 impl<H: Held> SharedLog<H> {
     fn append(&mut self, burst: Arc<H>) {
         self.place.last += burst.len();
-        self.held += burst.len();
         self.bursts.push_back(burst);
         self.unapplied += 1;
     }
 
-    /// Applies what is committed, and lets go of bursts beyond what a log keeps. A commit index is always
-    /// the end of a burst, since only whole bursts are acknowledged.
+    /// Applies what is committed: always whole bursts, since only whole bursts are acknowledged.
     fn apply(&mut self) -> u64 {
         let before = self.place.applied;
         while self.place.applied < self.place.commit {
@@ -172,10 +168,6 @@ impl<H: Held> SharedLog<H> {
             burst.apply(&mut self.place.digest);
             self.place.applied += burst.len();
             self.unapplied -= 1;
-        }
-        while self.bursts.len() > self.unapplied && self.held >= KEPT_ENTRIES_MIN + self.bursts[0].len() {
-            self.held -= self.bursts[0].len();
-            self.bursts.pop_front();
         }
         self.place.applied - before
     }
@@ -190,7 +182,7 @@ pub struct Shared<H> {
 
 impl<H> Default for Shared<H> {
     fn default() -> Self {
-        let log = || SharedLog { bursts: VecDeque::new(), unapplied: 0, held: 0, place: Place::default() };
+        let log = || SharedLog { bursts: VecDeque::new(), unapplied: 0, place: Place::default() };
         Shared {
             logs: [log(), log(), log()],
             inboxes: Default::default(),
@@ -263,59 +255,38 @@ impl<H: Held> Cluster for Shared<H> {
     }
 }
 
-/// One node's ring of [`KEPT_ENTRIES_MIN`] commands of one length.
-struct Ring {
+/// One node's log: commands of one length, end to end.
+struct Bulk {
     bytes: Vec<u8>,
     command_bytes: usize,
     place: Place,
 }
 
-impl Ring {
-    fn new(command_bytes: usize) -> Self {
-        Ring {
-            bytes: vec![0; KEPT_ENTRIES_MIN as usize * command_bytes],
-            command_bytes,
-            place: Place::default(),
-        }
+impl Bulk {
+    /// The bytes of the entries after `after`, up to `last`.
+    fn between(&self, after: u64, last: u64) -> &[u8] {
+        &self.bytes[after as usize * self.command_bytes..last as usize * self.command_bytes]
     }
 
-    /// The bytes of the entries after `after`, up to the end of the ring or to the last entry.
-    fn stretch(&self, after: u64) -> std::ops::Range<usize> {
-        let start = (after % KEPT_ENTRIES_MIN) as usize;
-        let entries = ((self.place.last - after) as usize).min(KEPT_ENTRIES_MIN as usize - start);
-        start * self.command_bytes..(start + entries) * self.command_bytes
-    }
-
-    /// Writes whole commands behind the last entry, over the oldest ones.
-    fn append(&mut self, mut commands: &[u8]) {
-        while !commands.is_empty() {
-            let start = (self.place.last % KEPT_ENTRIES_MIN) as usize * self.command_bytes;
-            let (now, later) = commands.split_at(commands.len().min(self.bytes.len() - start));
-            self.bytes[start..start + now.len()].copy_from_slice(now);
-            self.place.last += (now.len() / self.command_bytes) as u64;
-            commands = later;
-        }
+    /// Puts whole commands behind the last entry.
+    fn append(&mut self, commands: &[u8]) {
+        self.bytes.extend_from_slice(commands);
+        self.place.last += (commands.len() / self.command_bytes) as u64;
     }
 
     fn apply(&mut self) -> u64 {
+        let mut digest = self.place.digest;
+        let committed = self.between(self.place.applied, self.place.commit);
+        committed.chunks_exact(self.command_bytes).for_each(|command| digest.take(command));
         let newly = self.place.commit - self.place.applied;
-        let mut left = newly as usize * self.command_bytes;
-        while left > 0 {
-            let stretch = self.stretch(self.place.applied);
-            let taken = stretch.len().min(left);
-            for command in self.bytes[stretch][..taken].chunks_exact(self.command_bytes) {
-                self.place.digest.take(command);
-            }
-            self.place.applied += (taken / self.command_bytes) as u64;
-            left -= taken;
-        }
+        self.place = Place { digest, applied: self.place.commit, ..self.place };
         newly
     }
 }
 
 /// The floor whose nodes share nothing: each copies the commands, as machines must.
 pub struct Arena {
-    rings: [Ring; NODES],
+    logs: [Bulk; NODES],
     inboxes: [VecDeque<Message<Vec<u8>>>; NODES],
     replication: Replication,
     /// Buffers of messages that were read, to be used again.
@@ -329,9 +300,9 @@ impl Arena {
     /// If the length is 0.
     pub fn new(command_bytes: usize) -> Self {
         assert!(command_bytes > 0, "commands have a length");
-        let ring = || Ring::new(command_bytes);
+        let log = || Bulk { bytes: Vec::new(), command_bytes, place: Place::default() };
         Arena {
-            rings: [ring(), ring(), ring()],
+            logs: [log(), log(), log()],
             inboxes: Default::default(),
             replication: Replication::default(),
             spare: Vec::new(),
@@ -341,13 +312,13 @@ impl Arena {
 
 impl Cluster for Arena {
     fn propose(&mut self, burst: Burst) {
-        let leader = &mut self.rings[0];
+        let leader = &mut self.logs[0];
         burst.for_each(|command| leader.append(&command));
         self.replication.matched[0] = leader.place.last;
     }
 
     fn pump(&mut self) -> u64 {
-        let [leader, followers @ ..] = &mut self.rings;
+        let [leader, followers @ ..] = &mut self.logs;
         while let Some(message) = self.inboxes[0].pop_front() {
             if let Message::Acknowledge { from, last } = message {
                 self.replication.matched[from] = last;
@@ -358,10 +329,7 @@ impl Cluster for Arena {
             let after = self.replication.sent[to];
             if after < leader.place.last {
                 let mut entries = self.spare.pop().unwrap_or_default();
-                let first = leader.stretch(after);
-                entries.extend_from_slice(&leader.bytes[first.clone()]);
-                let second = leader.stretch(after + (first.len() / leader.command_bytes) as u64);
-                entries.extend_from_slice(&leader.bytes[second]);
+                entries.extend_from_slice(leader.between(after, leader.place.last));
                 self.replication.sent[to] = leader.place.last;
                 self.replication.messages += 1;
                 self.inboxes[to].push_back(Message::Append { after, commit: leader.place.commit, entries });
@@ -387,15 +355,15 @@ impl Cluster for Arena {
     }
 
     fn settle(&mut self) {
-        let commit = self.rings[0].place.commit;
-        for follower in &mut self.rings[1..] {
+        let commit = self.logs[0].place.commit;
+        for follower in &mut self.logs[1..] {
             follower.place.commit = commit;
             follower.apply();
         }
     }
 
     fn applied(&self) -> Vec<Digest> {
-        self.rings.iter().map(|ring| ring.place.digest).collect()
+        self.logs.iter().map(|log| log.place.digest).collect()
     }
 
     fn messages(&self) -> u64 {
@@ -411,7 +379,7 @@ mod tests {
     #[test]
     fn floors_do_the_work_at_every_window_and_length() {
         for bytes in [8, 64, 1024] {
-            // Enough commands to go round the ring, and windows that do not divide it.
+            // Windows that do not divide the commands end with a shorter burst.
             for (window, commands) in [(1, 20), (7, 20_000), (64, 20_000), (1000, 20_000)] {
                 let load = Load::new(5, bytes, window);
                 let proofs = [
@@ -426,15 +394,6 @@ mod tests {
                     assert_eq!(proof.messages_per_commit, (4 * bursts) as f64 / commands as f64, "{load:?}");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn logs_keep_what_they_must_and_no_more_than_a_burst_beyond() {
-        let mut cluster = Shared::<Handles>::default();
-        prove(&mut cluster, &Load::new(5, 8, 100), 20_000).expect("the floor works");
-        for log in &cluster.logs {
-            assert!((KEPT_ENTRIES_MIN..KEPT_ENTRIES_MIN + 100).contains(&log.held), "{}", log.held);
         }
     }
 }

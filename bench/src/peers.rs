@@ -35,5 +35,5 @@ pub const NOT_COMPARED: [&str; 7] = [
     "etcd-io/raft, hashicorp/raft, dragonboat: written in Go, not in this process",
     "little_raft, d-engine: own threads, timers and storage that cannot be taken out",
     "disks and networks: logs are in memory, messages move as values in one thread, so shared batches      are never encoded",
-    "log growth: ours has no snapshots yet and keeps its whole log, peers and floors cut theirs back",
+    "cutting logs back: ours has no snapshots yet, so every session ends before a log has to be cut",
 ];

@@ -6,8 +6,7 @@
 //! [`Command::INLINE_MAX`] bytes is copied into its entry, a longer one keeps the client's allocation.
 //!
 //! The disk is a [`RecentRecords`]: records are appended, synced and waited for as on any storage, and the
-//! oldest are let go of, as bytes written to a disk are not held in memory either. The log itself is kept
-//! whole: there are no snapshots yet, so memory grows with the run where peers cut theirs back. Wall time
+//! oldest are let go of, as bytes written to a disk are not held in memory either. Wall time
 //! reaches the nodes in steps of at most ten milliseconds, as it reaches the peers' in ticks: a process that
 //! is suspended for a second does not hold an election.
 //!
@@ -26,7 +25,7 @@ use swarm_runtime::storage::Storage;
 use swarm_runtime::{Local, no_tasks};
 
 use crate::paired::{Contestant, NODES};
-use crate::workload::{Burst, Cluster, Digest, KEPT_ENTRIES_MIN};
+use crate::workload::{Burst, Cluster, Digest};
 
 /// The longest step in which wall time reaches the nodes.
 const STEP: Duration = Duration::from_millis(10);
@@ -36,6 +35,9 @@ const PUMPS_PER_LOOK: u64 = 64;
 
 /// The seeds that are tried until the first node is elected: each node wins for a third of them.
 const SEEDS_MAX: u64 = 1_000;
+
+/// The records that a disk remembers.
+const RECORDS_KEPT: u64 = 1_024;
 
 /// Our Raft.
 pub fn contestants() -> Vec<Contestant> {
@@ -117,10 +119,10 @@ impl Specification for NothingPromised {
     fn apply((): &mut (), _op: &Command) {}
 }
 
-/// A disk that remembers its latest records only, as many as a log keeps entries.
+/// A disk that remembers its latest records only.
 #[derive(Debug)]
 pub struct RecentRecords<R> {
-    /// A ring: the `n`th record, counted from 0, stands at `n % KEPT_ENTRIES_MIN`.
+    /// A ring: the `n`th record, counted from 0, stands at `n % RECORDS_KEPT`.
     records: Vec<R>,
     appended: u64,
 }
@@ -148,10 +150,10 @@ impl<R: Clone> Storage<R> for RecentRecords<R> {
 
     #[inline]
     fn append(&mut self, record: R) -> io::Result<()> {
-        if self.records.len() < KEPT_ENTRIES_MIN as usize {
+        if self.records.len() < RECORDS_KEPT as usize {
             self.records.push(record);
         } else {
-            self.records[(self.appended % KEPT_ENTRIES_MIN) as usize] = record;
+            self.records[(self.appended % RECORDS_KEPT) as usize] = record;
         }
         self.appended += 1;
         Ok(())
@@ -289,8 +291,8 @@ mod tests {
     #[test]
     fn a_disk_that_forgot_records_does_not_boot_a_node() {
         let mut disk = RecentRecords::new();
-        (0..KEPT_ENTRIES_MIN).for_each(|n| disk.append(n).expect("memory takes all"));
-        assert_eq!(disk.recover().expect("all are there").len() as u64, KEPT_ENTRIES_MIN);
+        (0..RECORDS_KEPT).for_each(|n| disk.append(n).expect("memory takes all"));
+        assert_eq!(disk.recover().expect("all are there").len() as u64, RECORDS_KEPT);
         disk.append(0).expect("memory takes all");
         assert!(disk.recover().is_err());
     }

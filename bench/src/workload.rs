@@ -8,11 +8,12 @@
 //! implementations with equal digests have done equal work.
 //!
 //! - [`prove`] runs a fixed number of *thorough* commands, of which every node reads every byte.
-//! - [`measure`] warms up, then counts for a time in which no clock is read per burst, then takes latencies
-//!   for a time, one reading per burst; nodes read one word of each command.
+//! - [`measure`] runs sessions of [`SESSION_COMMANDS`], each on a fresh cluster: first for throughput, no
+//!   clock being read in the loop, then for latency, one reading per burst; nodes read one word of each
+//!   command.
 //!
 //! Throughput and latency are apart because reading the clock costs as much as committing dozens of
-//! commands. What is *not* measured: serialization, networks, disks. Messages move as values within
+//! commands. What is *not* measured: serialization, networks, disks, cutting logs back. Messages move as values within
 //! one thread, so this is the CPU cost of the protocol's core and of its log.
 //!
 //! Verified by tests with a cluster that works and with ones that lose, double, reorder, alter and stall.
@@ -27,17 +28,14 @@ use hdrhistogram::Histogram;
 use crate::clock::{Stopwatch, thread_cpu};
 use crate::recorder;
 
-/// How many entries each log keeps at least after they are applied, so that a slow follower could be
-/// brought up: what etcd keeps (`SnapshotCatchUpEntries`).
-pub const KEPT_ENTRIES_MIN: u64 = 5_000;
+/// Commands that a session commits before it is measured: buffers have their size, pipelines are full.
+const SESSION_WARM: u64 = 4_096;
 
-/// How many entries a log may hold before it must be cut back to [`KEPT_ENTRIES_MIN`]: etcd 3.6 cuts after
-/// 10 000 more (`--snapshot-count`).
-pub const KEPT_ENTRIES_MAX: u64 = KEPT_ENTRIES_MIN + 10_000;
-
-/// Commits between two readings of the CPU clock: some 80 µs of the fastest contestant's time, of which a
-/// reading is under 1 %, and 10 ms of the slowest's.
-const COMMITS_PER_READING: u64 = 4_096;
+/// Commands that a cluster commits before it is given up for a fresh one. Logs grow to this many entries
+/// and nobody has to cut one back, which is what implementations do most differently (by snapshots, on the
+/// application's word, not at all yet); it is of the size at which etcd cuts: 5 000 entries kept and
+/// 10 000 more.
+pub const SESSION_COMMANDS: u64 = 16_384;
 
 /// Pumps without any commit after which a cluster counts as stalled.
 const PUMPS_WITHOUT_COMMIT_MAX: u32 = 100_000;
@@ -353,23 +351,13 @@ pub fn prove(cluster: &mut impl Cluster, load: &Load, commands: u64) -> Result<P
     Ok(Proof { digest, messages_per_commit: messages as f64 / commands as f64 })
 }
 
-/// How long a measurement lasts.
+/// How long a measurement lasts: CPU time, of whole sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Commands committed before anything is measured, so that logs have their steady length and allocators
-    /// their memory.
-    pub warm_commits: u64,
-    /// CPU time measured for throughput.
+    /// For throughput.
     pub throughput: Duration,
-    /// CPU time measured for latency.
+    /// For latency.
     pub latency: Duration,
-}
-
-impl Budget {
-    /// Enough commands for every log to have been cut back once, then these times.
-    pub const fn new(throughput: Duration, latency: Duration) -> Self {
-        Budget { warm_commits: KEPT_ENTRIES_MAX + COMMITS_PER_READING, throughput, latency }
-    }
 }
 
 /// The figures of one measurement.
@@ -382,56 +370,68 @@ pub struct Measured {
     pub latency: Histogram<u64>,
 }
 
-/// Keeps the window full: to warm up, then for throughput, then, after what is in flight has come back, for
-/// latency.
+/// Measures sessions, each on a fresh cluster: one to warm up the allocator, then for throughput, then for
+/// latency, until each has used its time. Building, checking and freeing clusters is not measured.
 ///
 /// # Errors
-/// If the cluster stalls, or any node applied anything but the commands handed in.
-pub fn measure(cluster: &mut impl Cluster, load: &Load, budget: &Budget) -> Result<Measured, Wrong> {
-    let mut run = Loop::new(cluster, load);
-    run.keep_full(|run, _| run.applied < budget.warm_commits)?;
-    let throughput = run.throughput(budget.throughput)?;
-    run.drain()?;
-    let latency = run.latency(budget.latency)?;
-    run.finish()?;
+/// If a cluster stalls, or any node applied anything but the commands handed in.
+///
+/// # Panics
+/// If the window does not leave most of a session to be measured: above 4096.
+pub fn measure<C: Cluster>(build: impl Fn() -> C, load: &Load, budget: &Budget) -> Result<Measured, Wrong> {
+    assert!(load.window <= SESSION_COMMANDS / 4, "a window of {} is most of a session", load.window);
+    let session = |measured: &mut dyn FnMut(&mut Loop<'_, C>) -> Result<Duration, Wrong>| {
+        let mut cluster = build();
+        let mut run = Loop::new(&mut cluster, load);
+        run.until(SESSION_WARM)?;
+        let used = measured(&mut run)?;
+        run.until(SESSION_COMMANDS)?;
+        run.finish()?;
+        Ok(used)
+    };
+    session(&mut |_| Ok(Duration::ZERO))?;
+    let mut throughput = Pass { commits: 0, cpu: Duration::ZERO, wall: Duration::ZERO };
+    while throughput.cpu < budget.throughput {
+        session(&mut |run| run.throughput(&mut throughput))?;
+    }
+    let (mut latency, mut used) = (recorder::histogram(), Duration::ZERO);
+    while used < budget.latency {
+        used += session(&mut |run| run.latency(&mut latency))?;
+    }
     Ok(Measured { throughput, latency })
 }
 
 impl<C: Cluster> Loop<'_, C> {
-    /// Keeps the window full while `go_on` says so, which is asked and given the thread's CPU time once per
-    /// some thousand commits. Returns the last such time.
-    fn keep_full(&mut self, mut go_on: impl FnMut(&Self, Duration) -> bool) -> Result<Duration, Wrong> {
-        loop {
-            let next_reading = self.applied + COMMITS_PER_READING;
-            while self.applied < next_reading {
-                self.fill(u64::MAX);
-                self.pump()?;
-            }
-            let now = thread_cpu();
-            if !go_on(self, now) {
-                return Ok(now);
-            }
+    /// Goes on until the leader has applied so many commands of the session.
+    fn until(&mut self, applied: u64) -> Result<(), Wrong> {
+        while self.applied < applied {
+            self.fill(SESSION_COMMANDS);
+            self.pump()?;
         }
+        Ok(())
     }
 
-    fn throughput(&mut self, cpu: Duration) -> Result<Pass, Wrong> {
+    /// Measures as long as the window can be kept full.
+    fn throughput(&mut self, pass: &mut Pass) -> Result<Duration, Wrong> {
         let (applied, wall, begin) = (self.applied, Instant::now(), thread_cpu());
-        let end = self.keep_full(|_, now| now < begin + cpu)?;
-        Ok(Pass { commits: self.applied - applied, cpu: end - begin, wall: wall.elapsed() })
+        self.until(SESSION_COMMANDS - self.load.window)?;
+        let used = thread_cpu() - begin;
+        pass.commits += self.applied - applied;
+        pass.cpu += used;
+        pass.wall += wall.elapsed();
+        Ok(used)
     }
 
-    /// Nothing is in flight at the start. Commands complete in the order of the log, so a queue of start
-    /// times is all the bookkeeping there is.
-    fn latency(&mut self, cpu: Duration) -> Result<Histogram<u64>, Wrong> {
-        let stopwatch = Stopwatch::for_window(self.load.window);
-        let mut histogram = recorder::histogram();
+    /// Records as long as the window can be kept full. Commands complete in the order of the log, so a queue
+    /// of start times is all the bookkeeping there is.
+    fn latency(&mut self, histogram: &mut Histogram<u64>) -> Result<Duration, Wrong> {
+        self.drain()?;
+        let (begin, stopwatch) = (thread_cpu(), Stopwatch::for_window(self.load.window));
         // Start times of what is in flight, oldest first, with how many commands started then.
         let mut starts: VecDeque<(u64, u64)> = VecDeque::new();
-        let end = thread_cpu() + cpu;
-        let mut next_reading = self.applied + COMMITS_PER_READING;
         let mut now = stopwatch.nanos();
-        loop {
-            let free = self.fill(u64::MAX);
+        while self.applied < SESSION_COMMANDS - self.load.window {
+            let free = self.fill(SESSION_COMMANDS);
             if free > 0 {
                 starts.push_back((now, free));
             }
@@ -449,13 +449,8 @@ impl<C: Cluster> Loop<'_, C> {
                     starts.pop_front();
                 }
             }
-            if self.applied >= next_reading {
-                next_reading = self.applied + COMMITS_PER_READING;
-                if thread_cpu() >= end {
-                    return Ok(histogram);
-                }
-            }
         }
+        Ok(thread_cpu() - begin)
     }
 }
 
@@ -563,17 +558,17 @@ mod tests {
     }
 
     #[test]
-    fn measurements_warm_up_and_refuse_wrong_work_too() {
+    fn measurements_are_of_whole_sessions_and_refuse_wrong_work() {
         let load = Load::new(7, 64, 4);
-        let budget = Budget::new(Duration::from_micros(10), Duration::from_micros(10));
-        let mut broken = Oracle { fault: Some(Fault::LosesAtOneNode), ..Oracle::default() };
-        assert!(matches!(measure(&mut broken, &load, &budget), Err(Wrong::Unequal { node: 2, .. })));
-        let mut cluster = Oracle::default();
+        let budget = Budget { throughput: Duration::from_micros(1), latency: Duration::from_micros(1) };
+        let broken = || Oracle { fault: Some(Fault::LosesAtOneNode), ..Oracle::default() };
+        assert!(matches!(measure(broken, &load, &budget), Err(Wrong::Unequal { node: 2, .. })));
         let Measured { throughput, latency } =
-            measure(&mut cluster, &load, &budget).expect("nothing is wrong");
-        assert!(throughput.commits >= COMMITS_PER_READING && throughput.cpu > Duration::ZERO);
-        assert!(latency.len() >= COMMITS_PER_READING && latency.len().is_multiple_of(load.window));
-        assert!(cluster.taken >= KEPT_ENTRIES_MAX + throughput.commits + latency.len());
+            measure(Oracle::default, &load, &budget).expect("nothing is wrong");
+        let measured_per_session = SESSION_COMMANDS - SESSION_WARM - load.window;
+        assert!(throughput.commits > 0 && throughput.commits.is_multiple_of(measured_per_session));
+        assert!(throughput.cpu > Duration::ZERO);
+        assert!(latency.len() > 0 && latency.len().is_multiple_of(measured_per_session));
     }
 
     #[test]

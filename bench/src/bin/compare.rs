@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bench::paired::{self, Contestant, Plan, Results, Shape};
-use bench::workload::Budget;
+use bench::workload::{Budget, SESSION_COMMANDS};
 use bench::{clock, floor, peers, raft, verdict};
 use reports::artifact::{Compare, Finding, Metric, Outcome, Payload, Verb};
 use reports::recorder::Recorder;
@@ -100,7 +100,10 @@ fn plan(options: &Options) -> Plan {
         seed: options.seed,
         shapes: shapes.collect(),
         rounds,
-        budget: Budget::new(Duration::from_millis(throughput_ms), Duration::from_millis(latency_ms)),
+        budget: Budget {
+            throughput: Duration::from_millis(throughput_ms),
+            latency: Duration::from_millis(latency_ms),
+        },
         proof_commands: 20_000,
     }
 }
@@ -119,7 +122,7 @@ fn run(options: &Options) -> io::Result<ExitCode> {
         .allocator("mimalloc")
         .parameter("seed", plan.seed)
         .parameter("rounds", plan.rounds)
-        .parameter("warm-up of each pass, commits", plan.budget.warm_commits)
+        .parameter("commands of each session, on a fresh cluster", SESSION_COMMANDS)
         .parameter("throughput of each pass, CPU ms", plan.budget.throughput.as_millis())
         .parameter("latency of each pass, CPU ms", plan.budget.latency.as_millis())
         .parameter("proof, commands read to the last byte on every node", plan.proof_commands)
