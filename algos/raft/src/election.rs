@@ -97,11 +97,10 @@ impl<M: Machine> Raft<M> {
         granted: bool,
         out: &mut Effects<Self>,
     ) {
-        let asked = self.term + 1;
         let Role::PreCandidate(ballot) = &mut self.role else {
             return out.refuse("not-a-pre-candidate");
         };
-        if granted && term != asked {
+        if granted && term != self.term + 1 {
             return out.refuse("pre-vote-for-another-term");
         }
         match ballot.count(config, from, granted) {

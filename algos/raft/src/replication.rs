@@ -154,8 +154,9 @@ impl<M: Machine> Raft<M> {
         let (agreed, last_new) = (prev_index + known, prev_index + entries.count());
         // Raft Fig. 2, AppendEntries 3: an entry that conflicts with a new one goes, with all behind it.
         let conflict = agreed < last_new && agreed < self.log.last_index();
-        if conflict && agreed < self.commit {
-            return out.refuse("conflict-below-commit");
+        // A leader never changes what it has shown in its term, and what is committed is part of that.
+        if conflict && agreed < self.verified() {
+            return out.refuse("leader-contradicts-itself");
         }
         if conflict {
             self.truncate_after(agreed, out);
@@ -171,6 +172,14 @@ impl<M: Machine> Raft<M> {
         // differ from the leader's log.
         let safe = leader_commit.min(*verified);
         self.commit = self.commit.max(safe);
+    }
+
+    /// The last entry known to agree with the leader's log, on a follower.
+    fn verified(&self) -> Index {
+        match self.role {
+            Role::Follower { verified, .. } => verified,
+            _ => self.commit,
+        }
     }
 
     /// Acknowledges all appends since the last flush at once, when they are durable.

@@ -66,7 +66,6 @@ impl<M: Machine> Protocol for Raft<M> {
             Input::DiskFailed(_) => self.halt(config, "disk-failed", out),
             Input::Done(never) => match never {},
         }
-        self.save_vote(out);
         self.apply_committed(out);
     }
 
@@ -138,6 +137,10 @@ impl<M: Machine> Raft<M> {
         if message.term() > self.term && !message.is_hypothetical() {
             self.enter_term(message.term());
             self.become_follower(config, None, out);
+            // The term reaches the disk before any entry of it. A vote will be one record with its term.
+            if !matches!(message, Message::RequestVote { .. }) {
+                self.save_vote(out);
+            }
         }
         match message {
             Message::RequestPreVote { term, last_index, last_term } => {

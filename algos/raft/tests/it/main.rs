@@ -1,5 +1,9 @@
-//! Tests of the whole crate from outside: rules of the paper, recovery, and small clusters.
+//! Tests of the whole crate from outside: rules of the paper, what it leaves open, recovery, and small
+//! clusters under random events.
 
+mod beyond_the_paper;
 mod cluster;
 mod node;
 mod paper;
+mod random;
+mod recovery;
