@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 use swarm_protocol::{
-    Checkable, Input, NodeId, OpId, Properties, Protocol, Service, Specification, Violation, mix,
+    Checkable, Input, NodeId, OpId, Properties, Protocol, Reply, Service, Specification, Violation, mix,
 };
 
 pub use self::clients::{LINEARIZABILITY, OpStatus};
@@ -300,7 +300,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         answers: Vec<u32>,
         seen: &mut impl FnMut(Slot, &dyn Debug),
     ) -> Result<Applied, NotEnabled> {
-        let before = self.fingerprint();
+        let before = self.marker();
         let mut applied = match event {
             Event::Drop { from, to, message } => {
                 self.budget.drops = spend(self.budget.drops, self.network.contains(*from, *to, message))?;
@@ -309,13 +309,13 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
             }
             Event::Crash { at, kept } => {
                 let (index, node) = self.running(setup, *at)?;
-                let mut node = node.clone();
                 if *kept as usize > node.outstanding().len() {
                     return Err(NotEnabled::NothingToDo);
                 }
+                let mut crashed = node.crashed(*kept);
+                crashed.rehash();
                 self.budget.crashes = spend(self.budget.crashes, true)?;
-                node.crash(*kept);
-                self.put_back(index, node);
+                self.put_back(index, Arc::new(crashed));
                 Applied::default()
             }
             Event::Advance { at } => {
@@ -325,12 +325,13 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
                     return Err(NotEnabled::Budget);
                 }
                 node.clock = node.clock + setup.bounds.clock_step;
-                self.put_back(index, node);
+                node.rehash();
+                self.put_back(index, Arc::new(node));
                 Applied::default()
             }
             _ => self.turn(setup, event, answers, seen)?,
         };
-        applied.changed = self.fingerprint() != before;
+        applied.changed = self.marker() != before || self.pending.is_some() || self.violation.is_some();
         Ok(applied)
     }
 
@@ -344,19 +345,25 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
     ) -> Result<Applied, NotEnabled> {
         let index = self.check(setup, event)?;
         loop {
-            let mut node = (*self.nodes[index]).clone();
-            let cause = cause(event, &mut node);
-            let mut turn = Turn::new(setup, node, answers.clone(), seen);
-            match turn.take(cause) {
+            // Nobody else holds the copy.
+            let mut node = Arc::new((*self.nodes[index]).clone());
+            let Some(copy) = Arc::get_mut(&mut node) else { unreachable!("a new Arc is not shared") };
+            let cause = cause(event, copy);
+            let mut turn = Turn::new(setup, copy, answers.clone(), seen);
+            let result = turn.take(cause);
+            let Turn { leaving, marks, refusals, .. } = turn;
+            match result {
                 Ok(()) => {
-                    let Turn { node, leaving, marks, refusals, .. } = turn;
-                    if node.state.as_ref().is_some_and(|state| !(setup.within)(state)) {
+                    if copy.state.as_ref().is_some_and(|state| !(setup.within)(state)) {
                         return Err(NotEnabled::Boundary);
                     }
-                    self.spend_on(setup, event);
+                    copy.rehash();
                     self.put_back(index, node);
                     self.judge(setup, index);
-                    self.let_go(setup, index, leaving);
+                    if !is_turned_away(event, &leaving) {
+                        self.spend_on(setup, event);
+                        self.let_go(setup, index, leaving);
+                    }
                     return Ok(Applied { changed: false, marks, refusals });
                 }
                 // A question with one answer is no question.
@@ -366,7 +373,6 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
                     return Ok(Applied::default());
                 }
                 Err(Stop::Violated(violation)) => {
-                    let Turn { marks, refusals, .. } = turn;
                     self.violation = Some(Box::new(violation));
                     return Ok(Applied { changed: false, marks, refusals });
                 }
@@ -448,14 +454,11 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         if node.state.is_some() { Ok((index, node)) } else { Err(NotEnabled::NotRunning) }
     }
 
-    fn put_back(&mut self, index: usize, mut node: NodeSlot<P>) {
-        node.rehash();
+    /// Puts a slot, whose hash is up to date, in its place.
+    fn put_back(&mut self, index: usize, node: Arc<NodeSlot<P>>) {
         let before = self.nodes[index].hash();
         self.nodes_hash = self.nodes_hash.wrapping_sub(before).wrapping_add(node.hash());
-        match Arc::get_mut(&mut self.nodes[index]) {
-            Some(place) => *place = node,
-            None => self.nodes[index] = Arc::new(node),
-        }
+        self.nodes[index] = node;
     }
 
     /// What leaves a node goes to the network and to the clients.
@@ -539,6 +542,13 @@ impl<P: Subject, Q> World<P, Q> {
     /// A hash of everything that matters to the future. Costs a few multiplications.
     pub fn fingerprint(&self) -> u64 {
         self.combine(self.nodes_hash, self.network.hash(), self.clients.hash(), self.properties_hash)
+    }
+
+    /// What differs, but for a collision, between two worlds that differ, questions and violations
+    /// apart: cheaper than fingerprints where the two are at hand.
+    fn marker(&self) -> ([u64; 4], Budget) {
+        let hashes = [self.nodes_hash, self.network.hash(), self.clients.hash(), self.properties_hash];
+        (hashes, self.budget)
     }
 
     fn combine(&self, nodes: u64, network: u64, clients: u64, properties: u64) -> u64 {
@@ -628,6 +638,17 @@ fn cause<P: Subject>(event: &Event<P>, node: &mut NodeSlot<P>) -> Cause<P> {
         Event::Drop { .. } | Event::Crash { .. } | Event::Choose { .. } | Event::Advance { .. } => {
             unreachable!("{event:?} is no turn")
         }
+    }
+}
+
+/// Whether all that came of an operation is that the client was told, at once, to ask elsewhere: the
+/// operation is as available as before. Most operations at most nodes go that way.
+fn is_turned_away<P: Subject>(event: &Event<P>, leaving: &[node::OutgoingOf<P>]) -> bool {
+    match (event, leaving) {
+        (Event::Invoke { id: asked, .. }, [Outgoing::Answer { id, answer }]) => {
+            asked == id && matches!(P::reply(answer), Reply::NotTaken(_))
+        }
+        _ => false,
     }
 }
 

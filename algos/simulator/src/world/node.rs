@@ -62,21 +62,26 @@ pub(crate) struct NodeSlot<P: Protocol> {
 impl<P: Checkable> NodeSlot<P> {
     /// A node that has never booted.
     pub(crate) fn new(slot: Slot) -> Self {
-        let mut node = NodeSlot {
+        let durable = Arc::new(Durable { records: Vec::new(), hash: Self::disk_hash(&[]) });
+        let mut node = NodeSlot::down(slot, Ticks::ZERO, durable);
+        node.rehash();
+        node
+    }
+
+    /// A node that is down; its hash is not set.
+    fn down(slot: Slot, clock: Ticks, durable: Arc<Durable<P>>) -> Self {
+        NodeSlot {
             slot,
             state: None,
             timers: SmallVec::new(),
-            durable: Arc::new(Durable { records: Vec::new(), hash: 0 }),
+            durable,
             outstanding: Vec::new(),
             held: Vec::new(),
-            clock: Ticks::ZERO,
+            clock,
             written: 0,
             failed: Vec::new(),
             hash: 0,
-        };
-        node.store(&[]);
-        node.rehash();
-        node
+        }
     }
 
     pub(crate) const fn hash(&self) -> u64 {
@@ -214,18 +219,13 @@ impl<P: Checkable> NodeSlot<P> {
         WriteId::new(first)
     }
 
-    /// Goes down: of the outstanding writes the oldest `kept` survive, of the rest nothing.
-    pub(crate) fn crash(&mut self, kept: u32) {
-        let mut records = std::mem::take(&mut self.outstanding);
-        records.truncate(kept as usize);
-        if !records.is_empty() {
-            self.store(&records);
+    /// The slot after a crash: of the outstanding writes the oldest `kept` survive, of the rest nothing.
+    pub(crate) fn crashed(&self, kept: u32) -> Self {
+        let mut slot = NodeSlot::down(self.slot, self.clock, Arc::clone(&self.durable));
+        if kept > 0 {
+            slot.store(&self.outstanding[..kept as usize]);
         }
-        self.state = None;
-        self.timers.clear();
-        self.held.clear();
-        self.written = 0;
-        self.failed.clear();
+        slot
     }
 }
 

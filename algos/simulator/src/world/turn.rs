@@ -5,7 +5,6 @@
 
 use core::fmt::Debug;
 
-use smallvec::SmallVec;
 use swarm_protocol::{
     Checkable, Choices, Effect, Effects, Input, NodeId, OpId, Protocol, Violation, WriteId,
 };
@@ -33,12 +32,12 @@ pub(crate) enum Stop {
 
 pub(crate) struct Turn<'a, P: Protocol, Seen> {
     setup: &'a Setup<P>,
-    pub(crate) node: NodeSlot<P>,
+    node: &'a mut NodeSlot<P>,
     effects: Effects<P>,
     /// Told of every effect in order, and again of those that a write releases.
     seen: &'a mut Seen,
     /// What leaves the node for the network and the clients, in order.
-    pub(crate) leaving: SmallVec<[OutgoingOf<P>; 4]>,
+    pub(crate) leaving: Vec<OutgoingOf<P>>,
     /// Of tasks that the node has not been told of, in the order in which it submitted them.
     outcomes: Vec<P::Outcome>,
     pub(crate) marks: Vec<&'static str>,
@@ -52,7 +51,12 @@ pub(crate) struct Turn<'a, P: Protocol, Seen> {
 const ROUNDS: u32 = 1000;
 
 impl<'a, P: Checkable, Seen: FnMut(Slot, &dyn Debug)> Turn<'a, P, Seen> {
-    pub(crate) fn new(setup: &'a Setup<P>, node: NodeSlot<P>, answers: Vec<u32>, seen: &'a mut Seen) -> Self {
+    pub(crate) fn new(
+        setup: &'a Setup<P>,
+        node: &'a mut NodeSlot<P>,
+        answers: Vec<u32>,
+        seen: &'a mut Seen,
+    ) -> Self {
         let mut effects = Effects::new(Choices::script(answers));
         effects.continue_from(node.written());
         Turn {
@@ -60,7 +64,7 @@ impl<'a, P: Checkable, Seen: FnMut(Slot, &dyn Debug)> Turn<'a, P, Seen> {
             node,
             effects,
             seen,
-            leaving: SmallVec::new(),
+            leaving: Vec::new(),
             outcomes: Vec::new(),
             marks: Vec::new(),
             refusals: Vec::new(),
