@@ -107,7 +107,7 @@ pub(crate) fn ratio(value: f64) -> String {
 /// A ratio in two digits, for headlines: `1.2×`.
 pub(crate) fn short_ratio(value: f64) -> String {
     let rounded = format!("{value:.1e}").parse::<f64>().unwrap_or(value);
-    if (0.1..10.0).contains(&rounded) { format!("{rounded}×") } else { ratio(rounded) }
+    if (0.1..10.0).contains(&rounded) { format!("{rounded}×") } else { round(&ratio(rounded)) }
 }
 
 /// A share of one as a percentage.
@@ -164,7 +164,7 @@ mod tests {
         }
         assert_eq!((in_unit(1500.0, "ns"), in_unit(3.0, "ticks")), ("1.50 µs".into(), "3.00 ticks".into()));
         assert_eq!(["2.00 M", "100 µs", "0.250×", "20 s"].map(round), ["2 M", "100 µs", "0.25×", "20 s"]);
-        assert_eq!([0.964, 3.54, 12.3, 0.0512].map(short_ratio), ["0.96×", "3.5×", "12.0×", "0.051×"]);
+        assert_eq!([0.964, 3.54, 12.3, 0.0512].map(short_ratio), ["0.96×", "3.5×", "12×", "0.051×"]);
         assert_eq!((of(1, "run"), of(2000, "run")), ("1 run".into(), "2,000 runs".into()));
         assert_eq!(
             (ratio(1.234), percent(0.5), percent(0.123), short_count(2_000_000)),
