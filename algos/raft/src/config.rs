@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn the_default_configuration_is_valid_and_each_limit_is_checked() {
         assert_eq!(Config::new(3).validate(), Ok(()));
-        let breaks: [(&str, fn(&mut Config)); 8] = [
+        type Break = (&'static str, fn(&mut Config));
+        let breaks: [Break; 8] = [
             ("voters", |c| c.voters = NodeSet::EMPTY),
             ("election_timeout", |c| c.election_timeout = Delay::exactly(Ticks::ZERO)),
             ("election_timeout", |c| c.election_timeout.max = Ticks(1)),

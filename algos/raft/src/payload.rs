@@ -161,7 +161,9 @@ mod tests {
     fn checksum_depends_on_order_content_and_length() {
         let digest = |payloads: &[&[u8]]| {
             let mut log = PayloadLog::default();
-            payloads.iter().for_each(|bytes| log.fold(&Payload::new(bytes)));
+            for bytes in payloads {
+                log.fold(&Payload::new(bytes));
+            }
             log
         };
         let base = digest(&[b"a", b"b"]);

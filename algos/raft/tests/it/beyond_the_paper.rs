@@ -231,7 +231,8 @@ fn impossible_messages_are_refused_by_name() {
         node.message(N1, append(2, (2, 2), &[], 2));
         node
     };
-    let cases: Vec<(fn() -> Node, NodeId, Message<KvOp>, &str)> = vec![
+    type Case = (fn() -> Node, NodeId, Message<KvOp>, &'static str);
+    let cases: Vec<Case> = vec![
         (leader, NodeId(7), append(2, (0, 0), &[], 0), "not-a-member"),
         (leader, NodeId(u32::MAX), append(2, (0, 0), &[], 0), "not-a-member"),
         (leader, N0, appended(1), "not-a-member"),

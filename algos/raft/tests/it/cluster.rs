@@ -198,7 +198,7 @@ impl Cluster {
     /// The oldest writes, this many of them, become durable, and what waited for them leaves.
     pub(crate) fn sync(&mut self, at: NodeId, writes: usize) {
         let disk = &mut self.disks[at.index()];
-        let Some((write, _)) = disk.unsynced.iter().take(writes).last().cloned() else { return };
+        let Some((write, _)) = disk.unsynced.iter().take(writes).next_back().cloned() else { return };
         disk.synced.extend(disk.unsynced.drain(..writes.min(disk.unsynced.len())).map(|(_, record)| record));
         while let Some((after, to, message)) = disk.held.pop_front_if(|(after, ..)| *after <= write) {
             assert!(after <= write);

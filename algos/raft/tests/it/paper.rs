@@ -92,7 +92,7 @@ fn a_majority_elects_and_fewer_do_not() {
         assert!(!node.raft.is_leader(), "the vote for itself counts when it is durable: {n} nodes");
         node.synced();
         for voter in 1..=votes_needed {
-            assert!(!node.raft.is_leader(), "{} of {n} votes", voter);
+            assert!(!node.raft.is_leader(), "{voter} of {n} votes");
             let twice = [Message::Vote { term: 1, granted: true }, Message::Vote { term: 1, granted: true }];
             for vote in twice {
                 if !node.raft.is_leader() {
