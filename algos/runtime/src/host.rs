@@ -6,8 +6,8 @@
 //! node as durable, and once more for what the node makes of that. What does not wait for a write leaves
 //! before the sync, so that replication and the own disk overlap.
 //!
-//! Verified through both drivers by `tests/it`; the order of effects, failing disks and tasks by the
-//! tests of this file.
+//! Verified by the tests of this file (the order of effects around a sync, the copies of a broadcast) and
+//! through both drivers by `tests/it`.
 
 use std::io;
 
@@ -368,4 +368,198 @@ fn broadcast<P: Protocol>(
 fn streams(seed: u64, me: NodeId, boot: u64) -> (Choices, Choices) {
     let stream = |purpose| Choices::seed(Stream::new(seed, purpose ^ u64::from(me.0) << 32, boot));
     (stream(CHOICES), stream(TIMERS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
+
+    /// A protocol that asks for what each operation says, and does nothing else.
+    #[derive(Debug)]
+    struct Script;
+
+    /// A message that counts its copies.
+    #[derive(Debug)]
+    struct Counted(&'static str, Rc<Cell<usize>>);
+
+    impl Clone for Counted {
+        fn clone(&self) -> Self {
+            self.1.set(self.1.get() + 1);
+            Counted(self.0, self.1.clone())
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    struct Line(fn(&mut Effects<Script>), Option<Counted>);
+
+    impl Protocol for Script {
+        type Config = ();
+        type Message = Counted;
+        type Timer = char;
+        type Op = Line;
+        type Answer = &'static str;
+        type Record = &'static str;
+        type Task = &'static str;
+        type Outcome = &'static str;
+
+        fn recover((): &(), _: NodeId, _: impl Iterator<Item = &'static str>, _: &mut Effects<Self>) -> Self {
+            Script
+        }
+
+        fn step(&mut self, (): &(), _: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
+            match input {
+                Input::Invoke { op: Line(_, Some(message)), .. } => out.broadcast(message),
+                Input::Invoke { op: Line(ask, None), .. } => ask(out),
+                Input::Persisted(write) => out.answer(OpId(write.ordinal()), "persisted"),
+                Input::Timeout('a') => {
+                    out.cancel_timer('b');
+                    out.set_timer('a', Ticks(0)..=Ticks(0));
+                }
+                Input::Done(outcome) => out.answer(OpId(0), outcome),
+                Input::Message { .. } | Input::Timeout(_) | Input::DiskFailed(_) => {}
+            }
+        }
+    }
+
+    /// Everything that leaves the host, in order.
+    #[derive(Clone, Default)]
+    struct Journal(Rc<RefCell<Vec<String>>>);
+
+    impl Journal {
+        fn note(&self, line: String) {
+            self.0.borrow_mut().push(line);
+        }
+    }
+
+    impl Outbox<Script> for Journal {
+        fn send(&mut self, to: NodeId, message: Counted) -> bool {
+            self.note(format!("send {to} {}", message.0));
+            true
+        }
+        fn answer(&mut self, _: OpId, answer: &'static str) -> bool {
+            self.note(format!("answer {answer}"));
+            true
+        }
+        fn hand_over(&mut self) {
+            self.note("hand over".into());
+        }
+    }
+
+    impl Storage<&'static str> for Journal {
+        fn recover(&mut self) -> io::Result<Vec<&'static str>> {
+            Ok(Vec::new())
+        }
+        fn append(&mut self, record: &'static str) -> io::Result<()> {
+            self.note(format!("append {record}"));
+            Ok(())
+        }
+        fn sync(&mut self) -> io::Result<()> {
+            self.note("sync".into());
+            Ok(())
+        }
+        fn retire(&mut self, before: WriteId) -> io::Result<()> {
+            self.note(format!("retire {before:?}"));
+            Ok(())
+        }
+    }
+
+    fn host(me: u32, cluster_len: u32) -> (Host<Script, Journal>, Journal) {
+        let journal = Journal::default();
+        let host = Host::boot(&(), NodeId(me), cluster_len, 1, journal.clone(), |task| task).unwrap();
+        (host, journal)
+    }
+
+    /// What leaves when the host takes these lines in one run.
+    fn journal_of(lines: &[fn(&mut Effects<Script>)]) -> Vec<String> {
+        let (mut host, mut journal) = host(0, 3);
+        for line in lines {
+            host.invoke(&(), OpId(0), Line(*line, None));
+        }
+        host.settle(&(), &mut journal);
+        journal.0.take()
+    }
+
+    fn message(text: &'static str) -> Counted {
+        Counted(text, Rc::default())
+    }
+
+    #[test]
+    fn what_waits_for_a_write_leaves_after_the_sync_and_all_else_before() {
+        let journal = journal_of(&[
+            |out| {
+                let write = out.persist("vote");
+                out.send_after(write, NodeId(1), message("granted"));
+                out.answer_after(write, OpId(0), "stored");
+                out.retire(write);
+            },
+            |out| {
+                out.send(NodeId(2), message("ping"));
+                let write = out.persist("entry");
+                out.broadcast_after(write, message("ack"));
+                out.answer(OpId(0), "taken");
+            },
+        ]);
+        let expected = [
+            "append vote",
+            "send n2 ping",
+            "append entry",
+            "answer taken",
+            "hand over",
+            "sync",
+            "retire w1",
+            "send n1 granted",
+            "answer stored",
+            "send n1 ack",
+            "send n2 ack",
+            "answer persisted",
+        ];
+        assert_eq!(journal, expected);
+    }
+
+    #[test]
+    fn nothing_is_synced_without_a_write() {
+        assert_eq!(journal_of(&[|out| out.answer(OpId(0), "read")]), ["answer read"]);
+    }
+
+    #[test]
+    fn the_outcome_of_a_task_comes_back() {
+        assert_eq!(journal_of(&[|out| out.submit("signed")]), ["answer signed"]);
+    }
+
+    #[test]
+    fn a_broadcast_goes_to_every_other_node_and_copies_for_all_but_one() {
+        for cluster_len in 1..6 {
+            for me in 0..cluster_len {
+                let (mut host, mut journal) = host(me, cluster_len);
+                let copies = Rc::new(Cell::new(0));
+                let line = Line(|_| (), Some(Counted("hello", copies.clone())));
+                host.invoke(&(), OpId(0), line);
+                host.settle(&(), &mut journal);
+                let expected: Vec<_> =
+                    (0..cluster_len).filter(|to| *to != me).map(|to| format!("send n{to} hello")).collect();
+                assert_eq!(journal.0.take(), expected);
+                assert_eq!(copies.get(), (cluster_len as usize).saturating_sub(2));
+                assert_eq!(host.counters().sent, expected.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_timer_may_stop_another_that_is_due_with_it_and_set_itself_without_end() {
+        let (mut host, mut journal) = host(0, 3);
+        let line: fn(&mut Effects<Script>) = |out| {
+            out.set_timer('a', Ticks(1)..=Ticks(1));
+            out.set_timer('b', Ticks(1)..=Ticks(1));
+        };
+        host.invoke(&(), OpId(0), Line(line, None));
+        host.settle(&(), &mut journal);
+        host.set_now(Ticks(1));
+        // Two timers run, so two at most run out in one call: the first one twice.
+        assert_eq!(host.fire_due(&(), &mut journal), 2);
+        assert_eq!(host.next_deadline(), Some(Ticks(1)));
+        assert_eq!(host.counters().timeouts, 2);
+        assert_eq!(host.fire_due(&(), &mut journal), 1);
+    }
 }

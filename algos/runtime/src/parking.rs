@@ -23,14 +23,17 @@
 //! While the sleeper is awake a waker pays for one fence and one read of a line that nobody writes; it
 //! neither writes nor enters the system. That is why this exists beside `crossbeam_utils::sync::Parker`,
 //! whose every unpark swaps a shared word; and a park of the standard library plus one flag is little
-//! enough to be checked whole. An earlier form, in which the waker cleared the flag to spare a second
-//! waker its unpark, is not here because loom could not follow it: it lets a waker's read-modify-write
-//! take an old announcement and still overwrite the new one, which no machine does.
+//! enough to be checked whole.
+//!
+//! A waker that cleared the flag would spare the next one its unpark. It does not, because loom cannot
+//! follow that: it lets the waker's read-modify-write take an old value of the flag and yet hide the
+//! sleeper's newer announcement from the waker's next read, and reports a deadlock that the atomicity of
+//! read-modify-writes rules out. A rule that is simpler and checked is worth a superfluous unpark.
 //!
 //! # Verification
-//! `tests/loom.rs` explores every execution of one and two wakers, of a stop flag and of two threads
-//! that wake each other; `tests/shuttle.rs` samples longer runs. Both know no time-outs, so a lost
-//! wake-up is a deadlock. Neither can look into the library's queue (`crossbeam_queue::ArrayQueue`): in
+//! `tests/loom.rs` explores every execution of one waker with two values, of a stop flag and of two
+//! threads that wake each other, and those of two wakers with up to four preemptions; `tests/shuttle.rs`
+//! samples runs of four wakers. Both know no time-outs, so a lost wake-up is a deadlock. Neither can look into the library's queue (`crossbeam_queue::ArrayQueue`): in
 //! those tests slots of plain atomics with release stores and acquire loads stand in for it, which order
 //! no more than the library's queue does. What is shown is that this protocol loses no wake-up around
 //! such a queue, not that the library's queue is right.

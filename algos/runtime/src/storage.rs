@@ -250,6 +250,6 @@ mod tests {
                 disk.records().eq(&held) && disk.len() == held.len() && disk.synced_len() == synced
             })
         }
-        quickcheck::QuickCheck::new().tests(300).quickcheck(check as fn(Vec<(u8, u16)>) -> bool);
+        quickcheck::QuickCheck::new().tests(100).quickcheck(check as fn(Vec<(u8, u16)>) -> bool);
     }
 }

@@ -5,7 +5,7 @@
 //! Two things differ between the builds, on purpose. Checkers know no time, so a park with a time-out is
 //! there a park without: a lost wake-up then is a deadlock, which both checkers report, where a time-out
 //! would hide it. And under loom each fence has a name, so that a test can weaken one and show that loom
-//! notices ([`weakened`]).
+//! notices (`weakened`).
 
 /// The fences of the parking protocol. The name does nothing outside of loom builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
