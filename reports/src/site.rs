@@ -7,6 +7,7 @@
 
 mod algorithm;
 mod environment;
+mod implementation;
 mod latency;
 mod method;
 mod overview;

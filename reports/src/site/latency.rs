@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::implementation::Names;
 use super::page::Page;
 use super::{Site, key, throughput};
 use crate::artifact::{Artifact, Latency, LoadPoint, Payload, Quantiles, Verb};
@@ -23,16 +24,17 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
         for artifact in site.results(algorithm, Verb::Latency) {
             let Payload::Latency(latency) = &artifact.payload else { continue };
             let id = format!("{}-load", key(artifact));
-            page.figure(&load_plot(&id, latency));
+            let names = Names::of(latency.points.iter().map(|point| &point.implementation));
+            page.figure(&load_plot(&id, latency, &names));
             // The lowest, the middle and the highest rate get a drawing of their own; the table has them all.
             let rates = rates(latency);
             let shown: BTreeSet<usize> = [0, rates.len() / 2, rates.len().saturating_sub(1)].into();
             for (place, rate) in rates.iter().enumerate().filter(|(place, _)| shown.contains(place)) {
-                page.figure(&percentile_plot(&format!("{id}-rate{place}"), latency, *rate));
+                page.figure(&percentile_plot(&format!("{id}-rate{place}"), latency, &names, *rate));
             }
-            page.table(table(artifact, latency));
-            page.table(generator(site, artifact, latency));
-            page.table(throughput::settings(&id, latency.points.iter().map(|point| &point.implementation)));
+            page.table(table(artifact, latency, &names));
+            page.table(generator(site, artifact, latency, &names));
+            page.table(names.settings(&id));
             page.paragraph(format!("Arrivals: {}.", latency.arrivals));
             throughput::not_compared(page, &latency.not_compared);
         }
@@ -57,11 +59,11 @@ fn points(quantiles: &Quantiles) -> Vec<(f64, f64)> {
     quantiles.points.iter().filter(|_| in_ns).map(|point| (point.q, point.value)).collect()
 }
 
-fn percentile_plot(id: &str, latency: &Latency, rate: f64) -> Html {
+fn percentile_plot(id: &str, latency: &Latency, names: &Names<'_>, rate: f64) -> Html {
     let at_rate = |point: &&LoadPoint| same_rate(point.offered_per_s, rate) && !point.void;
     let mut curves = Vec::new();
     for point in latency.points.iter().filter(at_rate) {
-        let (role, name) = (point.implementation.role, &point.implementation.name);
+        let (role, name) = (point.implementation.role, names.name(&point.implementation));
         let others = curves.iter().filter(|curve: &&Curve| curve.role == role).count();
         let curve = |label: &str, dash, of| Curve {
             label: format!("{name}, {label}"),
@@ -78,7 +80,7 @@ fn percentile_plot(id: &str, latency: &Latency, rate: f64) -> Html {
 }
 
 /// p50 and p99 of the response time over the offered rate, where there are several rates.
-fn load_plot(id: &str, latency: &Latency) -> Html {
+fn load_plot(id: &str, latency: &Latency, names: &Names<'_>) -> Html {
     if rates(latency).len() < 2 {
         return Html::new();
     }
@@ -96,7 +98,7 @@ fn load_plot(id: &str, latency: &Latency) -> Html {
             };
             let mut points: Vec<(f64, f64)> = of.filter_map(value).collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let (label, role) = (format!("{}, {label}", implementation.name), implementation.role);
+            let (label, role) = (format!("{}, {label}", names.name(implementation)), implementation.role);
             curves.push(Curve { label, role, dash, points });
         }
     }
@@ -110,7 +112,7 @@ fn quantile(quantiles: &Quantiles, q: f64) -> Cell {
     Cell::maybe(quantiles.at(q), |value| number::in_unit(value, &quantiles.unit))
 }
 
-fn table(artifact: &Artifact, latency: &Latency) -> Table {
+fn table(artifact: &Artifact, latency: &Latency, names: &Names<'_>) -> Table {
     let mut table = Table::new(
         format!("{}-latency", key(artifact)),
         "Response time by implementation and offered rate",
@@ -129,7 +131,7 @@ fn table(artifact: &Artifact, latency: &Latency) -> Table {
     );
     for point in &latency.points {
         table.row([
-            Cell::text(&point.implementation.name),
+            Cell::text(names.name(&point.implementation)),
             Cell::number(point.offered_per_s, number::short(point.offered_per_s)),
             Cell::number(point.achieved_per_s, number::short(point.achieved_per_s)),
             quantile(&point.response, 0.5),
@@ -149,7 +151,7 @@ fn table(artifact: &Artifact, latency: &Latency) -> Table {
 }
 
 /// What hides in a service time, how well the generator kept its plan, and the files to look deeper.
-fn generator(site: &Site, artifact: &Artifact, latency: &Latency) -> Table {
+fn generator(site: &Site, artifact: &Artifact, latency: &Latency, names: &Names<'_>) -> Table {
     let mut table = Table::new(
         format!("{}-latency-service", key(artifact)),
         "Service time, the generator's own lag, and the recorded distributions",
@@ -167,7 +169,7 @@ fn generator(site: &Site, artifact: &Artifact, latency: &Latency) -> Table {
     );
     for point in &latency.points {
         table.row([
-            Cell::text(&point.implementation.name),
+            Cell::text(names.name(&point.implementation)),
             Cell::number(point.offered_per_s, number::short(point.offered_per_s)),
             quantile(&point.service, 0.5),
             quantile(&point.service, 0.99),

@@ -133,6 +133,12 @@ fn missing(name: &'static str, verb: Verb, target: &str) -> Figure {
     Figure { name, value: None, detail, target: target.to_owned(), tone: Tone::Missing }
 }
 
+/// Something was measured, and nothing could be compared.
+fn incomparable(name: &'static str, target: &str) -> Figure {
+    let detail = "nothing did the same work, verified, in the same run.".to_owned();
+    Figure { name, value: Some("–".into()), detail, target: target.to_owned(), tone: Tone::Missing }
+}
+
 fn states(site: &Site) -> Figure {
     let (name, target) = ("States checked", "raft.html#properties");
     let instances: Vec<_> = payloads(site, Verb::Verify)
@@ -220,7 +226,11 @@ fn against_peer(site: &Site) -> Figure {
         ALGORITHMS.iter().flat_map(|algorithm| throughput::shapes(site, algorithm)).collect();
     let against: Vec<_> = shapes.iter().filter_map(|shape| shape.against_peer.as_ref()).collect();
     if against.is_empty() {
-        return missing(name, Verb::Compare, target);
+        return if shapes.is_empty() {
+            missing(name, Verb::Compare, target)
+        } else {
+            incomparable(name, target)
+        };
     }
     let behind = against.iter().filter(|(_, ratio)| ratio.verdict() == Verdict::Behind).count();
     let mut peers: Vec<&str> = against.iter().map(|(peer, _)| peer.as_str()).collect();
@@ -239,7 +249,11 @@ fn against_floor(site: &Site) -> Figure {
         ALGORITHMS.iter().flat_map(|algorithm| throughput::shapes(site, algorithm)).collect();
     let against: Vec<_> = shapes.iter().filter_map(|shape| shape.against_floor.as_ref()).collect();
     if against.is_empty() {
-        return missing(name, Verb::Compare, target);
+        return if shapes.is_empty() {
+            missing(name, Verb::Compare, target)
+        } else {
+            incomparable(name, target)
+        };
     }
     let detail = "the smallest program with the same data flow and no protocol is 1.".to_owned();
     let value = range(against.iter().map(|(_, ratio)| ratio.value));

@@ -156,6 +156,14 @@ impl Page {
         self.body.literal(" <span class=\"soft\">");
         self.body.text(format!("{}{shard}, {when} UTC, {took}, revision {revision}, ", artifact.title));
         self.body.element("a", &[("href", &data_path(artifact))], "data").literal("</span></p>");
+        if !artifact.parameters.is_empty() {
+            self.body
+                .literal("<details class=\"soft\"><summary>Parameters</summary><dl class=\"parameters\">");
+            for (name, value) in &artifact.parameters {
+                self.body.element("dt", &[], name).element("dd", &[], value);
+            }
+            self.body.literal("</dl></details>");
+        }
         for (place, finding) in artifact.findings.iter().enumerate() {
             let id = format!("finding-{}-{}-{place}", artifact.verb, key(artifact));
             self.finding(&id, Tone::Bad, &finding.property, finding);

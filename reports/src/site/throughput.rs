@@ -3,11 +3,12 @@
 //! Only what was verified and has equal digests is compared, round by round. The best peer of a shape is the
 //! one with the highest median there: ours is never compared with a peer's weaker setting alone.
 
-use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::Site;
+use super::implementation::Names;
 use super::page::Page;
-use crate::artifact::{Compare, Implementation, Interval, Measurement, Payload, Role, Verb};
+use crate::artifact::{Compare, Interval, Measurement, Payload, Role, Verb};
 use crate::chart::dots::{self, Mark, Row};
 use crate::number;
 use crate::statistics;
@@ -49,6 +50,8 @@ impl Ratio {
 pub(super) struct Shape<'a> {
     pub(super) name: String,
     pub(super) unit: &'a str,
+    /// The same for all shapes of an algorithm.
+    names: Rc<Names<'a>>,
     pub(super) measurements: Vec<&'a Measurement>,
     /// Ours / the best peer, with the peer's name.
     pub(super) against_peer: Option<(String, Ratio)>,
@@ -58,15 +61,17 @@ pub(super) struct Shape<'a> {
 
 /// All shapes that were measured for an algorithm, smallest first.
 pub(super) fn shapes<'a>(site: &'a Site, algorithm: &'a str) -> Vec<Shape<'a>> {
-    let mut shapes = Vec::new();
-    for artifact in site.results(algorithm, Verb::Compare) {
-        let Payload::Compare(compare) = &artifact.payload else { continue };
-        shapes.extend(shapes_of(compare));
-    }
-    shapes
+    let compared = site.results(algorithm, Verb::Compare).filter_map(|artifact| match &artifact.payload {
+        Payload::Compare(compare) => Some(compare),
+        _ => None,
+    });
+    let compared: Vec<&Compare> = compared.collect();
+    let measurements = compared.iter().flat_map(|compare| &compare.measurements);
+    let names = Rc::new(Names::of(measurements.map(|measurement| &measurement.implementation)));
+    compared.into_iter().flat_map(|compare| shapes_of(compare, &names)).collect()
 }
 
-fn shapes_of(compare: &Compare) -> Vec<Shape<'_>> {
+fn shapes_of<'a>(compare: &'a Compare, names: &Rc<Names<'a>>) -> Vec<Shape<'a>> {
     let key = |m: &Measurement| (m.nodes, m.payload_bytes, m.window);
     let mut keys: Vec<_> = compare.measurements.iter().map(key).collect();
     keys.sort_unstable();
@@ -77,24 +82,28 @@ fn shapes_of(compare: &Compare) -> Vec<Shape<'_>> {
                 compare.measurements.iter().filter(|m| key(m) == (nodes, payload, window)).collect();
             let window_text = number::count(window);
             let name = format!("window {window_text}, {} commands, {nodes} nodes", number::bytes(payload));
-            let against = |role| against_best(&measurements, role);
+            let against = |role| {
+                let (theirs, ratio) = against_best(&measurements, role)?;
+                Some((names.name(&theirs.implementation).to_owned(), ratio))
+            };
             let (against_peer, against_floor) = (against(Role::Peer), against(Role::Floor));
-            Shape { name, unit: &compare.unit, measurements, against_peer, against_floor }
+            let (unit, names) = (&compare.unit, Rc::clone(names));
+            Shape { name, unit, names, measurements, against_peer, against_floor }
         })
         .collect()
 }
 
-/// The best of ours against the best of a role.
-fn against_best(measurements: &[&Measurement], role: Role) -> Option<(String, Ratio)> {
-    let best = |role: Role| {
-        let usable = measurements
-            .iter()
-            .filter(|m| m.implementation.role == role && m.verified && median(m).is_some());
-        usable.max_by(|a, b| median(a).unwrap_or(0.0).total_cmp(&median(b).unwrap_or(0.0)))
+/// The best of ours against the best of a role that did the same work.
+fn against_best<'a>(measurements: &[&'a Measurement], role: Role) -> Option<(&'a Measurement, Ratio)> {
+    let best = |role: Role, usable: &dyn Fn(&Measurement) -> bool| {
+        let candidates = measurements.iter().filter(|m| m.implementation.role == role && usable(m));
+        let rated = candidates.filter_map(|m| Some((*m, median(m)?)));
+        rated.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(measurement, _)| measurement)
     };
-    let (ours, theirs) = (best(Role::Ours)?, best(role)?);
+    let ours = best(Role::Ours, &|m| m.verified)?;
+    let theirs = best(role, &|m| ours.comparable(m))?;
     let (value, interval) = ours.ratio(theirs)?;
-    Some((theirs.implementation.name.clone(), Ratio { value, interval }))
+    Some((theirs, Ratio { value, interval }))
 }
 
 /// The median of a measurement's samples, if all of them are throughputs.
@@ -119,39 +128,15 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
         page.heading("Absolute figures");
         page.figure(&absolute_plot(algorithm, &shapes));
         page.table(absolute_table(algorithm, &shapes));
-        let implementations = shapes.iter().flat_map(|shape| &shape.measurements).map(|m| &m.implementation);
-        page.table(settings(&format!("{algorithm}-compare"), implementations));
+        if let Some(shape) = shapes.first() {
+            page.table(shape.names.settings(&format!("{algorithm}-compare")));
+        }
         for artifact in site.results(algorithm, Verb::Compare) {
             let Payload::Compare(compare) = &artifact.payload else { continue };
             page.paragraph(format!("The work: {}", compare.workload));
             not_compared(page, &compare.not_compared);
         }
     });
-}
-
-/// Who took part, each once.
-pub(super) fn settings<'a>(id: &str, implementations: impl Iterator<Item = &'a Implementation>) -> Table {
-    let mut table = Table::new(
-        format!("{id}-settings"),
-        "Who took part, at which settings",
-        &[
-            ("Implementation", "implementation"),
-            ("Role", "role"),
-            ("Version", "version"),
-            ("Settings", "settings"),
-        ],
-    );
-    let distinct: BTreeSet<&Implementation> = implementations.collect();
-    for implementation in distinct {
-        let role = match implementation.role {
-            Role::Ours => "ours",
-            Role::Peer => "peer",
-            Role::Floor => "floor",
-        };
-        let (version, settings) = (Cell::text(&implementation.version), Cell::text(&implementation.settings));
-        table.row([Cell::text(&implementation.name), Cell::text(role), version, settings]);
-    }
-    table
 }
 
 /// What one might look for and not find.
@@ -275,7 +260,7 @@ fn absolute_plot(algorithm: &str, shapes: &[Shape<'_>]) -> crate::html::Html {
             let Some((value, interval)) = estimate(measurement) else { continue };
             rows.push(Row {
                 group: shape.name.clone(),
-                label: measurement.implementation.name.clone(),
+                label: shape.names.name(&measurement.implementation).to_owned(),
                 value,
                 interval: Some(interval),
                 samples: measurement.samples.clone(),
@@ -331,9 +316,9 @@ fn absolute_table(algorithm: &str, shapes: &[Shape<'_>]) -> Table {
             } else {
                 Cell::text("not verified: not compared").tone(Tone::Bad)
             };
-            let implementation = &measurement.implementation;
+
             table.row([
-                Cell::text(&implementation.name),
+                Cell::text(shape.names.name(&measurement.implementation)),
                 Cell::count(measurement.window),
                 Cell::number(measurement.payload_bytes as f64, number::bytes(measurement.payload_bytes)),
                 Cell::count(measurement.nodes.into()),
