@@ -12,7 +12,7 @@
 //! |---|---|---|---|
 //! | [`Shared`]`<`[`Handles`]`>` | a place in a burst shared by all three logs | never | in one process |
 //! | [`Shared`]`<`[`Slab`]`>` | the same, the commands laid end to end | once | in one process |
-//! | [`Arena`] | bytes in each node's own log | five times: in, twice out, twice in | on a wire |
+//! | [`Arena`] | bytes in each node's own ring | five times: in, twice out, twice in | on a wire |
 //!
 //! Verified by the digests of [`crate::workload::prove`], which every node of every floor must reach.
 
@@ -29,6 +29,9 @@ use crate::workload::{Burst, Cluster, Digest};
 
 /// Leader and followers.
 const NODES: usize = 3;
+
+/// The commands that a ring holds: more than are in flight, and fewer than a second-level cache.
+const RING_COMMANDS: u64 = 4_096;
 
 /// The three floors.
 pub fn contestants() -> Vec<Contestant> {
@@ -255,38 +258,59 @@ impl<H: Held> Cluster for Shared<H> {
     }
 }
 
-/// One node's log: commands of one length, end to end.
-struct Bulk {
+/// One node's log: a ring of the latest [`RING_COMMANDS`] commands, all of one length.
+struct Ring {
     bytes: Vec<u8>,
     command_bytes: usize,
     place: Place,
 }
 
-impl Bulk {
-    /// The bytes of the entries after `after`, up to `last`.
-    fn between(&self, after: u64, last: u64) -> &[u8] {
-        &self.bytes[after as usize * self.command_bytes..last as usize * self.command_bytes]
+impl Ring {
+    fn new(command_bytes: usize) -> Self {
+        Ring {
+            bytes: vec![0; RING_COMMANDS as usize * command_bytes],
+            command_bytes,
+            place: Place::default(),
+        }
     }
 
-    /// Puts whole commands behind the last entry.
-    fn append(&mut self, commands: &[u8]) {
-        self.bytes.extend_from_slice(commands);
-        self.place.last += (commands.len() / self.command_bytes) as u64;
+    /// The bytes of the entries after `after`, up to the end of the ring or to the last entry.
+    fn stretch(&self, after: u64) -> std::ops::Range<usize> {
+        let start = (after % RING_COMMANDS) as usize;
+        let entries = ((self.place.last - after) as usize).min(RING_COMMANDS as usize - start);
+        start * self.command_bytes..(start + entries) * self.command_bytes
+    }
+
+    /// Writes whole commands behind the last entry, over the oldest ones.
+    fn append(&mut self, mut commands: &[u8]) {
+        while !commands.is_empty() {
+            let start = (self.place.last % RING_COMMANDS) as usize * self.command_bytes;
+            let (now, later) = commands.split_at(commands.len().min(self.bytes.len() - start));
+            self.bytes[start..start + now.len()].copy_from_slice(now);
+            self.place.last += (now.len() / self.command_bytes) as u64;
+            commands = later;
+        }
     }
 
     fn apply(&mut self) -> u64 {
-        let mut digest = self.place.digest;
-        let committed = self.between(self.place.applied, self.place.commit);
-        committed.chunks_exact(self.command_bytes).for_each(|command| digest.take(command));
         let newly = self.place.commit - self.place.applied;
-        self.place = Place { digest, applied: self.place.commit, ..self.place };
+        let mut left = newly as usize * self.command_bytes;
+        while left > 0 {
+            let stretch = self.stretch(self.place.applied);
+            let taken = stretch.len().min(left);
+            for command in self.bytes[stretch][..taken].chunks_exact(self.command_bytes) {
+                self.place.digest.take(command);
+            }
+            self.place.applied += (taken / self.command_bytes) as u64;
+            left -= taken;
+        }
         newly
     }
 }
 
 /// The floor whose nodes share nothing: each copies the commands, as machines must.
 pub struct Arena {
-    logs: [Bulk; NODES],
+    rings: [Ring; NODES],
     inboxes: [VecDeque<Message<Vec<u8>>>; NODES],
     replication: Replication,
     /// Buffers of messages that were read, to be used again.
@@ -300,9 +324,9 @@ impl Arena {
     /// If the length is 0.
     pub fn new(command_bytes: usize) -> Self {
         assert!(command_bytes > 0, "commands have a length");
-        let log = || Bulk { bytes: Vec::new(), command_bytes, place: Place::default() };
+        let ring = || Ring::new(command_bytes);
         Arena {
-            logs: [log(), log(), log()],
+            rings: [ring(), ring(), ring()],
             inboxes: Default::default(),
             replication: Replication::default(),
             spare: Vec::new(),
@@ -312,13 +336,13 @@ impl Arena {
 
 impl Cluster for Arena {
     fn propose(&mut self, burst: Burst) {
-        let leader = &mut self.logs[0];
+        let leader = &mut self.rings[0];
         burst.for_each(|command| leader.append(&command));
         self.replication.matched[0] = leader.place.last;
     }
 
     fn pump(&mut self) -> u64 {
-        let [leader, followers @ ..] = &mut self.logs;
+        let [leader, followers @ ..] = &mut self.rings;
         while let Some(message) = self.inboxes[0].pop_front() {
             if let Message::Acknowledge { from, last } = message {
                 self.replication.matched[from] = last;
@@ -329,7 +353,10 @@ impl Cluster for Arena {
             let after = self.replication.sent[to];
             if after < leader.place.last {
                 let mut entries = self.spare.pop().unwrap_or_default();
-                entries.extend_from_slice(leader.between(after, leader.place.last));
+                let first = leader.stretch(after);
+                entries.extend_from_slice(&leader.bytes[first.clone()]);
+                let second = leader.stretch(after + (first.len() / leader.command_bytes) as u64);
+                entries.extend_from_slice(&leader.bytes[second]);
                 self.replication.sent[to] = leader.place.last;
                 self.replication.messages += 1;
                 self.inboxes[to].push_back(Message::Append { after, commit: leader.place.commit, entries });
@@ -355,15 +382,15 @@ impl Cluster for Arena {
     }
 
     fn settle(&mut self) {
-        let commit = self.logs[0].place.commit;
-        for follower in &mut self.logs[1..] {
+        let commit = self.rings[0].place.commit;
+        for follower in &mut self.rings[1..] {
             follower.place.commit = commit;
             follower.apply();
         }
     }
 
     fn applied(&self) -> Vec<Digest> {
-        self.logs.iter().map(|log| log.place.digest).collect()
+        self.rings.iter().map(|ring| ring.place.digest).collect()
     }
 
     fn messages(&self) -> u64 {
@@ -379,7 +406,7 @@ mod tests {
     #[test]
     fn floors_do_the_work_at_every_window_and_length() {
         for bytes in [8, 64, 1024] {
-            // Windows that do not divide the commands end with a shorter burst.
+            // Enough commands to go round the ring, and windows that do not divide it.
             for (window, commands) in [(1, 20), (7, 20_000), (64, 20_000), (1000, 20_000)] {
                 let load = Load::new(5, bytes, window);
                 let proofs = [

@@ -95,7 +95,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
 fn plan(options: &Options) -> Plan {
     let shapes = [64, 1024].into_iter().flat_map(|bytes| [1, 64, 1024].map(|window| Shape { bytes, window }));
     // Eight samples or more make a bootstrap interval; an odd number makes the median one of them.
-    let (rounds, throughput_ms, latency_ms) = if options.full { (15, 250, 100) } else { (9, 40, 15) };
+    let (rounds, throughput_ms, latency_ms) = if options.full { (15, 250, 100) } else { (9, 25, 10) };
     Plan {
         seed: options.seed,
         shapes: shapes.collect(),
