@@ -1,6 +1,7 @@
 //! Tests of the crate through its public face.
 
 mod history;
+mod journal;
 mod scenario;
 mod simulation;
 mod toy;
