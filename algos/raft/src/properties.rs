@@ -336,53 +336,58 @@ impl RaftProperties {
     /// # Errors
     /// The first property that does not hold.
     pub fn judge_all<O: Observation>(&self, nodes: &[Option<&O>]) -> Result<(), Violation> {
-        let up =
-            || nodes.iter().enumerate().filter_map(|(index, node)| Some((NodeId(index as u32), (*node)?)));
         let log = |node: &O| -> Vec<Option<(Term, u64)>> {
             (1..=node.last_index()).map(|index| node.entry_at(index)).collect()
         };
+        let mut up = vec![];
+        for (index, node) in nodes.iter().enumerate() {
+            if let Some(node) = node {
+                up.push((NodeId(index as u32), *node, log(node)));
+            }
+        }
+        let leaders = || up.iter().filter(|(_, node, _)| node.is_leader());
         let committed: Vec<_> = self.committed.iter().map(|link| Some((link.term, link.content))).collect();
 
-        for (name, node) in up().filter(|(_, node)| node.is_leader()) {
+        for (name, node, _) in leaders() {
             if let Some((term, other)) =
-                self.leaders.iter().find(|(term, other)| *term == node.term() && *other != name)
+                self.leaders.iter().find(|(term, other)| *term == node.term() && other != name)
             {
                 let detail = format!("{other} and {name} were leaders of term {term}");
                 return Err(Violation::new(ELECTION_SAFETY, detail));
             }
         }
-        for (name, node) in up() {
+        for (name, node, log) in leaders() {
             let Some(seen) = self.seen.get(name.index()) else { continue };
             let before: Vec<_> = seen.log.iter().map(|link| Some((link.term, link.content))).collect();
-            if node.is_leader() && seen.led == Some(node.term()) && !log(node).starts_with(&before) {
+            if seen.led == Some(node.term()) && !log.starts_with(&before) {
                 let detail = format!("{name}, leader of term {}, changed its log", node.term());
                 return Err(Violation::new(LEADER_APPEND_ONLY, detail));
             }
         }
-        for (name, node) in up() {
-            for (other_name, other) in up().filter(|(other, _)| *other > name) {
-                let (ours, theirs) = (log(node), log(other));
-                for index in 0..ours.len().min(theirs.len()) {
-                    let same_term = ours[index].map(|(term, _)| term) == theirs[index].map(|(term, _)| term);
-                    if same_term && ours[..=index] != theirs[..=index] {
-                        let detail = format!("{name} and {other_name} differ at or before {}", index + 1);
+        for (name, _, ours) in &up {
+            for (other, _, theirs) in up.iter().filter(|(other, ..)| other > name) {
+                let mut identical = true;
+                for (place, (our, their)) in ours.iter().zip(theirs).enumerate() {
+                    identical &= our == their;
+                    if our.map(|(term, _)| term) == their.map(|(term, _)| term) && !identical {
+                        let detail = format!("{name} and {other} differ at or before {}", place + 1);
                         return Err(Violation::new(LOG_MATCHING, detail));
                     }
                 }
             }
         }
-        for (name, node) in up().filter(|(_, node)| node.is_leader()) {
+        for (name, node, log) in leaders() {
             for (term, index) in self.committed_in.iter().filter(|(term, _)| *term < node.term()) {
-                if !log(node).starts_with(&committed[..*index as usize]) {
+                if !log.starts_with(&committed[..*index as usize]) {
                     let detail =
                         format!("{name}, leader of term {}, lacks what term {term} committed", node.term());
                     return Err(Violation::new(LEADER_COMPLETENESS, detail));
                 }
             }
         }
-        for (name, node) in up() {
+        for (name, node, log) in &up {
             let commit = node.commit_index().max(node.applied_index()) as usize;
-            if log(node).get(..commit) != committed.get(..commit) {
+            if log.get(..commit).is_none_or(|applied| !committed.starts_with(applied)) {
                 let detail = format!("{name} commits other entries than were committed before");
                 return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
             }
