@@ -70,7 +70,8 @@ impl LogAxis {
         let first = self.low.log10().floor() as i32;
         let last = self.high.log10().ceil() as i32;
         let steps: &[f64] = match decades {
-            d if d > 2.5 => &[1.0],
+            d if d > 4.0 => &[1.0],
+            d if d > 2.2 => &[1.0, 3.0],
             d if d > 0.8 => &[1.0, 2.0, 5.0],
             d if d > 0.35 => &[0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0],
             _ => &[

@@ -62,6 +62,9 @@ pub(crate) fn plot(
     let Some(axis) = LogAxis::over(values, (LEFT, WIDTH - RIGHT)) else {
         return html;
     };
+    if rows.is_empty() {
+        return html;
+    }
     let groups = 1 + rows.windows(2).filter(|pair| pair[0].group != pair[1].group).count();
     let bottom = 8.0 + groups as f64 * GROUP + rows.len() as f64 * ROW;
 

@@ -78,10 +78,14 @@ fn shapes_of<'a>(compare: &'a Compare, names: &Rc<Names<'a>>) -> Vec<Shape<'a>> 
     keys.dedup();
     keys.into_iter()
         .map(|(nodes, payload, window)| {
-            let measurements: Vec<&Measurement> =
-                compare.measurements.iter().filter(|m| key(m) == (nodes, payload, window)).collect();
+            let of_shape = compare.measurements.iter().filter(|m| key(m) == (nodes, payload, window));
+            let mut measurements: Vec<&Measurement> = of_shape.collect();
+            measurements.sort_by_key(|m| m.implementation.role);
             let window_text = number::count(window);
-            let name = format!("window {window_text}, {} commands, {nodes} nodes", number::bytes(payload));
+            let name = format!(
+                "window {window_text}, {} commands, {nodes} nodes",
+                number::round(&number::bytes(payload))
+            );
             let against = |role| {
                 let (theirs, ratio) = against_best(&measurements, role)?;
                 Some((names.name(&theirs.implementation).to_owned(), ratio))
@@ -320,7 +324,10 @@ fn absolute_table(algorithm: &str, shapes: &[Shape<'_>]) -> Table {
             table.row([
                 Cell::text(shape.names.name(&measurement.implementation)),
                 Cell::count(measurement.window),
-                Cell::number(measurement.payload_bytes as f64, number::bytes(measurement.payload_bytes)),
+                Cell::number(
+                    measurement.payload_bytes as f64,
+                    number::round(&number::bytes(measurement.payload_bytes)),
+                ),
                 Cell::count(measurement.nodes.into()),
                 number(estimate.map(|(median, _)| median)),
                 number(estimate.map(|(_, interval)| interval.low)),
