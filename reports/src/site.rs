@@ -7,6 +7,9 @@
 
 mod algorithm;
 mod environment;
+mod further;
+mod fuzzing;
+mod headline;
 mod implementation;
 mod latency;
 mod method;
@@ -15,6 +18,7 @@ mod page;
 mod simulation;
 mod summary;
 mod throughput;
+mod verification;
 mod zoo;
 
 use std::collections::BTreeSet;
@@ -140,16 +144,6 @@ impl Site {
         self.revision.as_ref().is_some_and(|revision| *revision != artifact.revision)
     }
 
-    /// How a run ended, as a cell.
-    fn outcome_cell(artifact: &Artifact) -> Cell {
-        match &artifact.outcome {
-            Outcome::Passed => Cell::text("passed").tone(Tone::Good),
-            Outcome::Failed => Cell::text("failed").tone(Tone::Bad),
-            Outcome::Interrupted => Cell::text("interrupted").tone(Tone::Caution),
-            Outcome::Skipped { .. } => Cell::text("skipped").tone(Tone::Missing),
-        }
-    }
-
     /// Which revision ran, as a cell: marked if it is not the one that the report is made at.
     fn revision_cell(&self, artifact: &Artifact) -> Cell {
         let text = revision(artifact);
@@ -158,6 +152,16 @@ impl Site {
         } else {
             Cell::text(text)
         }
+    }
+}
+
+/// How a run or a stage ended, as a cell.
+fn outcome_cell(outcome: &Outcome) -> Cell {
+    match outcome {
+        Outcome::Passed => Cell::text("passed").tone(Tone::Good),
+        Outcome::Failed => Cell::text("failed").tone(Tone::Bad),
+        Outcome::Interrupted => Cell::text("interrupted").tone(Tone::Caution),
+        Outcome::Skipped { reason } => Cell::text(format!("skipped: {reason}")).tone(Tone::Missing),
     }
 }
 
