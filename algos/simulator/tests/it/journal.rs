@@ -4,7 +4,7 @@
 use swarm_protocol::{Effects, Input, NodeId, OpId, Properties, Protocol, Reply, Service, Specification};
 use swarm_protocol::{Ticks, Violation};
 use swarm_simulator::world::{OpStatus, SyncMode};
-use swarm_simulator::{Bounds, Event, Setup, Slot, World};
+use swarm_simulator::{Bounds, Event, NotEnabled, Setup, Slot, World};
 
 /// What the node asks for while booting: one of so many ways.
 #[derive(Debug)]
@@ -168,4 +168,14 @@ fn a_boot_that_asks_is_an_event_and_its_answers_are_too() {
 fn a_question_with_one_answer_is_not_asked() {
     let world = World::<Journal, Nothing>::new(&setup(1, SyncMode::Eager, 1));
     assert!(world.nodes().all(|node| node.is_some()) && world.question().is_none());
+}
+
+#[test]
+fn an_answer_that_leads_out_of_the_boundary_leaves_the_question_open() {
+    let setup = setup(2, SyncMode::Eager, 1).within(|journal| journal.chosen == 0);
+    let asking = run(&setup, &[Event::Restart { at: AT }]);
+    let mut world = asking.clone();
+    assert_eq!(world.apply(&setup, &Event::Choose { answer: 1 }), Err(NotEnabled::Boundary));
+    assert!(world == asking && world.question() == Some(("boot", 2)));
+    assert!(world.apply(&setup, &Event::Choose { answer: 0 }).is_ok());
 }

@@ -365,3 +365,22 @@ fn marks_and_refusals_are_reported_and_not_kept() {
 fn setup_busy() -> Setup<Register> {
     setup(2, Flaw::None, &[Op::Write(7), Op::Write(8)])
 }
+
+#[test]
+fn what_a_name_with_a_twin_holds_is_not_judged() {
+    let copy = |value| Message::Copy(Stored { version: 1, value });
+    let events = [
+        invoke(0, 0, Op::Write(1)),
+        deliver(0, 1, copy(1)),
+        Event::Crash { at: Slot(0), kept: 0 },
+        Event::Restart { at: Slot(0) },
+        invoke(0, 1, Op::Write(2)),
+        deliver(0, 2, copy(2)),
+    ];
+    let bounds = Bounds { crashes: 1, sync: SyncMode::Whole, ..Bounds::default() };
+    let flawed = || setup(3, Flaw::CopiesAtOnce, &[Op::Write(1), Op::Write(2)]).bounds(bounds);
+    for (setup, violated) in [(flawed(), true), (flawed().twin(NodeId(2)), false)] {
+        let world = run(&setup, &events);
+        assert_eq!((world.violation().is_some(), world.check_full(&setup).is_err()), (violated, violated));
+    }
+}
