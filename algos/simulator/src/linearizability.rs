@@ -32,7 +32,7 @@ use swarm_protocol::{Specification, Violation};
 use crate::history::{Call, History, Moment, Operation};
 use crate::seen::SeenSet;
 
-/// What is used if nothing else is said: half a gigabyte of memory for the search.
+/// What is used if nothing else is said: half a gigabyte for the search, which it fills in half a minute.
 pub const MEMORY_MAX: usize = 512 << 20;
 
 /// The name of the property that this module judges.

@@ -63,6 +63,9 @@ struct Task<P: Service> {
     outcome: P::Outcome,
 }
 
+/// What the search for an order of the history may remember: it gives up within seconds.
+const SEARCH_MEMORY_MAX: usize = 64 << 20;
+
 /// How long a task takes.
 const TASK: Ticks = Ticks(100);
 
@@ -146,7 +149,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         };
         let mut undecided = false;
         if violation.is_none() {
-            match panics::catch(|| linearizability::check(&self.clients.history)) {
+            match panics::catch(|| linearizability::check_within(&self.clients.history, SEARCH_MEMORY_MAX)) {
                 Ok(Verdict::Linearizable) => {}
                 Ok(Verdict::Violated(found)) => violation = Some(found),
                 Ok(Verdict::Undecided) => undecided = true,
@@ -411,6 +414,13 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             self.obey(node, effect)?;
         }
         self.effects = effects;
+        self.start_sync(node);
+        self.judge(node)
+    }
+
+    /// Starts a sync of all outstanding writes, unless one is under way or there are none.
+    #[inline]
+    pub(super) fn start_sync(&mut self, node: NodeId) {
         let host = &mut self.hosts[node.index()];
         if host.syncing == 0 && host.outstanding() > 0 {
             host.syncing = host.outstanding();
@@ -423,7 +433,6 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             }
             self.schedule_after(pause, Due::Sync { node, disk });
         }
-        self.judge(node)
     }
 
     #[inline]

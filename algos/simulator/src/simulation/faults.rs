@@ -216,10 +216,14 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         for number in 0..self.outages.list.len() as u32 {
             self.mend(number);
         }
-        for host in &mut self.hosts {
-            host.stalled_until = Ticks::ZERO;
-        }
         for node in (0..self.simulation.nodes).map(NodeId) {
+            let host = &mut self.hosts[node.index()];
+            if core::mem::take(&mut host.stalled_until) > self.now && host.syncing > 0 {
+                // The sync under way may wait for the end of the stall: another one takes its place.
+                host.disk += 1;
+                host.syncing = 0;
+                self.start_sync(node);
+            }
             self.restart(node)?;
         }
         self.heal_clients();
