@@ -1,4 +1,74 @@
-//! Raft.
+//! Raft: a cluster keeps a log of commands that all of its members apply in the same order, as long as a
+//! majority of them is up and can talk to each other.
+//!
+//! [`Raft`] is one node as a value, a [`swarm_protocol::Protocol`]: the same type is model-checked,
+//! simulated, fuzzed and timed. It replicates any [`Machine`]; [`Kv`] and [`PayloadLog`] are here.
+//!
+//! # References
+//! - **Raft**: D. Ongaro and J. Ousterhout, *In Search of an Understandable Consensus Algorithm
+//!   (Extended Version)*, 2014. Cited as "Raft §5.2" or "Raft Fig. 2".
+//! - **dissertation**: D. Ongaro, *Consensus: Bridging Theory and Practice*, 2014: PreVote §9.6, writing
+//!   to the leader's disk in parallel §10.2.1.
+//! - **Rebello et al. 2020**: *Can Applications Recover from fsync Failures?*, USENIX ATC 2020.
+//!
+//! # Rules
+//! In the words of Raft Fig. 2 and Fig. 3, where they are coded, and the test that shows each
+//! (`tests/it/paper.rs` unless another file is named):
+//!
+//! | rule | function | test |
+//! |---|---|---|
+//! | a later term makes a follower | `step::on_message`, `state::enter_term` | `candidates_and_leaders_of_the_past_step_down` |
+//! | requests of a past term are refused | `step::refuse_stale` | `requests_of_a_past_term_are_rejected` |
+//! | an election begins with a timeout | `election::on_election_timeout` | `a_follower_without_a_leader_stands_for_election` |
+//! | one vote per term | `election::on_request_vote` | `a_server_votes_once_per_term` |
+//! | only for an up-to-date log (§5.4.1) | `election::is_up_to_date` | `a_voter_denies_its_vote_to_a_shorter_or_older_log` |
+//! | term and vote durable before the answer | `state::save_vote`, `election::send_durable` | `a_vote_is_not_forgotten_within_its_term` |
+//! | a majority elects | `election::count` | `a_majority_elects_and_fewer_do_not` |
+//! | a no-op begins the term (§8) | `state::become_leader` | `a_leader_begins_its_term_with_a_no_op` |
+//! | AppendEntries 2: previous entry must agree | `replication::on_append` | `a_follower_refuses_what_does_not_fit` |
+//! | AppendEntries 3: only a conflict truncates | `replication::on_append` | `an_append_that_is_already_known_truncates_nothing` |
+//! | AppendEntries 5: commit to the last new entry | `replication::on_append` | `commit_stops_at_the_last_new_entry` |
+//! | entries durable before the answer | `replication::acknowledge` | `an_acknowledgement_waits_for_the_disk` |
+//! | the leader counts itself when it is durable | `replication::advance_commit` | `a_leader_counts_itself_when_its_entry_is_durable` |
+//! | only entries of its own term are counted (§5.4.2) | `replication::advance_commit` | `entries_of_earlier_terms_are_not_committed_by_counting` |
+//! | after a conflict go back by terms (§5.3) | `replication::on_conflict` | `a_conflict_sends_the_leader_back_by_whole_terms` |
+//! | what is committed is applied in order | `step::apply_committed` | `followers_learn_the_commit_index_and_apply` |
+//! | PreVote (dissertation §9.6) | `election::on_request_pre_vote` | `beyond_the_paper`: `a_returning_server_does_not_disturb_the_leader` |
+//! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
+//!
+//! The five properties of Fig. 3 are in [`properties`]; they are judged after every step of every engine.
+//!
+//! # How a commit goes
+//! Commands gather until the driver flushes. The flush seals them into one shared batch ([`Run`]), appends
+//! it, hands it to the disk and sends it to every follower, all by reference. A follower acknowledges once
+//! per flush, when its disk is done. What a majority holds durably is committed, applied and answered; the
+//! commit index rides on the next append, or on a heartbeat if there is none. With three nodes that is
+//! four messages per commit, and four per burst.
+//!
+//! # Deviations
+//! - A request for votes waits until the candidate's vote, and with it all of its log, is durable, and
+//!   the candidate's own vote counts from then on. Fig. 2 asks this of voters alone; but a candidate that
+//!   loses the tail of its log in a crash could otherwise be elected by answers to what it no longer is.
+//! - With PreVote a server refuses while it knows a leader; it forgets its leader when its own election
+//!   timer runs out. The dissertation asks for the least election timeout since the last message: that
+//!   needs a clock, and elects somewhat sooner.
+//! - A server that cannot win any more (refused by a majority) is a follower again, instead of a candidate
+//!   until its timer runs out.
+//! - What is in flight to a follower is limited in entries not yet acknowledged, not in messages: there is
+//!   no counter that could leak.
+//! - A leader that is deposed answers commands that did not reach its log with a redirect, and others
+//!   never: they may still be committed.
+//! - A server whose disk fails a write stops for good, as does one whose disk holds what no server can
+//!   have written. A server does not forget that it promised something.
+//! - Answers `Stale` and `Conflict` stand for the paper's `success = false`.
+//!
+//! # Limitations
+//! Membership is fixed ([`Config::voters`]), the log is never compacted, reads go through the log, and
+//! there is no leadership transfer and no CheckQuorum: a leader that is cut off from the majority goes on
+//! refusing nothing until its limit of uncommitted entries. Limits count entries; commands are as large
+//! as their type allows. Byzantine nodes are outside of the model: an impossible message is refused where
+//! it is recognised, a forged one is believed.
+
 mod batch;
 mod config;
 mod election;
@@ -28,7 +98,7 @@ pub use state::Raft;
 
 use swarm_protocol::NodeId;
 
-/// A number of a term: terms are counted from 1, and 0 is before all of them (Raft §5.1).
+/// The number of a term: terms are counted from 1, and 0 is before all of them (Raft §5.1).
 pub type Term = u64;
 
 /// A place in the log: entries are counted from 1, and 0 is before all of them (Raft §5.3).

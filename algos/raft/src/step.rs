@@ -137,9 +137,12 @@ impl<M: Machine> Raft<M> {
         if message.term() > self.term && !message.is_hypothetical() {
             self.enter_term(message.term());
             self.become_follower(config, None, out);
-            // The term reaches the disk before any entry of it. A vote will be one record with its term.
-            if !matches!(message, Message::RequestVote { .. }) {
-                self.save_vote(out);
+            // The term reaches the disk before any entry of it. A vote will be one record with its term,
+            // and of any answer the term is all the news.
+            match message {
+                Message::RequestVote { .. } => {}
+                Message::Append { .. } => self.save_vote(out),
+                _ => return self.save_vote(out),
             }
         }
         match message {

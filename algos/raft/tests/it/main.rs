@@ -7,3 +7,5 @@ mod node;
 mod paper;
 mod random;
 mod recovery;
+mod scenarios;
+mod simulated;

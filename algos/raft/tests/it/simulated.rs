@@ -1,0 +1,41 @@
+//! Raft in virtual time, under every fault that it must survive: safe, linearizable, and at work again
+//! once everything is healed.
+
+use swarm_protocol::Stream;
+use swarm_raft::properties::RaftProperties;
+use swarm_raft::{Config, Kv, KvOp, Raft};
+use swarm_simulator::profile::Profile;
+use swarm_simulator::simulation::{Counts, Simulation};
+
+fn operation(draw: &mut Stream) -> KvOp {
+    let (key, one, other) = (draw.below(3) as u16, draw.below(9), draw.below(9));
+    [KvOp::Put(key, one), KvOp::Get(key), KvOp::Cas(key, one, other)][draw.below(3) as usize]
+}
+
+#[test]
+fn simulated_clusters_are_safe_linearizable_and_live() {
+    let (mut marks, mut faults) = (Counts::new(), Counts::new());
+    for profile in [Profile::LOSSY, Profile::PARTITIONS, Profile::CRASHES, Profile::EVERYTHING] {
+        for seed in 0..12 {
+            let nodes = 3 + 2 * (seed as u32 % 2);
+            let config = Config { pre_vote: seed % 3 > 0, ..Config::new(nodes) };
+            let mut simulation = Simulation::<Raft<Kv>, RaftProperties>::new(config, nodes, operation);
+            simulation.profile = profile;
+            simulation.operations_max = 300;
+            let run = simulation.run(seed);
+            assert_eq!(run.violation, None, "{profile}, seed {seed}, {nodes} nodes");
+            assert!(run.completed > 0 && !run.undecided && !run.cut_short, "{profile}, seed {seed}: {run:?}");
+            for (sum, counts) in [(&mut marks, run.marks), (&mut faults, run.faults)] {
+                for (label, count) in counts {
+                    *sum.entry(label).or_default() += count;
+                }
+            }
+        }
+    }
+    for label in
+        ["leader-elected", "leader-steps-down", "command-committed", "append-conflict", "log-truncated"]
+    {
+        assert!(marks.get(label).is_some_and(|count| *count > 0), "{label}: {marks:?}");
+    }
+    assert!(faults.values().filter(|count| **count > 0).count() >= 5, "{faults:?}");
+}
