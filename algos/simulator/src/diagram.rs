@@ -104,3 +104,14 @@ pub fn table<P: Protocol>(trace: &Trace<P>, violation: Option<&Violation>) -> St
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_has_a_meaning_to_mermaid() {
+        assert_eq!(escaped("a<b>;#\nc"), "a#lt;b#gt;#59;#35; c");
+        assert_eq!(name(Slot::twin_of(swarm_protocol::NodeId(1))), "n1_twin");
+    }
+}

@@ -54,6 +54,8 @@ pub const LINE_BYTES_MAX: usize = 1 << 14;
 pub const NODES_MAX: u32 = 64;
 /// The most operations.
 pub const OPS_MAX: usize = 256;
+/// The most messages in flight.
+pub const IN_FLIGHT_MAX: u32 = 1000;
 /// The most events.
 pub const EVENTS_MAX: usize = 10_000;
 
@@ -203,7 +205,10 @@ impl<Op: FromStr<Err: Display>> Scenario<Op> {
             "duplicates" => self.bounds.duplicates = number()?,
             "drops" => self.bounds.drops = number()?,
             "disk-failures" => self.bounds.disk_failures = number()?,
-            "in-flight" => self.bounds.in_flight = number()?,
+            "in-flight" => match number()? {
+                limit @ 0..=IN_FLIGHT_MAX => self.bounds.in_flight = limit,
+                limit => return Err(format!("{limit} messages in flight are more than {IN_FLIGHT_MAX}")),
+            },
             "clock-steps" => self.bounds.clock_steps = number()?,
             "clock-step" => self.bounds.clock_step = Ticks(u64::from(number()?)),
             "identical" => {

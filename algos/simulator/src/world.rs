@@ -29,14 +29,15 @@ mod network;
 mod node;
 mod setup;
 mod turn;
+mod value;
 
 use core::fmt::{self, Debug};
-use core::hash::{Hash, Hasher};
+use core::hash::Hash;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 use swarm_protocol::{
-    Checkable, Input, NodeId, OpId, Properties, Protocol, Reply, Service, Specification, Violation, mix,
+    Checkable, Input, NodeId, OpId, Properties, Protocol, Reply, Service, Specification, Violation,
 };
 
 pub use self::clients::{LINEARIZABILITY, OpStatus};
@@ -46,6 +47,7 @@ use self::clients::Clients;
 use self::network::Network;
 use self::node::{NodeSlot, Outgoing};
 use self::turn::{Cause, Stop, Turn};
+use self::value::PROPERTIES;
 use crate::{Event, Slot, fingerprint::hash_of};
 
 /// The property that no step panics.
@@ -525,100 +527,6 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
     pub fn check_full(&self, setup: &Setup<P>) -> Result<(), Violation> {
         self.properties.full(&setup.config, &self.judged(setup))
     }
-
-    /// The fingerprint computed from everything, not from what is kept: the twin of
-    /// [`World::fingerprint`].
-    pub fn fingerprint_from_scratch(&self) -> u64 {
-        let nodes = self.nodes.iter().map(|node| node.hash_from_scratch()).fold(0, u64::wrapping_add);
-        let properties = hash_of(PROPERTIES, &*self.properties);
-        self.combine(nodes, self.network.hash_from_scratch(), self.clients.hash_from_scratch(), properties)
-    }
-}
-
-/// The purpose under which properties are hashed.
-const PROPERTIES: u64 = 0x5052_4f50;
-
-impl<P: Subject, Q> World<P, Q> {
-    /// A hash of everything that matters to the future. Costs a few multiplications.
-    pub fn fingerprint(&self) -> u64 {
-        self.combine(self.nodes_hash, self.network.hash(), self.clients.hash(), self.properties_hash)
-    }
-
-    /// What differs, but for a collision, between two worlds that differ, questions and violations
-    /// apart: cheaper than fingerprints where the two are at hand.
-    fn marker(&self) -> ([u64; 4], Budget) {
-        let hashes = [self.nodes_hash, self.network.hash(), self.clients.hash(), self.properties_hash];
-        (hashes, self.budget)
-    }
-
-    fn combine(&self, nodes: u64, network: u64, clients: u64, properties: u64) -> u64 {
-        let Budget { crashes, duplicates, drops, disk_failures } = self.budget;
-        let two = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
-        let parts =
-            [nodes, network, clients, properties, two(crashes, duplicates), two(drops, disk_failures)];
-        let mut print = parts.into_iter().fold(0, |print, part| mix(print ^ part));
-        if let Some(pending) = &self.pending {
-            print = mix(print ^ hash_of(0x4153_4b53, &(&pending.event, &pending.answers, pending.ways)));
-        }
-        if let Some(violation) = &self.violation {
-            print = mix(print ^ hash_of(0x5649_4f4c, &**violation));
-        }
-        print
-    }
-
-    /// The property that the last event broke.
-    pub fn violation(&self) -> Option<&Violation> {
-        self.violation.as_deref()
-    }
-
-    /// The question that waits for an answer, with its number of ways.
-    pub fn question(&self) -> Option<(&'static str, u32)> {
-        self.pending.as_ref().map(|pending| (pending.label, pending.ways))
-    }
-
-    /// The states of the nodes, in the order of [`Setup::participants`]; none for one that is down.
-    pub fn nodes(&self) -> impl ExactSizeIterator<Item = Option<&P>> + '_ {
-        self.nodes.iter().map(|node| node.state.as_ref())
-    }
-
-    /// The state of the node in `slot`, unless it is down.
-    pub fn node(&self, slot: Slot) -> Option<&P> {
-        self.find(slot)?.state.as_ref()
-    }
-
-    /// The records of `slot` that would survive a crash.
-    pub fn durable(&self, slot: Slot) -> &[P::Record] {
-        self.find(slot).map_or(&[], NodeSlot::durable)
-    }
-
-    /// The records of `slot` on their way to the disk.
-    pub fn outstanding(&self, slot: Slot) -> &[P::Record] {
-        self.find(slot).map_or(&[], NodeSlot::outstanding)
-    }
-
-    fn find(&self, slot: Slot) -> Option<&NodeSlot<P>> {
-        self.nodes.iter().map(|node| &**node).find(|node| node.slot == slot)
-    }
-
-    /// The messages in flight: sender, receiver, message.
-    pub fn in_flight(&self) -> impl ExactSizeIterator<Item = (NodeId, Slot, &P::Message)> + '_ {
-        self.network.iter().map(|envelope| (envelope.from, envelope.to, &envelope.message))
-    }
-
-    /// Where each operation of the workload stands.
-    pub fn operations(&self) -> &[OpStatus] {
-        self.clients.status()
-    }
-
-    /// The memory of the properties.
-    pub fn properties(&self) -> &Q {
-        &self.properties
-    }
-
-    /// One line on the node in `slot`: state, timers, disk, what waits for it.
-    pub fn describe(&self, slot: Slot) -> String {
-        self.find(slot).map_or_else(|| format!("{slot} is nobody"), |node| format!("{node:?}"))
-    }
 }
 
 fn cause<P: Subject>(event: &Event<P>, node: &mut NodeSlot<P>) -> Cause<P> {
@@ -664,79 +572,4 @@ fn spend(left: u32, possible: bool) -> Result<u32, NotEnabled> {
 fn clock_end<P: Protocol>(setup: &Setup<P>) -> swarm_protocol::Ticks {
     let bounds = &setup.bounds;
     swarm_protocol::Ticks(bounds.clock_step.as_micros().saturating_mul(u64::from(bounds.clock_steps)))
-}
-
-impl<P: Subject, Q> Clone for World<P, Q> {
-    fn clone(&self) -> Self {
-        World {
-            nodes: self.nodes.clone(),
-            nodes_hash: self.nodes_hash,
-            network: self.network.clone(),
-            clients: Arc::clone(&self.clients),
-            properties: Arc::clone(&self.properties),
-            properties_hash: self.properties_hash,
-            budget: self.budget,
-            pending: self.pending.clone(),
-            violation: self.violation.clone(),
-        }
-    }
-}
-
-impl<P: Protocol> Clone for Pending<P> {
-    fn clone(&self) -> Self {
-        Pending {
-            event: self.event.clone(),
-            answers: self.answers.clone(),
-            label: self.label,
-            ways: self.ways,
-        }
-    }
-}
-
-impl<P: Subject> PartialEq for Pending<P> {
-    fn eq(&self, other: &Self) -> bool {
-        self.event == other.event && self.answers == other.answers && self.ways == other.ways
-    }
-}
-
-impl<P: Subject, Q: PartialEq> PartialEq for World<P, Q> {
-    fn eq(&self, other: &Self) -> bool {
-        let same_node = |(a, b): (&Arc<NodeSlot<P>>, &Arc<NodeSlot<P>>)| Arc::ptr_eq(a, b) || a == b;
-        self.nodes_hash == other.nodes_hash
-            && self.nodes.len() == other.nodes.len()
-            && self.nodes.iter().zip(&other.nodes).all(same_node)
-            && self.network == other.network
-            && self.budget == other.budget
-            && (Arc::ptr_eq(&self.clients, &other.clients) || self.clients == other.clients)
-            && (Arc::ptr_eq(&self.properties, &other.properties) || self.properties == other.properties)
-            && self.pending == other.pending
-            && self.violation == other.violation
-    }
-}
-
-impl<P: Subject, Q: Eq> Eq for World<P, Q> {}
-
-impl<P: Subject, Q> Hash for World<P, Q> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.fingerprint());
-    }
-}
-
-/// Several lines: nodes, messages in flight, clients, and what is out of the ordinary.
-impl<P: Subject, Q: Debug> Debug for World<P, Q> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for node in &self.nodes {
-            writeln!(f, "{node:?}")?;
-        }
-        for envelope in self.network.iter() {
-            writeln!(f, "in flight {envelope:?}")?;
-        }
-        writeln!(f, "clients {:?}", self.clients)?;
-        writeln!(f, "{:?}, {:?}", self.properties, self.budget)?;
-        if let Some(pending) = &self.pending {
-            let Pending { event, answers, label, ways } = &**pending;
-            writeln!(f, "{event:?} has asked {label}, one of {ways}, after {answers:?}")?;
-        }
-        self.violation.iter().try_for_each(|violation| writeln!(f, "violates {violation}"))
-    }
 }
