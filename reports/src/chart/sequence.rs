@@ -116,14 +116,14 @@ fn parse(mermaid: &str) -> Option<Diagram> {
         if let Some(participant) = line.strip_prefix("participant ").or_else(|| line.strip_prefix("actor ")) {
             let (name, shown) = participant.split_once(" as ").unwrap_or((participant, participant));
             let column = diagram.column(name.trim())?;
-            shown.trim().clone_into(&mut diagram.participants[column].1);
+            diagram.participants[column].1 = plain(shown);
         } else if let Some(note) = line.strip_prefix("Note ").or_else(|| line.strip_prefix("note ")) {
             let (place, text) = note.split_once(':')?;
             let place =
                 ["over ", "right of ", "left of "].iter().find_map(|word| place.strip_prefix(word))?;
             let (first, last) = place.split_once(',').unwrap_or((place, place));
             let (first, last) = (diagram.column(first.trim())?, diagram.column(last.trim())?);
-            diagram.steps.push(Step::Note { first, last, text: text.trim().to_owned() });
+            diagram.steps.push(Step::Note { first, last, text: plain(text) });
         } else {
             let step = diagram.arrow(line)?;
             diagram.steps.push(step);
@@ -131,6 +131,36 @@ fn parse(mermaid: &str) -> Option<Diagram> {
     }
     let drawable = !diagram.steps.is_empty() && diagram.steps.len() <= STEPS_MAX;
     drawable.then_some(diagram)
+}
+
+/// A text with Mermaid's escapes (`#35;` is a hash, `#lt;` a less-than sign) undone.
+fn plain(text: &str) -> String {
+    let mut pieces = text.trim().split('#');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let escape = piece.split_once(';').and_then(|(code, rest)| Some((escaped(code)?, rest)));
+        match escape {
+            Some((character, rest)) => {
+                plain.push(character);
+                plain.push_str(rest);
+            }
+            None => {
+                plain.push('#');
+                plain.push_str(piece);
+            }
+        }
+    }
+    plain
+}
+
+fn escaped(code: &str) -> Option<char> {
+    match code {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "quot" => Some('"'),
+        _ => char::from_u32(code.parse().ok()?),
+    }
 }
 
 impl Diagram {
@@ -162,7 +192,7 @@ impl Diagram {
         let (from, to) =
             (ends[..place].trim(), ends[place + head.len()..].trim_start_matches(['+', '-']).trim());
         let (from, to) = (self.column(from)?, self.column(to)?);
-        Some(Step::Arrow { from, to, text: text.trim().to_owned(), lost })
+        Some(Step::Arrow { from, to, text: plain(text), lost })
     }
 }
 
@@ -190,6 +220,12 @@ mod tests {
                 ],
             })
         );
+    }
+
+    #[test]
+    fn escapes_are_undone() {
+        assert_eq!(plain(" a#35;b#59; #lt;c#gt;"), "a#b; <c>");
+        assert_eq!(plain("#x; #4294967295; ## #"), "#x; #4294967295; ## #");
     }
 
     #[test]
