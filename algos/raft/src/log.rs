@@ -95,15 +95,18 @@ impl<C> Log<C> {
             .flat_map(move |placed| placed.run.entries().iter().map(move |entry| (of_run(placed), entry)))
     }
 
-    /// The position of the run that holds `index`, which must exist.
+    /// The position of the run that holds `index`, which must exist. Gallops back from the tail, because
+    /// most questions concern the last runs: costs the logarithm of the distance.
+    #[inline]
     fn position(&self, index: Index) -> usize {
-        // Most questions concern the last runs.
-        let near = self.runs.len().saturating_sub(4);
-        if let Some(back) = self.runs.iter().rev().take(4).position(|placed| placed.first <= index) {
-            return self.runs.len() - 1 - back;
+        // Every run from `high` on begins behind `index`.
+        let (mut high, mut stride) = (self.runs.len(), 1);
+        let mut low = high - 1;
+        while low > 0 && self.runs[low].first > index {
+            high = low;
+            stride *= 2;
+            low = high.saturating_sub(stride);
         }
-        // The first `near` runs, of which the first begins at 1.
-        let (mut low, mut high) = (0, near);
         while high - low > 1 {
             let middle = usize::midpoint(low, high);
             if self.runs[middle].first <= index {
