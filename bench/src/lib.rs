@@ -3,9 +3,11 @@
 pub mod clock;
 pub mod floor;
 pub mod hgrm;
+pub mod live;
 pub mod open_loop;
 pub mod paired;
 pub mod peers;
+pub mod progress;
 pub mod raft;
 pub mod recorder;
 pub mod verdict;

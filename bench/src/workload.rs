@@ -379,26 +379,53 @@ pub struct Measured {
 /// # Panics
 /// If the window does not leave most of a session to be measured: above 4096.
 pub fn measure<C: Cluster>(build: impl Fn() -> C, load: &Load, budget: &Budget) -> Result<Measured, Wrong> {
-    assert!(load.window <= SESSION_COMMANDS / 4, "a window of {} is most of a session", load.window);
-    let session = |measured: &mut dyn FnMut(&mut Loop<'_, C>) -> Result<Duration, Wrong>| {
-        let mut cluster = build();
-        let mut run = Loop::new(&mut cluster, load);
-        run.until(SESSION_WARM)?;
-        let used = measured(&mut run)?;
-        run.until(SESSION_COMMANDS)?;
-        run.finish()?;
-        Ok(used)
-    };
-    session(&mut |_| Ok(Duration::ZERO))?;
+    session(&build, load, |_| Ok(()))?;
     let mut throughput = Pass { commits: 0, cpu: Duration::ZERO, wall: Duration::ZERO };
     while throughput.cpu < budget.throughput {
-        session(&mut |run| run.throughput(&mut throughput))?;
+        session(&build, load, |run| run.throughput(&mut throughput))?;
     }
     let (mut latency, mut used) = (recorder::histogram(), Duration::ZERO);
     while used < budget.latency {
-        used += session(&mut |run| run.latency(&mut latency))?;
+        session(&build, load, |run| run.latency(&mut latency, &mut used))?;
     }
     Ok(Measured { throughput, latency })
+}
+
+/// The CPU time in which `commands` commands are committed: that of as many whole sessions as it takes, after
+/// one to warm up, and in proportion.
+///
+/// # Errors
+/// As [`measure`].
+///
+/// # Panics
+/// As [`measure`].
+pub fn time_commits<C: Cluster>(
+    build: impl Fn() -> C,
+    load: &Load,
+    commands: u64,
+) -> Result<Duration, Wrong> {
+    session(&build, load, |_| Ok(()))?;
+    let mut pass = Pass { commits: 0, cpu: Duration::ZERO, wall: Duration::ZERO };
+    while pass.commits < commands {
+        session(&build, load, |run| run.throughput(&mut pass))?;
+    }
+    Ok(pass.cpu.mul_f64(commands as f64 / pass.commits as f64))
+}
+
+/// Builds a cluster, has it commit a session of commands, of which the middle is handed to `measured`, and
+/// compares what every node applied with what it must be.
+fn session<C: Cluster>(
+    build: impl Fn() -> C,
+    load: &Load,
+    measured: impl FnOnce(&mut Loop<'_, C>) -> Result<(), Wrong>,
+) -> Result<(), Wrong> {
+    assert!(load.window <= SESSION_COMMANDS / 4, "a window of {} is most of a session", load.window);
+    let mut cluster = build();
+    let mut run = Loop::new(&mut cluster, load);
+    run.until(SESSION_WARM)?;
+    measured(&mut run)?;
+    run.until(SESSION_COMMANDS)?;
+    run.finish().map(drop)
 }
 
 impl<C: Cluster> Loop<'_, C> {
@@ -412,19 +439,18 @@ impl<C: Cluster> Loop<'_, C> {
     }
 
     /// Measures as long as the window can be kept full.
-    fn throughput(&mut self, pass: &mut Pass) -> Result<Duration, Wrong> {
+    fn throughput(&mut self, pass: &mut Pass) -> Result<(), Wrong> {
         let (applied, wall, begin) = (self.applied, Instant::now(), thread_cpu());
         self.until(SESSION_COMMANDS - self.load.window)?;
-        let used = thread_cpu() - begin;
+        pass.cpu += thread_cpu() - begin;
         pass.commits += self.applied - applied;
-        pass.cpu += used;
         pass.wall += wall.elapsed();
-        Ok(used)
+        Ok(())
     }
 
     /// Records as long as the window can be kept full. Commands complete in the order of the log, so a queue
     /// of start times is all the bookkeeping there is.
-    fn latency(&mut self, histogram: &mut Histogram<u64>) -> Result<Duration, Wrong> {
+    fn latency(&mut self, histogram: &mut Histogram<u64>, used: &mut Duration) -> Result<(), Wrong> {
         self.drain()?;
         let (begin, stopwatch) = (thread_cpu(), Stopwatch::for_window(self.load.window));
         // Start times of what is in flight, oldest first, with how many commands started then.
@@ -450,7 +476,8 @@ impl<C: Cluster> Loop<'_, C> {
                 }
             }
         }
-        Ok(thread_cpu() - begin)
+        *used += thread_cpu() - begin;
+        Ok(())
     }
 }
 

@@ -7,12 +7,13 @@
 //! Exit codes: 0 done, 1 a contestant did wrong work, 2 wrong usage, 3 peers were asked for and are not
 //! compiled in, 130 interrupted.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bench::paired::{self, Contestant, Plan, Results, Shape};
+use bench::progress::Progress;
 use bench::workload::{Budget, SESSION_COMMANDS};
 use bench::{clock, floor, peers, raft, verdict};
 use reports::artifact::{Compare, Finding, Metric, Outcome, Payload, Verb};
@@ -130,9 +131,9 @@ fn run(options: &Options) -> io::Result<ExitCode> {
         .metric(Metric::counted("one reading of the thread's CPU clock", clock::cost_of_thread_cpu(), "ns"));
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).map_err(io::Error::other)?;
 
-    let mut progress = Progress::new(options.json);
+    let mut progress = Progress::new("compare", options.json);
     let results = paired::run(&contestants, &plan, |done, passes| {
-        progress.show(done, passes);
+        progress.show(done as f64 / passes as f64);
         !STOP.load(Ordering::Relaxed)
     });
     progress.clear();
@@ -228,31 +229,5 @@ fn print(options: &Options, compare: &Compare, results: &Results) {
             "WRONG: {} ({}) at {} B, window {}: {}",
             who.name, who.settings, shape.bytes, shape.window, failure.wrong
         );
-    }
-}
-
-/// One line on standard error that says how far the run is, if someone is looking.
-struct Progress {
-    shown: bool,
-    percent: usize,
-}
-
-impl Progress {
-    fn new(json: bool) -> Self {
-        Progress { shown: io::stderr().is_terminal() && !json, percent: usize::MAX }
-    }
-
-    fn show(&mut self, done: usize, passes: usize) {
-        let percent = done * 100 / passes.max(1);
-        if self.shown && percent != self.percent {
-            self.percent = percent;
-            eprint!("\rcompare: {percent} % of {passes} passes ");
-        }
-    }
-
-    fn clear(&self) {
-        if self.shown {
-            eprint!("\r\x1b[2K");
-        }
     }
 }
