@@ -2,8 +2,8 @@
 //!
 //! Where a [`crate::World`] has every event that could happen, a simulation has the one that happens
 //! next: a queue of things due, ordered by time, drives the same [`Protocol`] values millions of steps
-//! far. An event means what it means in a world, so the trace of a run can be played there
-//! ([`Simulation::trace`]).
+//! far. An event means what it means in a world, so the trace of a run can be played there, shrunk, and
+//! printed as a scenario ([`Traced::in_world`], [`Traced::shrunk`]).
 //!
 //! **A seed is a run.** Every draw comes from a counter-based [`Stream`] that is keyed by seed, purpose
 //! and ordinal (the message, the timer, the fault), never from a shared generator; queues break ties by
@@ -36,19 +36,21 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use swarm_protocol::{Properties, Protocol, Service, Stream, Ticks, Violation};
+use swarm_protocol::{OpId, Properties, Protocol, Service, Stream, Ticks, Violation};
 
-use crate::Event;
 use crate::history::History;
 #[cfg(doc)]
 use crate::profile::Fault;
 use crate::profile::{Conditions, Pace, Profile};
+use crate::world::{FlushMode, Identical, SyncMode};
+use crate::{Bounds, Event, Setup};
 
 mod clients;
 mod engine;
 mod faults;
 mod host;
 mod network;
+mod shrunk;
 
 /// The purposes of draws. Recorded seeds depend on these numbers.
 pub(crate) mod purpose {
@@ -91,7 +93,7 @@ pub struct Simulation<P: Service, Q> {
     pub pace: Pace,
     /// How many nodes may be down at a time.
     pub down_max: u32,
-    /// How many operations, those not taken apart, clients ask for while faults go on.
+    /// How many operations clients ask for while faults go on; one that is not taken counts once.
     pub operations_max: u32,
     /// After how many steps a run is cut short, without a verdict on progress.
     pub steps_max: u64,
@@ -244,6 +246,39 @@ pub struct Traced<P: Service> {
     pub history: History<P::Spec>,
     /// The nodes at the end, `None` for those that are down.
     pub nodes: Vec<Option<P>>,
+    /// What clients asked for, what was not taken once.
+    workload: Vec<P::Op>,
+    /// By the number of an operation, its number in the workload.
+    names: Vec<OpId>,
+}
+
+impl<P: Service> Traced<P> {
+    /// The same run for a [`crate::World`]: a setup that allows it, and its events, to be played, shrunk
+    /// and printed as a scenario. In a world an operation that was not taken is asked for again under its
+    /// old name, so operations go by other names there. Clocks stand still, and tasks are not done.
+    pub fn in_world(&self, config: P::Config) -> (Setup<P>, Vec<Event<P>>) {
+        let batching = self.run.conditions.batching > Ticks::ZERO;
+        let bounds = Bounds {
+            crashes: u32::MAX,
+            duplicates: u32::MAX,
+            drops: u32::MAX,
+            disk_failures: u32::MAX,
+            in_flight: u32::MAX,
+            identical: Identical::Count,
+            flush: if batching { FlushMode::Deferred } else { FlushMode::Eager },
+            sync: SyncMode::Prefix,
+            ..Bounds::default()
+        };
+        let setup = Setup::new(config, self.nodes.len() as u32);
+        let renamed = |event: &Event<P>| match event {
+            Event::Invoke { at, id, op } => {
+                Event::Invoke { at: *at, id: self.names[id.0 as usize], op: op.clone() }
+            }
+            other => other.clone(),
+        };
+        let events = self.trace.iter().map(|(_, event)| renamed(event)).collect();
+        (setup.workload(self.workload.iter().cloned()).bounds(bounds), events)
+    }
 }
 
 impl<P: Service> fmt::Debug for Traced<P> {

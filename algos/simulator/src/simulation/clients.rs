@@ -5,6 +5,8 @@
 //! node, and an answer its client, at the moment at which it is noted; the ways between them are part of
 //! the thinking.
 
+use std::collections::BTreeSet;
+
 use swarm_protocol::{Input, NodeId, OpId, Properties, Reply, Service, Stream, Ticks, Violation};
 
 use super::engine::{Due, Engine};
@@ -18,8 +20,6 @@ pub(super) struct Client {
     process: u32,
     /// The number of the operation that it waits for.
     waits: Option<u32>,
-    /// The number of an operation that was not taken and is to be asked for again.
-    again: Option<u32>,
     target: Option<NodeId>,
     /// Until when it waits.
     deadline: Ticks,
@@ -42,14 +42,21 @@ enum Status {
 struct Asked {
     client: u32,
     call: Call,
+    /// Its number in the list of all work.
+    work: u32,
     status: Status,
 }
 
 pub(super) struct Clients<P: Service> {
     list: Vec<Client>,
     pub(super) unsatisfied: u32,
-    /// By the number of the operation.
+    /// By the number of the operation: a name, under which work is asked for once.
     asked: Vec<Asked>,
+    /// Where in the history each piece of work was asked for first.
+    work: Vec<Call>,
+    /// Work that was not taken. Whichever client asks next asks for the first of it: in this order a
+    /// [`crate::World`] allows it, too.
+    turned_away: BTreeSet<u32>,
     /// Operations before this number were asked for while faults went on.
     asked_before_healing: u32,
     processes: u32,
@@ -69,7 +76,6 @@ impl<P: Service> Clients<P> {
         let client = |process| Client {
             process,
             waits: None,
-            again: None,
             target: None,
             deadline: Ticks::ZERO,
             watched: false,
@@ -80,6 +86,8 @@ impl<P: Service> Clients<P> {
             list: (0..clients).map(client).collect(),
             unsatisfied: clients,
             asked: Vec::new(),
+            work: Vec::new(),
+            turned_away: BTreeSet::new(),
             asked_before_healing: 0,
             processes: clients,
             draws: 0,
@@ -87,6 +95,14 @@ impl<P: Service> Clients<P> {
             healed_at: None,
             recovery: None,
         }
+    }
+}
+
+impl<P: Service> Clients<P> {
+    /// What was asked for, each piece of work once, and which of it each operation's name meant.
+    pub(super) fn work(&self) -> (Vec<P::Op>, Vec<OpId>) {
+        let ops = self.work.iter().map(|first| self.history.operation(*first).op.clone()).collect();
+        (ops, self.asked.iter().map(|asked| OpId(u64::from(asked.work))).collect())
     }
 }
 
@@ -121,8 +137,8 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         let mut stream = self.client_draw();
         let own = client as usize;
         let healed = self.clients.healed_at.is_some();
-        let taken = self.clients.asked.len() as u32 - self.clients.history.struck_out();
-        if !healed && taken >= self.simulation.operations_max {
+        let enough = self.clients.work.len() >= self.simulation.operations_max as usize;
+        if !healed && enough && self.clients.turned_away.is_empty() {
             self.clients.list[own].parked = true;
             return Ok(());
         }
@@ -138,11 +154,14 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             return Ok(());
         };
         let number = self.clients.asked.len() as u32;
-        let again = self.clients.list[own].again.take();
+        let again = self.clients.turned_away.pop_first();
         let op = match again {
-            Some(again) => self.clients.history.operation(self.clients.asked[again as usize].call).op.clone(),
+            Some(work) => {
+                let first = self.clients.work[work as usize];
+                self.clients.history.operation(first).op.clone()
+            }
             None => {
-                let mut stream = Stream::new(self.seed, purpose::WORKLOAD, u64::from(number));
+                let mut stream = Stream::new(self.seed, purpose::WORKLOAD, self.clients.work.len() as u64);
                 (self.simulation.workload)(&mut stream)
             }
         };
@@ -153,7 +172,11 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         waiting.deadline = self.now + patience;
         let watched = core::mem::replace(&mut waiting.watched, true);
         let call = self.clients.history.invoke(waiting.process, self.now, op.clone());
-        self.clients.asked.push(Asked { client, call, status: Status::Pending });
+        let work = again.unwrap_or_else(|| {
+            self.clients.work.push(call);
+            self.clients.work.len() as u32 - 1
+        });
+        self.clients.asked.push(Asked { client, call, work, status: Status::Pending });
         if !watched {
             self.schedule_after(patience, Due::Patience { client });
         }
@@ -232,11 +255,11 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             }
             Reply::NotTaken(better) => {
                 self.clients.history.not_taken(call);
+                self.clients.turned_away.insert(asked.work);
                 if waits {
                     let waiting = &mut self.clients.list[client as usize];
                     waiting.waits = None;
                     waiting.target = better;
-                    waiting.again = Some(number as u32);
                     let mut stream = self.client_draw();
                     let pause = if better.is_some() { REDIRECT } else { RETRY }.draw(&mut stream);
                     self.schedule_after(pause, Due::Client { client });

@@ -159,6 +159,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let named = |names: &mut dyn Iterator<Item = (&'static str, u64)>| {
             names.filter(|(_, count)| *count > 0).collect::<Counts>()
         };
+        let (workload, names) =
+            if self.trace.is_some() { self.clients.work() } else { (Vec::new(), Vec::new()) };
         let history = self.clients.history;
         let run = Run {
             seed: self.seed,
@@ -178,7 +180,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             undecided,
             violation,
         };
-        Traced { run, trace: self.trace.unwrap_or_default(), history, nodes: self.nodes }
+        let trace = self.trace.unwrap_or_default();
+        Traced { run, trace, history, nodes: self.nodes, workload, names }
     }
 
     fn drive(&mut self) -> Result<(), Violation> {

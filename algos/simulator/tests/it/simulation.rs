@@ -9,9 +9,9 @@ use swarm_protocol::{
 };
 use swarm_simulator::history::Operation;
 use swarm_simulator::profile::{Fault, Faults, Pace, Profile, Span};
+use swarm_simulator::shrink::replay;
 use swarm_simulator::simulation::{PROGRESS, Run, Simulation, Summary, Traced};
-use swarm_simulator::world::{FlushMode, Identical, SyncMode};
-use swarm_simulator::{Bounds, Event, Setup, World};
+use swarm_simulator::{Event, World};
 
 use crate::toy::{Config, Flaw, OneValuePerVersion, Op, Register};
 
@@ -118,7 +118,7 @@ fn runs_are_the_same_on_every_machine() {
     let summary = campaign(&cluster(Flaw::None, Profile::EVERYTHING), 20, 1);
     assert_eq!((summary.steps, summary.digest), GOLDEN);
 }
-const GOLDEN: (u64, u64) = (33_904, 3_128_057_500_817_210_993);
+const GOLDEN: (u64, u64) = (31_699, 1_728_864_099_077_756_972);
 
 #[test]
 fn a_campaign_comes_to_the_same_on_any_number_of_threads() {
@@ -177,42 +177,13 @@ fn healing_ends_every_outage() {
 }
 
 /// Plays the run of `seed` in a world, to its end or the first violation there, and hands both back.
-///
-/// A world asks again under the same name for what was not taken, a simulation under a new one: with one
-/// client the names correspond.
 fn play(cluster: &Cluster, seed: u64) -> (Traced<Register>, World<Register, OneValuePerVersion>) {
     let traced = cluster.trace(seed);
-    let mut name = BTreeMap::new();
-    let mut workload = Vec::new();
-    let mut turned_away = None;
-    for (number, operation) in (0u64..).zip(traced.history.all()) {
-        let known_as = turned_away.take().unwrap_or_else(|| {
-            workload.push(operation.op);
-            workload.len() as u64 - 1
-        });
-        name.insert(OpId(number), OpId(known_as));
-        turned_away = operation.is_struck_out().then_some(known_as);
-    }
-    let batching = traced.run.conditions.faults.contains(Fault::Batching);
-    let bounds = Bounds {
-        crashes: u32::MAX,
-        duplicates: u32::MAX,
-        drops: u32::MAX,
-        in_flight: u32::MAX,
-        identical: Identical::Count,
-        sync: SyncMode::Prefix,
-        flush: if batching { FlushMode::Deferred } else { FlushMode::Eager },
-        ..Bounds::default()
-    };
-    let setup = Setup::new(cluster.config.clone(), 3).workload(workload).bounds(bounds);
+    let (setup, events) = traced.in_world(cluster.config.clone());
     let mut world = World::new(&setup);
-    for (at, event) in &traced.trace {
-        let event = match event {
-            Event::Invoke { at, id, op } => Event::Invoke { at: *at, id: name[id], op: *op },
-            other => other.clone(),
-        };
-        let applied = world.apply(&setup, &event);
-        assert!(applied.is_ok(), "seed {seed} at {at}: {event:?}: {applied:?}\n{world:#?}");
+    for event in &events {
+        let applied = world.apply(&setup, event);
+        assert!(applied.is_ok(), "seed {seed}: {event:?}: {applied:?}\n{world:#?}");
         if world.violation().is_some() {
             break;
         }
@@ -223,7 +194,7 @@ fn play(cluster: &Cluster, seed: u64) -> (Traced<Register>, World<Register, OneV
 #[test]
 fn every_event_of_a_run_is_possible_in_a_world_and_leads_to_the_same_nodes() {
     let mut events = BTreeMap::<_, u32>::new();
-    let mut cluster = cluster(Flaw::None, Profile::EVERYTHING).clients(1);
+    let mut cluster = cluster(Flaw::None, Profile::EVERYTHING);
     cluster.pace.faults = Ticks::from_millis(800);
     for seed in 0..300 {
         let (traced, world) = play(&cluster, seed);
@@ -246,7 +217,7 @@ fn every_event_of_a_run_is_possible_in_a_world_and_leads_to_the_same_nodes() {
 
 #[test]
 fn the_search_over_a_history_agrees_with_the_summary_that_a_world_keeps() {
-    let mut cluster = cluster(Flaw::AnswersAtOnce, Profile::CRASHES).clients(1);
+    let mut cluster = cluster(Flaw::AnswersAtOnce, Profile::CRASHES);
     cluster.pace.faults = Ticks::from_millis(1000);
     let mut wrong = 0;
     for seed in 0..300 {
@@ -257,6 +228,21 @@ fn the_search_over_a_history_agrees_with_the_summary_that_a_world_keeps() {
         wrong += u32::from(search == Some("linearizability"));
     }
     assert!((20..280).contains(&wrong), "both verdicts are met: {wrong} of 300");
+}
+
+#[test]
+fn a_run_that_fails_is_shrunk_in_a_world() {
+    let cluster = cluster(Flaw::AnswersAtOnce, Profile::CRASHES);
+    let failed = (0..100).map(|seed| cluster.trace(seed)).find(|traced| traced.run.violation.is_some());
+    let failed = failed.expect("one of a hundred fails");
+    let shrunk = failed.shrunk::<OneValuePerVersion>(cluster.config.clone(), "linearizability");
+    let (setup, events) = shrunk.expect("the world sees the same violation");
+    let (world, happened) = replay::<_, OneValuePerVersion>(&setup, &events);
+    assert_eq!(world.violation().map(|violation| violation.property), Some("linearizability"));
+    assert_eq!(happened.len(), events.len(), "every event matters");
+    // A write that is answered, the crash that loses it, and a read that shows it.
+    assert!(failed.trace.len() > 1000 && (4..12).contains(&events.len()), "{events:#?}");
+    assert_eq!(setup.workload.len(), 2, "{:?}", setup.workload);
 }
 
 /// A node that counts, answers by tasks, and forgets every third question.
