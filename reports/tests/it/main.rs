@@ -1,5 +1,6 @@
 //! What the crate promises, through its public face.
 
+mod command;
 mod folder;
 mod invented;
 mod sample;

@@ -94,6 +94,14 @@ fn the_sample_site_is_whole() {
     {
         assert!(raft.ids.contains(section), "{section}: {:?}", raft.ids);
     }
+    for page in documents.iter().filter(|document| is_kind(document, "html")) {
+        assert!(
+            page.content.contains("content=\"default-src &#39;none&#39;; style-src &#39;sha256-"),
+            "{}",
+            page.path
+        );
+        assert!(!page.content.contains("http:") && !page.content.contains("https:"), "{}", page.path);
+    }
     let index = structure::read(document(&documents, "index.html")).expect("a page");
     assert!(index.text.contains("3 of 3"), "bugs caught, the canary not counted");
     assert!(index.text.contains("raft-rs is ahead of Raft at window 1, 64 B commands, 3 nodes: 1.04×."));
