@@ -1,1 +1,30 @@
-//! Placeholder.
+//! The checker and the simulator at work on the algorithms: every order of events within bounds, and long
+//! runs under faults.
+//!
+//! [`swarm_simulator::World`] and [`swarm_simulator::simulation::Simulation`] know no algorithm and no
+//! engine. Here they meet both: [`adapter`] makes a world a stateright `Model`, [`search`] runs it within
+//! limits, an [`instance`] says what is known of a setup, and one file per algorithm, such as [`raft`], lists
+//! its instances and the workload of its [`campaign`]s. The binaries `verify`, `explore` and `simulate` are
+//! the command line of it, and leave artifacts.
+//!
+//! What a search says, and what not:
+//! - A closed instance was visited as a whole. A bounded one says to which depth it was; nothing is claimed
+//!   beyond. Both are finite: nodes, terms, commands, faults and messages in flight have bounds, which stand
+//!   in the artifact.
+//! - Visited states are told apart by 64-bit fingerprints; the artifact gives a bound on the chance that two
+//!   were taken for one.
+//! - Safety only. Stateright's `eventually` misses cycles, so no such property is used; that runs recover
+//!   after faults is checked in simulations.
+//! - No symmetry: stateright ignores it breadth first.
+//!
+//! Verified by `tests/it`; each kind of finding is provoked there.
+
+pub mod adapter;
+pub mod campaign;
+pub mod command_line;
+pub mod explore;
+pub mod finding;
+pub mod forgetful;
+pub mod instance;
+pub mod raft;
+pub mod search;

@@ -1,0 +1,287 @@
+//! [`World`] as a stateright `Model`: the engine sees plain states, and events as actions.
+//!
+//! The adapter is thin. A [`State`] is a world, how many events led to it, and the marks of the last of
+//! them; only the world counts for equality and hash, and its hash is the fingerprint that it keeps. What
+//! stateright leaves open is settled here:
+//! - **Shortest paths.** Stateright lets a later discovery overwrite an earlier one of the same property.
+//!   A condition is therefore reported broken, or reached, for the first state alone; breadth first and on
+//!   one thread that is a nearest one.
+//! - **Depth.** Stateright counts states at its depth limit but does not judge them. Here states at
+//!   `depth_max` are judged, and merely not gone on from.
+//! - **"Sometimes".** A mark belongs to an event, not to a state, so an event that leads to a known state
+//!   would lose it. Marks, and worlds that must be reached ([`Goal`]), are collected beside the search, in
+//!   [`Reached`], with the fewest events that lead to each; stateright's `sometimes` properties show
+//!   examples in its Explorer.
+//! - **Stopping.** Once the stop flag is set no state is gone on from: what is queued is still judged.
+//!
+//! Breadth first search only, and no symmetry: stateright ignores it there.
+//!
+//! Verified by `tests/it`: pinned counts, equal on one and two threads, and properties of each kind seen to
+//! fail.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use stateright::{Model, Property};
+use swarm_protocol::Properties;
+use swarm_simulator::world::{CONTRACT, INVARIANTS, LINEARIZABILITY, PANIC};
+use swarm_simulator::{Event, Setup, Subject, World};
+
+/// What is judged beside the properties of the protocol.
+pub const COMMON: [&str; 4] = [LINEARIZABILITY, INVARIANTS, PANIC, CONTRACT];
+
+/// A world on some path.
+pub struct State<P: Subject, Q> {
+    /// The world.
+    pub world: World<P, Q>,
+    /// How many events led to it: the fewest that do, breadth first on one thread.
+    pub depth: u32,
+    /// The marks of the last event, as bits of [`Reached`].
+    marks: u64,
+}
+
+impl<P: Subject, Q> Clone for State<P, Q> {
+    fn clone(&self) -> Self {
+        State { world: self.world.clone(), depth: self.depth, marks: self.marks }
+    }
+}
+
+impl<P: Subject, Q: Eq> PartialEq for State<P, Q> {
+    fn eq(&self, other: &Self) -> bool {
+        self.world == other.world
+    }
+}
+
+impl<P: Subject, Q> Hash for State<P, Q> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.world.hash(hasher);
+    }
+}
+
+impl<P: Subject, Q: fmt::Debug> fmt::Debug for State<P, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.world.fmt(f)
+    }
+}
+
+/// A kind of world that a search must reach: what guards against a model in which too little happens.
+pub struct Goal<P: Subject, Q> {
+    /// What it is, in words with dashes, as marks are: `leader-of-term-2`.
+    pub name: &'static str,
+    /// Whether this is one.
+    pub holds: fn(&World<P, Q>) -> bool,
+}
+
+/// The marks and goals that a search has reached, each with the fewest events that led to it. As a set it does not
+/// depend on threads, once all states of an instance were visited.
+#[derive(Debug)]
+pub struct Reached {
+    marks: [(OnceLock<&'static str>, AtomicU32); Self::CAPACITY],
+}
+
+impl Reached {
+    /// How many are told apart; further ones are not noted.
+    pub const CAPACITY: usize = 64;
+
+    /// Nothing yet. What is `expected` gets the first bits.
+    fn new(expected: impl Iterator<Item = &'static str>) -> Self {
+        let reached = Reached { marks: std::array::from_fn(|_| (OnceLock::new(), AtomicU32::new(u32::MAX))) };
+        for (mark, label) in reached.marks.iter().zip(expected) {
+            mark.0.get_or_init(|| label);
+        }
+        reached
+    }
+
+    /// Whether what has the bit number `bit` was reached.
+    fn has(&self, bit: usize) -> bool {
+        self.marks[bit].1.load(Ordering::Relaxed) < u32::MAX
+    }
+
+    /// Notes a mark on a path of `depth` events; returns its bit.
+    fn note(&self, label: &'static str, depth: u32) -> u64 {
+        for (bit, (known, fewest)) in self.marks.iter().enumerate() {
+            let known = *known.get_or_init(|| label);
+            if ptr::eq(known, label) || known == label {
+                // Relaxed: a minimum, read when all threads have ended.
+                if depth < fewest.load(Ordering::Relaxed) {
+                    fewest.fetch_min(depth, Ordering::Relaxed);
+                }
+                return 1 << bit;
+            }
+        }
+        0
+    }
+
+    /// What was reached, by name, with the fewest events that led there.
+    pub fn all(&self) -> std::collections::BTreeMap<&'static str, u32> {
+        let reached = |(label, fewest): &(OnceLock<&'static str>, AtomicU32)| {
+            let fewest = fewest.load(Ordering::Relaxed);
+            (fewest < u32::MAX).then_some((*label.get()?, fewest))
+        };
+        self.marks.iter().filter_map(reached).collect()
+    }
+}
+
+/// Everything that can be reached from one setup, as a stateright model.
+pub struct Space<P: Subject + 'static, Q: 'static> {
+    setup: Setup<P>,
+    /// States further away are not visited.
+    depth_max: Option<u32>,
+    /// Marks that must be reached.
+    marks: &'static [&'static str],
+    /// Worlds that must be reached.
+    goals: &'static [Goal<P, Q>],
+    /// What was reached.
+    pub reached: Reached,
+    /// Set from outside: go on from no state.
+    pub stop: AtomicBool,
+    /// Whether some state was not gone on from because of `depth_max`.
+    pub cut: AtomicBool,
+    /// The greatest depth of a state that was gone on from.
+    pub expanded: AtomicU32,
+    /// The greatest depth of a state that was generated.
+    pub deepest: AtomicU32,
+    /// For each `always` property the fingerprint of the first state that breaks it.
+    broken: [OnceLock<u64>; NAMES_MAX],
+    /// For each expected mark or goal the fingerprint of the first state that shows it.
+    shown: [OnceLock<u64>; EXPECTED_MAX],
+}
+
+/// How many `always` properties there may be.
+const NAMES_MAX: usize = 16;
+/// How many marks and goals may be expected.
+const EXPECTED_MAX: usize = 24;
+
+impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Space<P, Q> {
+    /// What can be reached from `setup` by at most `depth_max` events. The `marks` and `goals`, which must
+    /// be reached, become `sometimes` properties.
+    ///
+    /// # Panics
+    /// If there are more properties or expectations than fit: 12 and 24.
+    pub fn new(
+        setup: Setup<P>,
+        depth_max: Option<u32>,
+        marks: &'static [&'static str],
+        goals: &'static [Goal<P, Q>],
+    ) -> Self {
+        assert!(Q::NAMES.len() + COMMON.len() <= NAMES_MAX, "{} properties are too many", Q::NAMES.len());
+        let expected = marks.iter().copied().chain(goals.iter().map(|goal| goal.name));
+        assert!(expected.clone().count() <= EXPECTED_MAX, "{} expectations are too many", expected.count());
+        Space {
+            setup,
+            depth_max,
+            marks,
+            goals,
+            reached: Reached::new(expected),
+            stop: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            expanded: AtomicU32::new(0),
+            deepest: AtomicU32::new(0),
+            broken: Default::default(),
+            shown: Default::default(),
+        }
+    }
+
+    /// How far the search may go.
+    pub const fn depth_max(&self) -> Option<u32> {
+        self.depth_max
+    }
+
+    /// Which of the goals this world shows that none has shown before, as bits of [`Reached`].
+    fn goals(&self, world: &World<P, Q>, depth: u32) -> u64 {
+        let first = self.marks.len();
+        let open = self.goals.iter().enumerate().filter(|(i, _)| !self.reached.has(first + i));
+        let reached = open.filter(|(_, goal)| (goal.holds)(world));
+        reached.fold(0, |bits, (_, goal)| bits | self.reached.note(goal.name, depth))
+    }
+
+    /// The setup that everything starts from.
+    pub const fn setup(&self) -> &Setup<P> {
+        &self.setup
+    }
+
+    /// The names of what holds always: the protocol's own properties, then [`COMMON`].
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Q::NAMES.iter().copied().chain(COMMON)
+    }
+
+    fn holds<const N: usize>(&self, state: &State<P, Q>) -> bool {
+        let Some(violation) = state.world.violation() else { return true };
+        if Self::names().nth(N) != Some(violation.property) {
+            return true;
+        }
+        let fingerprint = state.world.fingerprint();
+        *self.broken[N].get_or_init(|| fingerprint) != fingerprint
+    }
+
+    fn shows<const N: usize>(&self, state: &State<P, Q>) -> bool {
+        if state.marks >> N & 1 == 0 {
+            return false;
+        }
+        let fingerprint = state.world.fingerprint();
+        *self.shown[N].get_or_init(|| fingerprint) == fingerprint
+    }
+}
+
+/// Conditions are function pointers: one instance per number of a property.
+macro_rules! numbered {
+    ($function:ident: $($number:literal)*) => { [$(Self::$function::<$number>),*] };
+}
+
+type Condition<P, Q> = fn(&Space<P, Q>, &State<P, Q>) -> bool;
+
+impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Space<P, Q> {
+    const HOLDS: [Condition<P, Q>; NAMES_MAX] = numbered!(holds: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    const SHOWS: [Condition<P, Q>; EXPECTED_MAX] =
+        numbered!(shows: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23);
+}
+
+impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Model for Space<P, Q> {
+    type State = State<P, Q>;
+    type Action = Event<P>;
+
+    fn init_states(&self) -> Vec<Self::State> {
+        vec![State { world: World::new(&self.setup), depth: 0, marks: 0 }]
+    }
+
+    fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>) {
+        // Relaxed: a request that may be seen late, and maxima that are read when all threads have ended.
+        if self.stop.load(Ordering::Relaxed) {
+            return;
+        }
+        state.world.enabled(&self.setup, actions);
+        if self.depth_max.is_some_and(|most| state.depth >= most) && !actions.is_empty() {
+            actions.clear();
+            self.cut.store(true, Ordering::Relaxed);
+        } else if state.depth > self.expanded.load(Ordering::Relaxed) {
+            self.expanded.fetch_max(state.depth, Ordering::Relaxed);
+        }
+    }
+
+    fn next_state(&self, state: &Self::State, event: Self::Action) -> Option<Self::State> {
+        let mut world = state.world.clone();
+        let applied = world.apply(&self.setup, &event).ok()?;
+        let depth = state.depth + 1;
+        let marks = applied.marks.iter().fold(0, |marks, mark| marks | self.reached.note(mark, depth));
+        if !applied.changed {
+            return None;
+        }
+        if depth > self.deepest.load(Ordering::Relaxed) {
+            self.deepest.fetch_max(depth, Ordering::Relaxed);
+        }
+        let marks = marks | self.goals(&world, depth);
+        Some(State { world, depth, marks })
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let always =
+            Self::names().zip(Self::HOLDS).map(|(name, condition)| Property::always(name, condition));
+        let expected = self.marks.iter().copied().chain(self.goals.iter().map(|goal| goal.name));
+        let sometimes =
+            expected.zip(Self::SHOWS).map(|(name, condition)| Property::sometimes(name, condition));
+        always.chain(sometimes).collect()
+    }
+}

@@ -1,0 +1,284 @@
+//! Simulation campaigns: many seeds of one algorithm, and what they came to.
+//!
+//! Unless a size is given, even seeds run three nodes and odd seeds five: some bugs need five. A campaign's
+//! result depends on its seeds alone, not on threads or order. Verified by `tests/it/campaigns.rs`: equal
+//! digests on one and two threads, shards that add up, and a campaign that misses what it must reach.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use reports::artifact::{self, Finding, Quantiles};
+use swarm_protocol::{OpId, Properties};
+use swarm_simulator::profile::{Fault, Profile};
+use swarm_simulator::simulation::{Counts, Run, Simulation, Summary, Traced};
+use swarm_simulator::world::{FlushMode, Identical, SyncMode};
+use swarm_simulator::{Bounds, Event, Setup, Subject, Trace, diagram, shrink};
+
+use crate::finding;
+use crate::search::Counterexample;
+
+/// What a campaign runs, for any protocol.
+pub trait Simulate: Sync {
+    /// The run of `seed`.
+    fn run(&self, seed: u64) -> Run;
+
+    /// The run of `seed` with everything that happened in it, as text; and what it broke, if anything,
+    /// shrunk if a world can follow it. `command` is what repeats it.
+    fn replay(&self, seed: u64, command: &str) -> Replayed;
+
+    /// The names of the properties that are judged.
+    fn properties(&self) -> Vec<&'static str>;
+
+    /// Marks that many runs with all kinds of faults must reach.
+    fn marks(&self) -> &'static [&'static str];
+}
+
+/// One run, told.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Every event with its time, and the result.
+    pub text: String,
+    /// As a Mermaid sequence diagram, if it is short enough to look at.
+    pub diagram: Option<String>,
+    /// What it broke.
+    pub finding: Option<Finding>,
+    /// The result.
+    pub run: Run,
+}
+
+/// A simulation at several sizes.
+pub struct Campaign<P: Subject, Q> {
+    /// Even seeds run on the first, odd seeds on the second.
+    sizes: [Simulation<P, Q>; 2],
+    marks: &'static [&'static str],
+}
+
+/// Diagrams of more events than this are not looked at.
+const DIAGRAM_EVENTS_MAX: usize = 400;
+
+impl<P: Subject, Q: Properties<P>> Campaign<P, Q> {
+    /// Runs what `make` makes of a number of nodes: `nodes`, or three and five. The `marks` must be reached.
+    pub fn new(
+        nodes: Option<u32>,
+        marks: &'static [&'static str],
+        make: impl Fn(u32) -> Simulation<P, Q>,
+    ) -> Self {
+        Campaign { sizes: [make(nodes.unwrap_or(3)), make(nodes.unwrap_or(5))], marks }
+    }
+
+    fn of(&self, seed: u64) -> &Simulation<P, Q> {
+        &self.sizes[(seed % 2) as usize]
+    }
+}
+
+impl<P, Q> Simulate for Campaign<P, Q>
+where
+    P: Subject<Config: Clone + Sync>,
+    Q: Properties<P> + Eq + Hash,
+{
+    fn run(&self, seed: u64) -> Run {
+        self.of(seed).run(seed)
+    }
+
+    fn replay(&self, seed: u64, command: &str) -> Replayed {
+        let simulation = self.of(seed);
+        let traced = simulation.trace(seed);
+        let mut trace = Trace::new(format!("nodes {}\n", simulation.nodes));
+        for (at, event) in &traced.trace {
+            trace.push_at(*at, event.clone());
+        }
+        let violation = traced.run.violation.as_ref();
+        let found = violation.map(|violation| {
+            let (setup, events) = as_world(simulation, &traced);
+            let comment = format!("seed {seed} of profile {}\n{violation}", simulation.profile.name);
+            let (world, happened) = shrink::replay::<P, Q>(&setup, &events);
+            match world.violation() {
+                Some(same) if same.property == violation.property => {
+                    let found = Counterexample { violation: same.clone(), events: happened };
+                    finding::of_world::<P, Q>(&setup, &found, &comment, command)
+                }
+                // Progress, and what clients saw under clocks and redirects, is more than a world can follow.
+                _ => Finding {
+                    replay: Some(command.to_owned()),
+                    ..Finding::new(violation.property, format!("seed {seed}: {}", violation.detail))
+                },
+            }
+        });
+        let short = trace.len() <= DIAGRAM_EVENTS_MAX;
+        Replayed {
+            text: format!("{trace}"),
+            diagram: short.then(|| diagram::mermaid(&trace, violation)),
+            finding: found,
+            run: traced.run,
+        }
+    }
+
+    fn properties(&self) -> Vec<&'static str> {
+        let common = ["linearizability", "invariants", "panic", "contract", "progress"];
+        Q::NAMES.iter().copied().chain(common).collect()
+    }
+
+    fn marks(&self) -> &'static [&'static str] {
+        self.marks
+    }
+}
+
+/// The run as events of a world that allows all of it. Operations that were turned away are left out: a
+/// world would ask for them again under the same name.
+fn as_world<P: Subject<Config: Clone>, Q: Properties<P>>(
+    simulation: &Simulation<P, Q>,
+    traced: &Traced<P>,
+) -> (Setup<P>, Vec<Event<P>>) {
+    let (mut names, mut workload) = (BTreeMap::new(), Vec::new());
+    for (number, operation) in (0u64..).zip(traced.history.all()) {
+        if !operation.is_struck_out() {
+            names.insert(OpId(number), OpId(workload.len() as u64));
+            workload.push(operation.op.clone());
+        }
+    }
+    let batching = traced.run.conditions.faults.contains(Fault::Batching);
+    let bounds = Bounds {
+        crashes: u32::MAX,
+        duplicates: u32::MAX,
+        drops: u32::MAX,
+        disk_failures: u32::MAX,
+        in_flight: u32::MAX,
+        identical: Identical::Count,
+        sync: SyncMode::Prefix,
+        flush: if batching { FlushMode::Deferred } else { FlushMode::Eager },
+        ..Bounds::default()
+    };
+    let setup = Setup::new(simulation.config.clone(), simulation.nodes).workload(workload).bounds(bounds);
+    let event = |event: &Event<P>| match event {
+        Event::Invoke { at, id, op } => Some(Event::Invoke { at: *at, id: *names.get(id)?, op: op.clone() }),
+        other => Some(other.clone()),
+    };
+    (setup, traced.trace.iter().filter_map(|(_, happened)| event(happened)).collect())
+}
+
+/// What a campaign came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// What the simulator counts.
+    pub summary: Summary,
+    /// In how many runs each mark was reached.
+    pub reached: Counts,
+    /// Runs whose history was shown linearizable.
+    pub linearizable: u64,
+}
+
+impl Outcome {
+    fn add(&mut self, run: Run) {
+        for mark in run.marks.keys() {
+            *self.reached.entry(mark).or_default() += 1;
+        }
+        self.linearizable += u64::from(run.violation.is_none() && !run.undecided && !run.cut_short);
+        self.summary.add(run);
+    }
+
+    fn merge(&mut self, other: Outcome) {
+        for (mark, runs) in other.reached {
+            *self.reached.entry(mark).or_default() += runs;
+        }
+        self.linearizable += other.linearizable;
+        self.summary.merge(other.summary);
+    }
+}
+
+/// Runs `seeds` on `threads` threads until all are done or `stop` is set, which lets runs under way end.
+/// `each` is told of every run as it ends, in no particular order.
+pub fn run(
+    simulate: &dyn Simulate,
+    seeds: Range<u64>,
+    threads: usize,
+    stop: &AtomicBool,
+    each: &(dyn Fn(&Run) + Sync),
+) -> Outcome {
+    // Relaxed: the counter hands out numbers and orders nothing else; the flag is a request that may be seen
+    // late. Summaries are handed over by the lock and by joining the threads.
+    let next = AtomicU64::new(seeds.start);
+    let outcome = Mutex::new(Outcome::default());
+    let work = || {
+        let mut own = Outcome::default();
+        while !stop.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                break;
+            }
+            let run = simulate.run(seed);
+            each(&run);
+            own.add(run);
+        }
+        outcome.lock().expect("no thread panics while it merges").merge(own);
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads.max(1) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    outcome.into_inner().expect("no thread panicked while it merged")
+}
+
+/// The part `index` of `count` of some seeds, counted from 1. Parts differ by one seed at most, and together
+/// are the whole.
+pub fn shard(seeds: &Range<u64>, index: u32, count: u32) -> Range<u64> {
+    let length = u128::from(seeds.end - seeds.start);
+    let start = |part: u32| seeds.start + (length * u128::from(part) / u128::from(count)) as u64;
+    start(index - 1)..start(index)
+}
+
+/// From how many seeds on a campaign must have reached what its marks say.
+pub const SEEDS_ENOUGH: u64 = 200;
+
+/// The marks that should have been reached and were not.
+pub fn missed(simulate: &dyn Simulate, outcome: &Outcome) -> Vec<&'static str> {
+    let marks = simulate.marks().iter().copied();
+    marks.filter(|mark| !outcome.reached.contains_key(mark)).collect()
+}
+
+/// What a campaign came to, for the artifact. `seeds` are those that were asked for.
+pub fn record(
+    simulate: &dyn Simulate,
+    profile: &Profile,
+    seeds: &Range<u64>,
+    threads: usize,
+    cpu: Option<Duration>,
+    outcome: &Outcome,
+) -> artifact::Simulate {
+    let summary = &outcome.summary;
+    let owned = |counts: &BTreeMap<&'static str, u64>| -> BTreeMap<String, u64> {
+        counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    };
+    let recovered: u64 = summary.recovery_millis.values().sum();
+    let recovery = |q: f64| summary.recovery_quantile((q * 1000.0).ceil() as u64).unwrap_or(0) as f64;
+    artifact::Simulate {
+        profile: profile.name.to_owned(),
+        seed_first: seeds.start,
+        seed_end: seeds.end,
+        threads: threads as u32,
+        runs: summary.runs,
+        failures: summary.violated.values().sum(),
+        linearizable: outcome.linearizable,
+        undecided: summary.undecided,
+        steps: summary.steps,
+        cpu_s: cpu.unwrap_or(Duration::ZERO).as_secs_f64(),
+        virtual_s: summary.time.as_micros() as f64 / 1e6,
+        operations: BTreeMap::from([
+            ("answered".to_owned(), summary.completed),
+            ("not taken".to_owned(), summary.not_taken),
+            ("unknown".to_owned(), summary.open),
+        ]),
+        faults: owned(&summary.faults),
+        marks: owned(&outcome.reached),
+        refusals: owned(&summary.refusals),
+        recovery: (recovered > 0).then(|| Quantiles::of("ms", recovered, recovery)),
+        properties: simulate.properties().into_iter().map(str::to_owned).collect(),
+        digest: Some(format!("{:016x}", summary.digest)),
+    }
+}

@@ -1,0 +1,254 @@
+//! Named setups with what is known of them: how far to look, what must be reached, what must be found, and
+//! how many states there are.
+//!
+//! A search that comes to another count than the pinned one is a finding, as is a mark that was not reached:
+//! a model in which less happens than before checks less than before. Verified by `tests/it/instances.rs`,
+//! where each kind of finding is provoked.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reports::artifact::{self, Finding, PropertyResult};
+use swarm_protocol::Properties;
+use swarm_simulator::world::{FlushMode, SyncMode};
+use swarm_simulator::{Event, Setup, Subject, World};
+
+use crate::adapter::{Goal, Space};
+use crate::search::{Found, Limits, Progress, Stopped, search};
+use crate::{explore, finding};
+
+/// A setup to be searched, and what is known of it.
+pub struct Instance<P: Subject + 'static, Q: 'static> {
+    /// Lower-case words with dashes: `closed-pre-vote`.
+    pub name: &'static str,
+    /// What it shows, in a line.
+    pub about: &'static str,
+    /// What the function `within` of the setup says, for people: `terms up to 1`.
+    pub boundary: &'static str,
+    /// Makes the setup.
+    pub setup: fn() -> Setup<P>,
+    /// States further away are not visited.
+    pub depth_max: Option<u32>,
+    /// Marks that some execution must reach.
+    pub marks: &'static [&'static str],
+    /// Worlds that must be reached.
+    pub goals: &'static [Goal<P, Q>],
+    /// The property that the search must find broken: the instance shows that it can be.
+    pub breaks: Option<&'static str>,
+    /// What the search comes to.
+    pub pinned: Pinned,
+}
+
+/// How large the state space of an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// Distinct states.
+    pub states: u64,
+    /// States generated, repetitions included.
+    pub generated: u64,
+    /// The depth of the deepest.
+    pub depth: u32,
+}
+
+/// What became of an instance.
+#[derive(Debug)]
+pub struct Verdict {
+    /// For the artifact.
+    pub instance: artifact::Instance,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// The execution that the instance was there to find.
+    pub shown: Option<Finding>,
+    /// Whether the search was ended from outside.
+    pub interrupted: bool,
+}
+
+/// An instance of any protocol.
+pub trait Check: Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// What it shows.
+    fn about(&self) -> &'static str;
+
+    /// Searches it, and judges what was found. `command` is what repeats the search.
+    fn check(&self, limits: &Limits<'_>, command: &str, progress: &mut dyn FnMut(Progress)) -> Verdict;
+
+    /// Serves it to a browser until the process ends.
+    ///
+    /// # Errors
+    /// If nothing can listen at the address.
+    fn explore(&self, address: SocketAddr) -> io::Result<()>;
+}
+
+impl<P, Q> Check for Instance<P, Q>
+where
+    P: Subject + 'static,
+    Q: Properties<P> + Eq + Hash + 'static,
+    World<P, Q>: Send + Sync,
+    Setup<P>: Send + Sync,
+    Event<P>: Send + Sync,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn check(&self, limits: &Limits<'_>, command: &str, progress: &mut dyn FnMut(Progress)) -> Verdict {
+        let found = self.search(limits, progress);
+        self.judge(&found, limits, command)
+    }
+
+    fn explore(&self, address: SocketAddr) -> io::Result<()> {
+        explore::serve(self.space(), address)
+    }
+}
+
+impl<P, Q> Instance<P, Q>
+where
+    P: Subject + 'static,
+    Q: Properties<P> + Eq + Hash + 'static,
+    World<P, Q>: Send + Sync,
+    Setup<P>: Send + Sync,
+    Event<P>: Send + Sync,
+{
+    /// What the checker searches.
+    pub fn space(&self) -> Space<P, Q> {
+        Space::new((self.setup)(), self.depth_max, self.marks, self.goals)
+    }
+
+    /// Visits the states of the instance.
+    pub fn search(&self, limits: &Limits<'_>, progress: impl FnMut(Progress)) -> Found<P> {
+        search(self.space(), limits, progress)
+    }
+
+    /// What a search of this instance says of it.
+    pub fn judge(&self, found: &Found<P>, limits: &Limits<'_>, command: &str) -> Verdict {
+        let setup = (self.setup)();
+        let told = found.counterexample.as_ref().map(|found| {
+            let comment = format!("{}: {}\n{}", self.name, self.about, found.violation);
+            finding::of_world::<P, Q>(&setup, found, &comment, command)
+        });
+        let broken = found.counterexample.as_ref().map(|found| found.violation.property);
+        let (mut findings, mut shown) = (Vec::new(), None);
+        match (broken, self.breaks) {
+            (Some(broken), Some(expected)) if broken == expected => shown = told,
+            (Some(_), _) => findings.extend(told),
+            (None, Some(expected)) if found.stopped != Some(Stopped::Interrupted) => {
+                let detail = format!("{}: the search has not found what it was there to find", self.name);
+                findings.push(Finding::new(expected, detail));
+            }
+            (None, _) => {}
+        }
+        // What was not visited cannot be held against the instance.
+        let visited_all = matches!(found.stopped, None | Some(Stopped::DepthLimit));
+        if visited_all {
+            findings.extend(
+                self.missed(found)
+                    .map(|missed| Finding::new(missed, format!("{}: no execution reaches this", self.name))),
+            );
+        }
+        // On one thread the search for a counterexample is the same every time, too.
+        let comparable = visited_all || (shown.is_some() && found.threads == 1);
+        if comparable && let Some(detail) = self.differs(found) {
+            findings.push(Finding::new("pinned_counts", format!("{}: {detail}", self.name)));
+        }
+        Verdict {
+            instance: self.record(&setup, found, limits),
+            findings,
+            shown,
+            interrupted: found.stopped == Some(Stopped::Interrupted),
+        }
+    }
+
+    fn missed<'a>(&'a self, found: &'a Found<P>) -> impl Iterator<Item = &'static str> + 'a {
+        let goals = self.goals.iter().map(|goal| goal.name);
+        self.marks.iter().copied().chain(goals).filter(|name| !found.marks.contains_key(name))
+    }
+
+    /// How the search differs from what is pinned, if it does. Depths are those of shortest paths on one
+    /// thread alone.
+    fn differs(&self, found: &Found<P>) -> Option<String> {
+        let depth = if found.threads == 1 { found.depth } else { self.pinned.depth };
+        let seen = Pinned { states: found.states, generated: found.generated, depth };
+        (seen != self.pinned).then(|| {
+            format!(
+                "the search came to {seen:?}, pinned is {:?}: more or less happens than before",
+                self.pinned
+            )
+        })
+    }
+
+    fn record(&self, setup: &Setup<P>, found: &Found<P>, limits: &Limits<'_>) -> artifact::Instance {
+        let broken =
+            found.counterexample.as_ref().map(|found| (found.violation.property, found.events.len()));
+        let always = Space::<P, Q>::names().map(|name| {
+            let length = broken.filter(|(property, _)| *property == name).map(|(_, length)| length as u32);
+            if self.breaks == Some(name) {
+                PropertyResult::sometimes(&format!("{name} is broken"), length)
+            } else {
+                PropertyResult::always(name, length)
+            }
+        });
+        let reached = found.marks.iter().map(|(name, depth)| PropertyResult::sometimes(name, Some(*depth)));
+        let missed = self.missed(found).map(|name| PropertyResult::sometimes(name, None));
+        artifact::Instance {
+            name: self.name.to_owned(),
+            engine: "stateright, breadth first".to_owned(),
+            bounds: self.bounds(setup),
+            threads: found.threads as u32,
+            states: found.states,
+            generated: found.generated,
+            depth: found.depth,
+            complete: found.is_complete(),
+            complete_depth: found.complete_depth,
+            stopped: found.stopped.map(|stopped| stopped.name().to_owned()),
+            cpu_s: found.cpu.unwrap_or(Duration::ZERO).as_secs_f64(),
+            wall_s: found.wall.as_secs_f64(),
+            peak_memory_bytes: (found.memory_peak_bytes > 0).then_some(found.memory_peak_bytes),
+            memory_budget_bytes: Some(limits.memory_bytes),
+            properties: always.chain(reached).chain(missed).collect(),
+        }
+    }
+
+    /// What bounds the instance, in words.
+    fn bounds(&self, setup: &Setup<P>) -> BTreeMap<String, String> {
+        let bounds = &setup.bounds;
+        let mut words = BTreeMap::from([
+            ("nodes", setup.nodes().to_string()),
+            ("commands", setup.workload.len().to_string()),
+            ("crashes", bounds.crashes.to_string()),
+            ("duplicates", bounds.duplicates.to_string()),
+            ("losses by event", bounds.drops.to_string()),
+            ("messages in flight", bounds.in_flight.to_string()),
+            ("boundary", self.boundary.to_owned()),
+            ("writes", sync_words(bounds.sync).to_owned()),
+            ("batches", flush_words(bounds.flush).to_owned()),
+        ]);
+        if let Some(depth) = self.depth_max {
+            words.insert("events", depth.to_string());
+        }
+        words.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+const fn sync_words(sync: SyncMode) -> &'static str {
+    match sync {
+        SyncMode::Eager => "durable at once",
+        SyncMode::Whole => "durable by an event, all at once",
+        SyncMode::Prefix => "durable by an event, any number",
+    }
+}
+
+const fn flush_words(flush: FlushMode) -> &'static str {
+    match flush {
+        FlushMode::Eager => "leave at once",
+        FlushMode::Deferred => "leave by an event",
+    }
+}

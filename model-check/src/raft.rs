@@ -1,0 +1,331 @@
+//! Raft, as the checker and the simulator see it: instances with what is known of them, and the workload of
+//! campaigns.
+//!
+//! All instances run `swarm_raft::Raft<Kv>` itself, with records, restarts, timers and clients. Losing a
+//! message by an event adds nothing but where few messages may be in flight: never delivering it does the
+//! same. Terms are bounded by the boundary of the instance, logs by terms and commands.
+//!
+//! Verified by the pinned counts, equal on one and two threads, by what each instance must reach, and by the
+//! two instances whose broken property must be found.
+
+use swarm_protocol::Stream;
+use swarm_raft::properties::RaftProperties;
+use swarm_raft::{Config, Kv, KvOp, Raft};
+use swarm_simulator::profile::Profile;
+use swarm_simulator::simulation::Simulation;
+use swarm_simulator::world::{FlushMode, OpStatus, SyncMode};
+use swarm_simulator::{Bounds, Setup, Subject, World};
+
+use crate::adapter::Goal;
+use crate::campaign::{Campaign, Simulate};
+use crate::forgetful::Forgetful;
+use crate::instance::{Check, Instance, Pinned};
+
+type Node = Raft<Kv>;
+type Cluster = World<Node, RaftProperties>;
+
+/// Marks that every instance with a client reaches.
+const USUAL: &[&str] = &["campaign", "leader-elected", "command-committed"];
+
+/// The same with PreVote.
+const PRE_VOTES: &[&str] = &["campaign", "leader-elected", "command-committed", "pre-vote-refused"];
+
+/// What the instances with two terms must reach.
+const TWO_TERMS: &[Goal<Node, RaftProperties>] = &[
+    Goal { name: "leader-of-term-2", holds: |world| leaders(world).any(|node| node.term() == 2) },
+    Goal {
+        name: "entry-of-term-1-committed-by-leader-of-term-2",
+        holds: |world| leaders(world).any(|node| node.term() == 2 && commits_of_term(node, 1)),
+    },
+    Goal { name: "command-answered", holds: |world| world.operations().contains(&OpStatus::Returned) },
+];
+
+fn leaders(world: &Cluster) -> impl Iterator<Item = &Node> {
+    world.nodes().flatten().filter(|node| node.is_leader())
+}
+
+/// Whether the node knows an entry of this term to be committed.
+fn commits_of_term(node: &Node, term: u64) -> bool {
+    (1..=node.commit_index()).any(|index| node.log().term_at(index) == Some(term))
+}
+
+/// The instances: the quick ones, or all.
+pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
+    let quick: [Box<dyn Check>; 5] = [
+        Box::new(CLOSED),
+        Box::new(PRE_VOTE),
+        Box::new(BETWEEN_WRITES),
+        Box::new(BOUNDED),
+        Box::new(NO_STABLE_STORAGE),
+    ];
+    let slow: [Box<dyn Check>; 3] =
+        [Box::new(TWO_COMMANDS), Box::new(PRE_VOTE_TWO_TERMS), Box::new(COMMAND_BETWEEN_WRITES)];
+    quick.into_iter().chain(slow.into_iter().filter(|_| full)).collect()
+}
+
+/// Instances of two nodes, which end in a fraction of a second: for tests, and for a look around.
+pub fn small() -> Vec<Box<dyn Check>> {
+    vec![
+        Box::new(TWO_NODES),
+        Box::new(TWO_NODES_PRE_VOTE),
+        Box::new(TWO_NODES_BETWEEN_WRITES),
+        Box::new(TWO_NODES_BOUNDED),
+    ]
+}
+
+/// What can be explored, the smallest first.
+pub fn explorable() -> Vec<Box<dyn Check>> {
+    small().into_iter().chain(instances(true)).collect()
+}
+
+fn setup<P: Subject<Config = Config, Op = KvOp>>(
+    nodes: u32,
+    pre_vote: bool,
+    commands: usize,
+    bounds: Bounds,
+    within: fn(&P) -> bool,
+) -> Setup<P> {
+    let workload = [KvOp::Put(1, 7), KvOp::Get(1), KvOp::Cas(1, 7, 8)];
+    let config = Config { pre_vote, ..Config::new(nodes) };
+    Setup::new(config, nodes).workload(workload.into_iter().take(commands)).bounds(bounds).within(within)
+}
+
+/// Two elections, a crash and a restart, exhaustively.
+pub const CLOSED: Instance<Node, RaftProperties> = Instance {
+    name: "closed",
+    about: "two terms, one command, one crash and restart from stable storage",
+    boundary: "terms up to 2",
+    setup: || {
+        let bounds = Bounds { crashes: 1, in_flight: 2, ..Bounds::default() };
+        setup(3, false, 1, bounds, |node| node.term() <= 2)
+    },
+    depth_max: None,
+    marks: USUAL,
+    goals: TWO_TERMS,
+    breaks: None,
+    pinned: Pinned { states: 1_883_301, generated: 5_180_581, depth: 42 },
+};
+
+/// PreVote.
+pub const PRE_VOTE: Instance<Node, RaftProperties> = Instance {
+    name: "pre-vote",
+    about: "elections begin with PreVote; one term, one command, one crash and restart",
+    boundary: "terms up to 1",
+    setup: || {
+        let bounds = Bounds { crashes: 1, in_flight: 2, ..Bounds::default() };
+        setup(3, true, 1, bounds, |node| node.term() <= 1)
+    },
+    depth_max: None,
+    marks: PRE_VOTES,
+    goals: &[],
+    breaks: None,
+    pinned: Pinned { states: 1_814_673, generated: 6_685_679, depth: 48 },
+};
+
+/// Crashes between a write and what waits for it.
+pub const BETWEEN_WRITES: Instance<Node, RaftProperties> = Instance {
+    name: "between-writes",
+    about: "writes become durable by an event; a crash keeps any part of those on their way",
+    boundary: "terms up to 1",
+    setup: || {
+        let bounds = Bounds { crashes: 1, in_flight: 2, sync: SyncMode::Whole, ..Bounds::default() };
+        setup(3, false, 0, bounds, |node| node.term() <= 1)
+    },
+    depth_max: None,
+    marks: USUAL,
+    goals: &[],
+    breaks: None,
+    pinned: Pinned { states: 99_874, generated: 326_159, depth: 27 },
+};
+
+/// Every fault at once, as deep as two million states reach.
+pub const BOUNDED: Instance<Node, RaftProperties> = Instance {
+    name: "bounded",
+    about: "two terms, two commands, loss, duplication, one crash and restart, writes that take their time",
+    boundary: "terms up to 2",
+    setup: || {
+        let bounds = Bounds {
+            crashes: 1,
+            duplicates: 1,
+            drops: 1,
+            in_flight: 3,
+            sync: SyncMode::Whole,
+            ..Bounds::default()
+        };
+        setup(3, false, 2, bounds, |node| node.term() <= 2)
+    },
+    depth_max: Some(11),
+    marks: USUAL,
+    goals: &[],
+    breaks: None,
+    pinned: Pinned { states: 3_169_765, generated: 10_054_617, depth: 11 },
+};
+
+/// Stable storage taken away.
+pub const NO_STABLE_STORAGE: Instance<Forgetful<Node>, RaftProperties> = Instance {
+    name: "no-stable-storage",
+    about: "disks keep nothing: a restarted node votes twice, and the checker must find two leaders in a term",
+    boundary: "terms up to 1",
+    setup: || {
+        let bounds = Bounds { crashes: 1, in_flight: 3, ..Bounds::default() };
+        setup(3, false, 1, bounds, |node: &Forgetful<Node>| node.0.term() <= 1)
+    },
+    depth_max: Some(20),
+    marks: &[],
+    goals: &[],
+    breaks: Some("election_safety"),
+    pinned: Pinned { states: 12_121, generated: 25_364, depth: 9 },
+};
+
+/// More commands than terms.
+pub const TWO_COMMANDS: Instance<Node, RaftProperties> = Instance {
+    name: "two-commands",
+    about: "two terms, two commands",
+    boundary: "terms up to 2",
+    setup: || {
+        let bounds = Bounds { in_flight: 2, ..Bounds::default() };
+        setup(3, false, 2, bounds, |node| node.term() <= 2)
+    },
+    depth_max: None,
+    marks: USUAL,
+    goals: TWO_TERMS,
+    breaks: None,
+    pinned: Pinned { states: 1_167_116, generated: 2_868_987, depth: 46 },
+};
+
+/// PreVote and a second term.
+pub const PRE_VOTE_TWO_TERMS: Instance<Node, RaftProperties> = Instance {
+    name: "pre-vote-two-terms",
+    about: "elections begin with PreVote; two terms, one command",
+    boundary: "terms up to 2",
+    setup: || {
+        let bounds = Bounds { in_flight: 2, ..Bounds::default() };
+        setup(3, true, 1, bounds, |node| node.term() <= 2)
+    },
+    depth_max: None,
+    marks: PRE_VOTES,
+    goals: TWO_TERMS,
+    breaks: None,
+    pinned: Pinned { states: 2_676_500, generated: 8_799_303, depth: 55 },
+};
+
+/// Crashes between the writes of a command.
+pub const COMMAND_BETWEEN_WRITES: Instance<Node, RaftProperties> = Instance {
+    name: "command-between-writes",
+    about: "as between-writes, with a command",
+    boundary: "terms up to 1",
+    setup: || {
+        let bounds = Bounds { crashes: 1, in_flight: 2, sync: SyncMode::Whole, ..Bounds::default() };
+        setup(3, false, 1, bounds, |node| node.term() <= 1)
+    },
+    depth_max: None,
+    marks: USUAL,
+    goals: &[],
+    breaks: None,
+    pinned: Pinned { states: 3_443_228, generated: 13_085_536, depth: 41 },
+};
+
+/// Small, with everything that two nodes can do.
+pub const TWO_NODES: Instance<Node, RaftProperties> = Instance {
+    name: "two-nodes",
+    about: "two nodes, two terms, one command, one crash and restart",
+    boundary: "terms up to 2",
+    setup: || {
+        let bounds = Bounds { crashes: 1, in_flight: 2, ..Bounds::default() };
+        setup(2, false, 1, bounds, |node| node.term() <= 2)
+    },
+    depth_max: None,
+    marks: USUAL,
+    goals: TWO_TERMS,
+    breaks: None,
+    pinned: Pinned { states: 22_814, generated: 52_469, depth: 27 },
+};
+
+/// Small, with PreVote.
+pub const TWO_NODES_PRE_VOTE: Instance<Node, RaftProperties> = Instance {
+    name: "two-nodes-pre-vote",
+    about: "two nodes that ask before an election; one term, one command, one crash and restart",
+    boundary: "terms up to 1",
+    setup: || {
+        let bounds = Bounds { crashes: 1, in_flight: 2, ..Bounds::default() };
+        setup(2, true, 1, bounds, |node| node.term() <= 1)
+    },
+    depth_max: None,
+    marks: PRE_VOTES,
+    goals: &[],
+    breaks: None,
+    pinned: Pinned { states: 19_098, generated: 56_861, depth: 25 },
+};
+
+/// Small, with writes and batches that take their time.
+pub const TWO_NODES_BETWEEN_WRITES: Instance<Node, RaftProperties> = Instance {
+    name: "two-nodes-between-writes",
+    about: "two nodes; writes become durable and batches leave by events; one crash and restart",
+    boundary: "terms up to 1",
+    setup: || {
+        let bounds = Bounds {
+            crashes: 1,
+            in_flight: 2,
+            sync: SyncMode::Prefix,
+            flush: FlushMode::Deferred,
+            ..Bounds::default()
+        };
+        setup(2, false, 1, bounds, |node| node.term() <= 1)
+    },
+    depth_max: None,
+    marks: USUAL,
+    goals: &[],
+    breaks: None,
+    pinned: Pinned { states: 79_178, generated: 369_277, depth: 35 },
+};
+
+/// Small, and cut off.
+pub const TWO_NODES_BOUNDED: Instance<Node, RaftProperties> = Instance {
+    name: "two-nodes-bounded",
+    about: "two nodes, three terms, two commands, loss, duplication, two crashes, to a depth",
+    boundary: "terms up to 3",
+    setup: || {
+        let bounds = Bounds { crashes: 2, duplicates: 1, drops: 1, ..Bounds::default() };
+        setup(2, false, 2, bounds, |node| node.term() <= 3)
+    },
+    depth_max: Some(9),
+    marks: USUAL,
+    goals: &[],
+    breaks: None,
+    pinned: Pinned { states: 168_042, generated: 483_675, depth: 9 },
+};
+
+/// The most nodes of a simulated cluster.
+pub const NODES_MAX: u32 = 9;
+
+/// Marks that many runs under all kinds of faults must reach.
+const MARKS: &[&str] = &[
+    "append-conflict",
+    "campaign",
+    "command-committed",
+    "conflict-hint-used",
+    "leader-elected",
+    "leader-steps-down",
+    "log-truncated",
+    "pre-vote-refused",
+    "vote-refused-stale-log",
+];
+
+/// A campaign over clusters of `nodes`, or of three and five.
+pub fn campaign(profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate> {
+    let make = |nodes| {
+        Simulation::<Node, RaftProperties>::new(Config::new(nodes), nodes, operation).profile(profile)
+    };
+    Box::new(Campaign::new(nodes, MARKS, make))
+}
+
+/// Half reads, half writes and compare-and-sets, on three keys: enough to collide, and to tell apart.
+fn operation(draw: &mut Stream) -> KvOp {
+    let key = draw.below(3) as u16;
+    let (old, new) = (draw.below(6), draw.below(6));
+    match draw.below(4) {
+        0 | 1 => KvOp::Get(key),
+        2 => KvOp::Put(key, new),
+        _ => KvOp::Cas(key, old, new),
+    }
+}

@@ -1,0 +1,231 @@
+//! One breadth first search by stateright, within limits, and what it came to.
+//!
+//! The search runs on its own threads; the caller's thread watches memory, time-outs and the stop flag, and
+//! reports progress. A search that is stopped goes on from no further state, but judges all that it has
+//! generated, so that on one thread it can say which depth is complete.
+//!
+//! Verified by `tests/it/search.rs`: closed and cut instances, each way of stopping, one and two threads.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reports::machine;
+use stateright::{Checker, HasDiscoveries, Model};
+use swarm_protocol::{Properties, Violation};
+use swarm_simulator::{Event, Setup, Subject, World};
+
+use crate::adapter::Space;
+
+/// How much a search may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits<'a> {
+    /// Threads that search. A search with a limit on depth always has one: on more, a state may first be
+    /// met on a detour, and what lies behind it be missed.
+    pub threads: usize,
+    /// Memory that the process may have resident, in bytes.
+    pub memory_bytes: u64,
+    /// Distinct states after which no further ones are looked for.
+    pub states_max: Option<u64>,
+    /// Set from outside to end the search.
+    pub interrupt: &'a AtomicBool,
+}
+
+/// How far a search has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Distinct states generated.
+    pub states: u64,
+    /// The greatest depth that was gone on from.
+    pub depth: u32,
+    /// Memory that is resident, in bytes, where the system tells.
+    pub memory_bytes: u64,
+}
+
+/// What a search came to.
+#[derive(Debug)]
+pub struct Found<P: Subject> {
+    /// Distinct states visited, the first included.
+    pub states: u64,
+    /// States generated, repetitions included.
+    pub generated: u64,
+    /// The greatest depth of a visited state, in events.
+    pub depth: u32,
+    /// The greatest depth of which, and of all before it, every state was judged, where that is known.
+    pub complete_depth: Option<u32>,
+    /// Why not all reachable states were visited, if they were not.
+    pub stopped: Option<Stopped>,
+    /// Threads that searched.
+    pub threads: usize,
+    /// CPU time of the process during the search, where the system tells.
+    pub cpu: Option<Duration>,
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// The most memory that was seen resident, in bytes: a sample every [`SAMPLE_PERIOD`].
+    pub memory_peak_bytes: u64,
+    /// The marks that were reached, with the fewest events that lead there.
+    pub marks: BTreeMap<&'static str, u32>,
+    /// The first property that was found broken, and the way there.
+    pub counterexample: Option<Counterexample<P>>,
+}
+
+impl<P: Subject> Found<P> {
+    /// Whether every reachable state was visited.
+    pub const fn is_complete(&self) -> bool {
+        self.stopped.is_none()
+    }
+
+    /// Distinct states visited per second of CPU time, where both are known.
+    pub fn states_per_cpu_s(&self) -> Option<f64> {
+        let seconds = self.cpu?.as_secs_f64();
+        (seconds > 0.0).then(|| self.states as f64 / seconds)
+    }
+}
+
+impl Limits<'_> {
+    /// The limit that is reached, if one is.
+    fn reached(&self, states: u64, memory_bytes: u64) -> Option<Stopped> {
+        if self.interrupt.load(Ordering::Relaxed) {
+            Some(Stopped::Interrupted)
+        } else if memory_bytes > self.memory_bytes {
+            Some(Stopped::MemoryBudget)
+        } else if self.states_max.is_some_and(|most| states >= most) {
+            Some(Stopped::StateLimit)
+        } else {
+            None
+        }
+    }
+}
+
+/// Why a search ended before it was complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// A property is broken.
+    Broken,
+    /// Not looked further than the instance says.
+    DepthLimit,
+    /// [`Limits::states_max`].
+    StateLimit,
+    /// [`Limits::memory_bytes`].
+    MemoryBudget,
+    /// [`Limits::interrupt`].
+    Interrupted,
+}
+
+impl Stopped {
+    /// The reason in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stopped::Broken => "property broken",
+            Stopped::DepthLimit => "depth limit",
+            Stopped::StateLimit => "state limit",
+            Stopped::MemoryBudget => "memory budget",
+            Stopped::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A way to a state that breaks a property.
+pub struct Counterexample<P: Subject> {
+    /// What is broken.
+    pub violation: Violation,
+    /// The events that lead there from the start: as few as possible, if one thread searched.
+    pub events: Vec<Event<P>>,
+}
+
+impl<P: Subject> std::fmt::Debug for Counterexample<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.events.iter().try_for_each(|event| writeln!(f, "{event:?}"))?;
+        write!(f, "violates {}", self.violation)
+    }
+}
+
+/// How often memory is looked at.
+pub const SAMPLE_PERIOD: Duration = Duration::from_millis(20);
+
+/// Visits a space breadth first, until all of it is visited, a property is found broken, or a limit is
+/// reached. `progress` is told now and then.
+///
+/// # Panics
+/// If the protocol's types break the rules of their contract so badly that a search thread panics.
+pub fn search<P, Q>(space: Space<P, Q>, limits: &Limits<'_>, mut progress: impl FnMut(Progress)) -> Found<P>
+where
+    P: Subject + 'static,
+    Q: Properties<P> + Eq + Hash + 'static,
+    World<P, Q>: Send + Sync,
+    Setup<P>: Send + Sync,
+    Event<P>: Send + Sync,
+{
+    let depth_max = space.depth_max();
+    let threads = if depth_max.is_some() { 1 } else { limits.threads.max(1) };
+    let (begun, cpu_begun) = (Instant::now(), machine::process_cpu());
+    let mut checker = space.checker().threads(threads).finish_when(HasDiscoveries::AnyFailures).spawn_bfs();
+
+    let mut stopped = None;
+    let mut memory_peak_bytes = 0;
+    let mut pause = Duration::from_millis(1);
+    let handles = checker.handles();
+    let space = checker.model();
+    loop {
+        let ended = handles.iter().all(thread::JoinHandle::is_finished);
+        let memory_bytes = machine::resident_memory().unwrap_or(0);
+        memory_peak_bytes = memory_peak_bytes.max(memory_bytes);
+        if ended {
+            break;
+        }
+        let states = checker.unique_state_count() as u64;
+        if stopped.is_none() {
+            stopped = limits.reached(states, memory_bytes);
+            // Relaxed: a request, which may be seen late.
+            space.stop.store(stopped.is_some(), Ordering::Relaxed);
+        }
+        progress(Progress { states, depth: space.expanded.load(Ordering::Relaxed), memory_bytes });
+        thread::sleep(pause);
+        pause = (pause * 2).min(SAMPLE_PERIOD);
+    }
+    for handle in handles {
+        handle.join().expect("a search thread does not panic");
+    }
+    let cpu = cpu_begun.zip(machine::process_cpu()).map(|(begun, ended)| ended.saturating_sub(begun));
+    let wall = begun.elapsed();
+
+    // Discoveries are paths that are walked again: the stop flag would block the way.
+    space.stop.store(false, Ordering::Relaxed);
+    let (depth, expanded) = (space.deepest.load(Ordering::Relaxed), space.expanded.load(Ordering::Relaxed));
+    let counterexample = Space::<P, Q>::names().find_map(|name| {
+        let path = checker.discovery(name)?;
+        let violation = path.last_state().world.violation()?.clone();
+        Some(Counterexample { violation, events: path.into_actions() })
+    });
+    if counterexample.is_some() {
+        stopped = Some(Stopped::Broken);
+    } else if stopped.is_none() && space.cut.load(Ordering::Relaxed) {
+        stopped = Some(Stopped::DepthLimit);
+    }
+    let complete_depth = match stopped {
+        None => Some(depth),
+        Some(Stopped::DepthLimit) => depth_max,
+        _ if threads > 1 => None,
+        // States are judged level by level.
+        Some(Stopped::Broken) => {
+            counterexample.as_ref().map(|found| found.events.len().saturating_sub(1) as u32)
+        }
+        // All states before the level that was gone on from last were; so that level is complete.
+        Some(Stopped::StateLimit | Stopped::MemoryBudget | Stopped::Interrupted) => Some(expanded),
+    };
+    Found {
+        states: checker.unique_state_count() as u64,
+        generated: checker.state_count() as u64,
+        depth,
+        complete_depth,
+        stopped,
+        threads,
+        cpu,
+        wall,
+        memory_peak_bytes,
+        marks: space.reached.all(),
+        counterexample,
+    }
+}
