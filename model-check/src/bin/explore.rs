@@ -1,0 +1,56 @@
+//! `explore ALGO [--instance NAME] [--address HOST:PORT]`: stateright's Explorer on an instance.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::ExitCode;
+
+use model_check::command_line::{self, Exit, Refused};
+use model_check::raft;
+
+const HELP: &str = "\
+explore ALGO [--instance NAME] [--address HOST:PORT]
+
+Serves stateright's Explorer until Ctrl-C: states, events that can happen next, and properties.
+
+  --instance NAME       which instance (default: the smallest)
+  --address HOST:PORT   where to listen (default: 127.0.0.1:3000)
+";
+
+fn main() -> ExitCode {
+    command_line::end("explore", run())
+}
+
+fn run() -> Result<Exit, Refused> {
+    use lexopt::prelude::{Long, Short, Value};
+    let (mut algorithm, mut name, mut address) = (None, None, "127.0.0.1:3000".to_owned());
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("instance") => name = Some(command_line::value::<String>(&mut parser, "instance")?),
+            Long("address") => address = command_line::value(&mut parser, "address")?,
+            // For all verbs alike; the Explorer speaks JSON by itself.
+            Long("json") => {}
+            Long("help") | Short('h') => {
+                print!("{HELP}");
+                return Ok(Exit::Fine);
+            }
+            Value(value) if algorithm.is_none() => algorithm = Some(command_line::algorithm(&value)?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    algorithm.ok_or_else(|| Refused::usage("which algorithm?"))?;
+    let refused = |error| Refused::usage(format!("--address {address}: {error}"));
+    let resolved: Option<SocketAddr> = address.to_socket_addrs().map_err(refused)?.next();
+    let resolved = resolved.ok_or_else(|| Refused::usage(format!("--address {address}: nowhere")))?;
+    let instances = raft::explorable();
+    let known = instances.iter().map(|instance| instance.name()).collect::<Vec<_>>().join(", ");
+    let instance = match &name {
+        None => instances.first(),
+        Some(name) => instances.iter().find(|instance| instance.name() == name),
+    };
+    let instance = instance
+        .ok_or_else(|| Refused::usage(format!("--instance {}: one of {known}", name.unwrap_or_default())))?;
+    println!("{}: {}", instance.name(), instance.about());
+    println!("http://{resolved}/ until Ctrl-C");
+    instance.explore(resolved).map_err(|error| Refused::missing(format!("{resolved}: {error}")))?;
+    Ok(Exit::Fine)
+}

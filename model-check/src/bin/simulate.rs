@@ -1,0 +1,270 @@
+//! `simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--threads N] [--nodes N]
+//! [--digest] [--quick|--full] [--json]`: one fault-injecting run per seed, and an artifact
+//! `simulate/<algorithm>.json`.
+
+use std::ops::Range;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Mutex;
+
+use model_check::campaign::{self, Simulate};
+use model_check::command_line::{self, Exit, ProgressLine, Refused, grouped};
+use model_check::{finding, raft};
+use reports::artifact::{Finding, Outcome, Payload, Verb};
+use reports::machine;
+use reports::recorder::Recorder;
+use swarm_simulator::profile::Profile;
+use swarm_simulator::simulation::Run;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const HELP: &str = "\
+simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--threads N] [--nodes N] [--digest]
+              [--quick|--full] [--json]
+
+Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
+
+  --seeds A..B    the seeds to run, B excluded (default: 0..1000; with --full 0..20000)
+  --profile P     calm, lossy, partitions, crashes, everything (default) or disks
+  --replay SEED   run this seed alone and print its trace
+  --shard K/N     run the K-th of N equal parts of the seeds
+  --threads N     threads that run seeds (default: all processors); the result does not depend on it
+  --nodes N       nodes of the cluster (default: 3 for even seeds, 5 for odd ones)
+  --digest        print one line per seed: seed, steps, digest of its trace
+  --quick, --full how many seeds, unless --seeds says it
+  --json          one JSON object
+";
+
+struct Options {
+    algorithm: &'static str,
+    seeds: Range<u64>,
+    profile: Profile,
+    replay: Option<u64>,
+    shard: Option<(u32, u32)>,
+    threads: usize,
+    nodes: Option<u32>,
+    digest: bool,
+    json: bool,
+    words: Vec<String>,
+}
+
+/// `A..B` or `K/N`.
+struct Pair<T, const DOTS: bool>(T, T);
+
+impl<T: FromStr, const DOTS: bool> FromStr for Pair<T, DOTS> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let between = if DOTS { ".." } else { "/" };
+        let (a, b) =
+            text.split_once(between).ok_or_else(|| format!("two numbers with `{between}` between"))?;
+        let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
+        Ok(Pair(number(a)?, number(b)?))
+    }
+}
+
+fn options() -> Result<Option<Options>, Refused> {
+    use lexopt::prelude::{Long, Short, Value};
+    let (mut algorithm, mut seeds, mut quick, mut full) = (None, None, false, false);
+    let mut options = Options {
+        algorithm: "",
+        seeds: 0..0,
+        profile: Profile::EVERYTHING,
+        replay: None,
+        shard: None,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        nodes: None,
+        digest: false,
+        json: false,
+        words: std::env::args().skip(1).collect(),
+    };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("seeds") => {
+                let Pair::<u64, true>(first, end) = command_line::value(&mut parser, "seeds")?;
+                if first >= end {
+                    return Err(Refused::usage(format!("--seeds {first}..{end}: there are none")));
+                }
+                seeds = Some(first..end);
+            }
+            Long("profile") => options.profile = command_line::value(&mut parser, "profile")?,
+            Long("replay") => options.replay = Some(command_line::value(&mut parser, "replay")?),
+            Long("shard") => {
+                let Pair::<u32, false>(index, count) = command_line::value(&mut parser, "shard")?;
+                if !(1..=count).contains(&index) {
+                    return Err(Refused::usage(format!("--shard {index}/{count}: 1/N to N/N")));
+                }
+                options.shard = Some((index, count));
+            }
+            Long("threads") => options.threads = command_line::value(&mut parser, "threads")?,
+            Long("nodes") => options.nodes = Some(command_line::value(&mut parser, "nodes")?),
+            Long("digest") => options.digest = true,
+            Long("quick") => quick = true,
+            Long("full") => full = true,
+            Long("json") => options.json = true,
+            Long("help") | Short('h') => return Ok(None),
+            Value(name) if algorithm.is_none() => algorithm = Some(command_line::algorithm(&name)?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    options.algorithm = algorithm.ok_or_else(|| Refused::usage("which algorithm?"))?;
+    if quick && full {
+        return Err(Refused::usage("--quick or --full, not both"));
+    }
+    if options.replay.is_some() && (seeds.is_some() || options.shard.is_some()) {
+        return Err(Refused::usage("--replay runs one seed: no --seeds, no --shard"));
+    }
+    if options.threads == 0 {
+        return Err(Refused::usage("--threads is at least 1"));
+    }
+    if options.nodes.is_some_and(|nodes| !(1..=raft::NODES_MAX).contains(&nodes)) {
+        return Err(Refused::usage(format!("--nodes is 1 to {}", raft::NODES_MAX)));
+    }
+    options.seeds = seeds.unwrap_or(if full { 0..20_000 } else { 0..1000 });
+    Ok(Some(options))
+}
+
+fn main() -> ExitCode {
+    let run = || match options()? {
+        Some(options) => {
+            let simulate = raft::campaign(options.profile, options.nodes);
+            match options.replay {
+                Some(seed) => Ok(replay(&*simulate, seed, &options)),
+                None => run(&*simulate, &options),
+            }
+        }
+        None => {
+            print!("{HELP}");
+            Ok(Exit::Fine)
+        }
+    };
+    command_line::end("simulate", run())
+}
+
+impl Options {
+    /// What replays one seed of this campaign.
+    fn replay_command(&self, seed: u64) -> String {
+        let nodes = self.nodes.map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
+        let profile = self.profile.name;
+        format!("cargo xtask simulate {} --profile {profile}{nodes} --replay {seed}", self.algorithm)
+    }
+}
+
+/// Prints one run.
+fn replay(simulate: &dyn Simulate, seed: u64, options: &Options) -> Exit {
+    let told = simulate.replay(seed, &options.replay_command(seed));
+    if options.json {
+        let line = serde_json::json!({ "verb": "simulate", "algorithm": options.algorithm, "seed": seed,
+            "trace": told.text, "diagram": told.diagram, "finding": told.finding });
+        println!("{line}");
+    } else {
+        print!("{}", told.text);
+        if let Some(diagram) = &told.diagram {
+            println!("\n{diagram}");
+        }
+        let run = &told.run;
+        println!("seed {seed}: {} steps in {} of virtual time", grouped(run.steps), run.time);
+        println!("{:?}; {} operations answered", run.conditions, run.completed);
+        told.finding.iter().for_each(finding::print);
+    }
+    if told.finding.is_some() { Exit::Finding } else { Exit::Fine }
+}
+
+fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
+    let interrupt = command_line::interrupt()?;
+    let algorithm = options.algorithm;
+    let command = command_line::command("simulate", &options.words);
+    let mut recorder = Recorder::start(Verb::Simulate, algorithm, &command).map_err(Refused::missing)?;
+    recorder
+        .title(&format!("Simulation of {algorithm}, {} seeds", options.seeds.end - options.seeds.start))
+        .allocator("mimalloc")
+        .parameter("profile", options.profile.name)
+        .parameter("seeds", format!("{}..{}", options.seeds.start, options.seeds.end))
+        .parameter("threads", options.threads)
+        .parameter("nodes", options.nodes.map_or_else(|| "3 and 5".to_owned(), |nodes| nodes.to_string()));
+    let mut seeds = options.seeds.clone();
+    if let Some((index, count)) = options.shard {
+        seeds = campaign::shard(&seeds, index, count);
+        recorder.shard(index, count);
+    }
+
+    let cpu_begun = machine::process_cpu();
+    let line = Mutex::new((ProgressLine::new(), 0u64));
+    let digests = Mutex::new(Vec::new());
+    let each = |run: &Run| {
+        if options.digest {
+            let digest = (run.seed, run.steps, run.digest);
+            digests.lock().expect("no thread panics with it").push(digest);
+        }
+        let (line, done) = &mut *line.lock().expect("no thread panics with it");
+        *done += 1;
+        line.show(|| format!("{} of {} seeds", grouped(*done), grouped(seeds.end - seeds.start)));
+    };
+    let outcome = campaign::run(simulate, seeds.clone(), options.threads, interrupt, &each);
+    let cpu = cpu_begun.zip(machine::process_cpu()).map(|(begun, ended)| ended.saturating_sub(begun));
+    line.lock().expect("all threads have ended").0.clear();
+
+    let mut digests = digests.into_inner().expect("all threads have ended");
+    digests.sort_unstable();
+    for (seed, steps, digest) in digests {
+        println!("{seed} {steps} {digest:016x}");
+    }
+    let interrupted = command_line::interrupted();
+    let mut found: Vec<Finding> = Vec::new();
+    for run in &outcome.summary.violations {
+        found.extend(simulate.replay(run.seed, &options.replay_command(run.seed)).finding);
+    }
+    let missed = campaign::missed(simulate, &outcome);
+    let enough = outcome.summary.runs >= campaign::SEEDS_ENOUGH && options.profile == Profile::EVERYTHING;
+    if enough {
+        let detail = "no run of the campaign reaches this mark";
+        found.extend(missed.iter().map(|mark| Finding::new(mark, detail)));
+    }
+    let ended = match () {
+        () if interrupted => Outcome::Interrupted,
+        () if found.is_empty() => Outcome::Passed,
+        () => Outcome::Failed,
+    };
+    let exit = if ended == Outcome::Passed { Exit::Fine } else { Exit::Finding };
+    for finding in &found {
+        recorder.finding(finding.clone());
+    }
+    let record = campaign::record(simulate, &options.profile, &seeds, options.threads, cpu, &outcome);
+    let summary = &outcome.summary;
+    let rate = record.steps_per_cpu_s().unwrap_or(0.0);
+    let path = recorder.finish(ended, Payload::Simulate(record)).map_err(Refused::missing)?;
+    if options.json {
+        let line = serde_json::json!({ "verb": "simulate", "algorithm": algorithm, "runs": summary.runs,
+            "steps": summary.steps, "linearizable": outcome.linearizable, "missed": missed,
+            "digest": format!("{:016x}", summary.digest), "findings": found, "artifact": path });
+        println!("{line}");
+    } else if !options.digest {
+        found.iter().for_each(finding::print);
+        println!(
+            "{algorithm}: {} seeds{}, {} steps, {:.2} M steps/CPU s; {} histories linearizable, {} undecided, \
+             {} runs cut short; {} findings",
+            grouped(summary.runs),
+            if interrupted { " (interrupted)" } else { "" },
+            grouped(summary.steps),
+            rate / 1e6,
+            grouped(outcome.linearizable),
+            summary.undecided,
+            summary.cut_short,
+            found.len()
+        );
+        println!("  faults: {:?}", summary.faults);
+        println!("  marks, in how many runs: {:?}", outcome.reached);
+        if !missed.is_empty() {
+            println!("  never reached: {}", missed.join(", "));
+        }
+        println!(
+            "  recovery after healing: median {:?} ms, 99 % {:?} ms",
+            summary.recovery_quantile(500),
+            summary.recovery_quantile(990)
+        );
+        println!("  {}", path.display());
+    }
+    Ok(exit)
+}

@@ -1,0 +1,139 @@
+//! The binaries, as a shell starts them: exit codes, artifacts, and lines on standard output.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use reports::artifact::{Artifact, Outcome, Payload};
+
+/// A folder of its own for each test.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    // It may not be there.
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
+}
+
+fn run(binary: &str, artifacts: &Path, line: &str) -> Output {
+    let mut command = Command::new(binary);
+    command.args(line.split(' ').filter(|word| !word.is_empty()));
+    command.env("SWARMPROOF_ARTIFACTS", artifacts).env_remove("SWARMPROOF_COMMAND");
+    command.output().expect("it is built")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("it prints text")
+}
+
+fn artifact(folder: &Path, name: &str) -> Artifact {
+    let read = reports::store::read_all(folder);
+    let found = read.into_iter().map(|artifact| artifact.expect("it is readable"));
+    let mut found = found.filter(|artifact| artifact.verb.name() == name);
+    found.next().expect("it is written")
+}
+
+const VERIFY: &str = env!("CARGO_BIN_EXE_verify");
+const SIMULATE: &str = env!("CARGO_BIN_EXE_simulate");
+const EXPLORE: &str = env!("CARGO_BIN_EXE_explore");
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_says_why() {
+    let folder = folder("usage");
+    for (binary, line, reason) in [
+        (VERIFY, "paxos", "`paxos` is not an algorithm (raft)"),
+        (VERIFY, "--quick --full", "one of --quick, --full and --small"),
+        (VERIFY, "--threads 0", "at least 1"),
+        (VERIFY, "--threads many", "--threads many"),
+        (VERIFY, "--nonsense", "--nonsense"),
+        (SIMULATE, "", "which algorithm?"),
+        (SIMULATE, "raft --seeds 5..5", "there are none"),
+        (SIMULATE, "raft --seeds 5", "two numbers with `..` between"),
+        (SIMULATE, "raft --seeds a..b", "`a` is not a number"),
+        (SIMULATE, "raft --shard 4/3", "1/N to N/N"),
+        (SIMULATE, "raft --profile stormy", "`stormy` is not a profile"),
+        (SIMULATE, "raft --replay 1 --seeds 0..2", "--replay runs one seed"),
+        (SIMULATE, "raft --nodes 99", "--nodes is 1 to 9"),
+        (SIMULATE, "raft raft", "raft"),
+        (EXPLORE, "", "which algorithm?"),
+        (EXPLORE, "raft --instance huge", "one of two-nodes"),
+        (EXPLORE, "raft --address nowhere", "--address nowhere"),
+    ] {
+        let output = run(binary, &folder, line);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        assert!(said.contains(reason), "{line}: {said}");
+    }
+    assert!(!folder.exists(), "nothing was run");
+}
+
+#[test]
+fn help_is_said_on_standard_output() {
+    for binary in [VERIFY, SIMULATE, EXPLORE] {
+        let output = run(binary, &folder("help"), "--help");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(out(&output).contains("--"), "{binary}");
+    }
+}
+
+#[test]
+fn verify_leaves_an_artifact_and_says_one_object_a_line() {
+    let folder = folder("verify");
+    let output = run(VERIFY, &folder, "raft --small --threads 2 --json");
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    let artifact = artifact(&folder, "verify");
+    assert_eq!((&artifact.outcome, &*artifact.subject), (&Outcome::Passed, "raft"));
+    assert_eq!(artifact.command, "cargo xtask verify raft --small --threads 2 --json");
+    let Payload::Verify(verify) = &artifact.payload else { panic!("{artifact:?}") };
+    assert_eq!(verify.instances.len(), 4);
+    for instance in &verify.instances {
+        assert!(instance.complete_depth.is_some() || instance.threads > 1, "{instance:?}");
+        assert!(instance.states > 1000 && instance.generated > instance.states, "{instance:?}");
+        assert!(instance.properties.iter().all(|result| result.holds), "{instance:?}");
+    }
+    let lines: Vec<serde_json::Value> =
+        out(&output).lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
+    assert_eq!(lines.len(), 5);
+    assert_eq!(lines[4]["outcome"], "passed");
+}
+
+#[test]
+fn a_search_over_its_budget_ends_whole_and_is_no_pass_of_what_it_did_not_see() {
+    let folder = folder("budget");
+    let output = run(VERIFY, &folder, "raft --small --threads 1 --memory-mib 1");
+    let artifact = artifact(&folder, "verify");
+    let Payload::Verify(verify) = &artifact.payload else { panic!("{artifact:?}") };
+    let cut = verify.instances.iter().filter(|instance| instance.stopped.as_deref() == Some("memory budget"));
+    assert_eq!(cut.count(), 4, "{}", out(&output));
+    assert!(verify.instances.iter().all(|instance| !instance.complete && instance.complete_depth.is_some()));
+}
+
+#[test]
+fn digests_do_not_depend_on_threads_and_shards_go_to_files_of_their_own() {
+    let folder = folder("simulate");
+    let lines = |line: &str| {
+        let output = run(SIMULATE, &folder, line);
+        assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+        out(&output)
+    };
+    let one = lines("raft --seeds 0..6 --digest --threads 1");
+    assert_eq!(one.lines().count(), 6);
+    assert!(one.lines().enumerate().all(|(seed, line)| line.starts_with(&format!("{seed} "))), "{one}");
+    assert_eq!(one, lines("raft --seeds 0..6 --digest --threads 2"));
+    let parts = ["1/2", "2/2"].map(|part| lines(&format!("raft --seeds 0..6 --digest --shard {part}")));
+    assert_eq!(one, parts.concat());
+    for name in ["raft.json", "raft.1-of-2.json", "raft.2-of-2.json"] {
+        assert!(folder.join("simulate").join(name).is_file(), "{name}");
+    }
+    let artifact = artifact(&folder, "simulate");
+    let Payload::Simulate(simulate) = &artifact.payload else { panic!("{artifact:?}") };
+    assert!(simulate.steps > 1000 && simulate.failures == 0, "{simulate:?}");
+    assert_eq!(simulate.linearizable, simulate.runs);
+}
+
+#[test]
+fn a_seed_is_replayed_as_a_trace() {
+    let output = run(SIMULATE, &folder("replay"), "raft --replay 2");
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("nodes 3\n") && text.contains(" deliver n"), "{text}");
+    assert!(text.contains("\nseed 2: "), "{text}");
+}

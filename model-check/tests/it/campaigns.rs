@@ -1,0 +1,63 @@
+//! Campaigns: the same on any number of threads, in parts, and strict about what they must reach.
+
+use std::sync::atomic::AtomicBool;
+
+use model_check::campaign::{self, Outcome};
+use model_check::raft;
+use swarm_simulator::profile::Profile;
+
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
+fn outcome(seeds: std::ops::Range<u64>, threads: usize) -> Outcome {
+    let simulate = raft::campaign(Profile::EVERYTHING, None);
+    campaign::run(&*simulate, seeds, threads, &GO_ON, &|_| ())
+}
+
+#[test]
+fn a_campaign_comes_to_the_same_on_two_threads_and_in_parts() {
+    let one = outcome(0..12, 1);
+    assert_eq!((one.summary.runs, one.linearizable), (12, 12), "{:?}", one.summary.violations);
+    assert_eq!(one, outcome(0..12, 2));
+    let parts: Vec<_> = (1..=5).map(|index| campaign::shard(&(0..12), index, 5)).collect();
+    assert!(parts.iter().flat_map(Clone::clone).eq(0..12), "{parts:?}");
+    let digests = parts.into_iter().map(|part| outcome(part, 1).summary.digest);
+    assert_eq!(digests.fold(0, u64::wrapping_add), one.summary.digest);
+}
+
+#[test]
+fn even_seeds_run_three_nodes_and_odd_seeds_five_unless_told() {
+    let told = |nodes, seed| raft::campaign(Profile::CALM, nodes).replay(seed, "").text;
+    for (nodes, seed, first) in [(None, 0, "nodes 3\n"), (None, 1, "nodes 5\n"), (Some(4), 1, "nodes 4\n")] {
+        assert!(told(nodes, seed).starts_with(first), "{nodes:?} {seed}");
+    }
+}
+
+#[test]
+fn faults_strike_and_what_they_lead_to_is_marked() {
+    let simulate = raft::campaign(Profile::EVERYTHING, None);
+    let outcome = outcome(0..40, 2);
+    assert_eq!(campaign::missed(&*simulate, &outcome), [""; 0]);
+    let faults = &outcome.summary.faults;
+    for fault in ["crash", "partition", "one-way", "loss", "duplication"] {
+        assert!(faults.get(fault).is_some_and(|count| *count > 20), "{fault}: {faults:?}");
+    }
+    assert_eq!((outcome.linearizable, outcome.summary.undecided), (40, 0));
+}
+
+#[test]
+fn marks_that_no_run_reaches_are_named() {
+    let simulate = raft::campaign(Profile::CALM, Some(3));
+    let calm = campaign::run(&*simulate, 0..2, 1, &GO_ON, &|_| ());
+    let missed = campaign::missed(&*simulate, &calm);
+    assert!(missed.contains(&"log-truncated") && !missed.contains(&"leader-elected"), "{missed:?}");
+}
+
+#[test]
+fn a_seed_replays_as_text_that_ends_with_the_same_result() {
+    let simulate = raft::campaign(Profile::EVERYTHING, None);
+    let (told, run) = (simulate.replay(4, "cargo xtask simulate raft --replay 4"), simulate.run(4));
+    assert_eq!((told.run.steps, told.run.completed), (run.steps, run.completed));
+    assert!(told.finding.is_none());
+    let events = told.text.lines().filter(|line| line.starts_with('@')).count() as u64;
+    assert!(events > 500, "{events}");
+}
