@@ -152,12 +152,12 @@ impl<M: Machine> Raft<M> {
         }
         let known = self.log.known(prev_index, &entries);
         let (agreed, last_new) = (prev_index + known, prev_index + entries.count());
-        // Raft Fig. 2, AppendEntries 3: an entry that conflicts with a new one goes, with all behind it.
-        let conflict = agreed < last_new && agreed < self.log.last_index();
         // A leader never changes what it has shown in its term, and what is committed is part of that.
-        if conflict && agreed < self.verified() {
+        if agreed < last_new && agreed < self.verified() {
             return out.refuse("leader-contradicts-itself");
         }
+        // Raft Fig. 2, AppendEntries 3: an entry that conflicts with a new one goes, with all behind it.
+        let conflict = agreed < last_new && agreed < self.log.last_index();
         if conflict {
             self.truncate_after(agreed, out);
         }

@@ -237,9 +237,12 @@ impl<M: Machine> Raft<M> {
         out.mark("leader-elected");
         let slots = config.voters.iter().last().map_or(0, |node| node.index() + 1);
         // Raft §5.3: nextIndex starts just after the last entry.
-        let progress =
-            Progress { matched: 0, next: self.log.last_index() + 1, pace: Pace::Probe { sent: false } };
-        self.role = Role::Leader { progress: vec![progress; slots] };
+        let progress = (0..slots).map(|slot| {
+            // Nothing is ever due to a number that no voter has.
+            let sent = !config.voters.contains(NodeId(slot as u32));
+            Progress { matched: 0, next: self.log.last_index() + 1, pace: Pace::Probe { sent } }
+        });
+        self.role = Role::Leader { progress: progress.collect() };
         out.cancel_timer(Timer::Election);
         out.set_timer(Timer::Heartbeat, swarm_protocol::Delay::exactly(config.heartbeat_interval));
         self.proposals.push(Entry::NoOp); // Raft §8: a no-op at the start of the term.

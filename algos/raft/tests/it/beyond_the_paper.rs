@@ -1,7 +1,7 @@
 //! What the paper leaves to implementations: PreVote, pipelining, asynchronous disks, limits, and inputs
 //! that no correct node sends.
 
-use swarm_protocol::{Choices, Effects, Input, NodeId, OpId, Protocol, Stream, Ticks, WriteId};
+use swarm_protocol::{Choices, Effects, Input, NodeId, NodeSet, OpId, Protocol, Stream, Ticks, WriteId};
 use swarm_raft::{Answer, Config, Kv, KvAnswer, KvOp, Message, Raft, Timer};
 
 use crate::cluster::Cluster;
@@ -136,6 +136,22 @@ fn a_commit_costs_four_messages_and_a_burst_no_more() {
         cluster.timeout(N0, Timer::Heartbeat);
         cluster.settle();
         assert_eq!(cluster.node(N1).machine(), cluster.node(N0).machine());
+    }
+}
+
+/// Clusters of one, and of nodes with gaps between their numbers.
+#[test]
+fn any_set_of_voters_is_a_cluster() {
+    for numbers in [vec![0], vec![2, 5], vec![1, 3, 63]] {
+        let voters: NodeSet = numbers.iter().map(|number| NodeId(*number)).collect();
+        let logs = vec![&[][..]; 1 + *numbers.last().expect("not empty") as usize];
+        let mut cluster = Cluster::with_logs(Config { voters, pre_vote: false, ..Config::new(1) }, 0, &logs);
+        let leader = NodeId(numbers[0]);
+        cluster.elect(leader);
+        cluster.invoke(leader, 1, KvOp::Put(1, 7));
+        cluster.settle();
+        assert_eq!(cluster.answers[&OpId(1)], Answer::Applied(KvAnswer::Stored), "{numbers:?}");
+        assert!(!cluster.node(leader).needs_flush(), "everybody has everything: {numbers:?}");
     }
 }
 
