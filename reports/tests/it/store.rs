@@ -181,9 +181,13 @@ fn sizes_and_numbers_of_files_are_bounded() {
 fn links_are_not_followed() {
     let folder = Folder::new("link");
     record(folder.path(), "raft");
-    fs::remove_file(folder.path().join("fuzz/raft.json")).unwrap();
-    std::os::unix::fs::symlink("/dev/zero", folder.path().join("fuzz/raft.json")).unwrap();
-    assert!(only_unreadable(folder.path()).reason.contains("not a plain file"));
+    let (place, elsewhere) = (folder.path().join("fuzz/raft.json"), folder.path().join("elsewhere.json"));
+    fs::rename(&place, &elsewhere).unwrap();
+    for target in [elsewhere.as_path(), Path::new("/dev/zero")] {
+        std::os::unix::fs::symlink(target, &place).unwrap();
+        assert!(only_unreadable(folder.path()).reason.contains("not a plain file"), "{}", target.display());
+        fs::remove_file(&place).unwrap();
+    }
 }
 
 #[test]
