@@ -7,8 +7,9 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use bench::raft::{Command, Digesting, OurRaft};
+use bench::raft::{Digesting, OurRaft};
 use bench::workload::{Load, time_commits};
+use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use swarm_protocol::quorum::commit_index;
 use swarm_protocol::{Choices, Effect, Effects, Input, NodeId, NodeSet, Protocol, Stream, Ticks, WriteId};
@@ -24,11 +25,8 @@ const APPENDS: u64 = 256;
 const COMMANDS: u64 = 16;
 
 /// One batch of commands of 64 bytes, as entries of term 1.
-fn run_of_commands() -> Run<Command> {
-    let entries: Vec<_> = Load::new(1, 64, 1)
-        .burst(0, COMMANDS)
-        .map(|command| Entry::Command(Command::from(command)))
-        .collect();
+fn run_of_commands() -> Run<Bytes> {
+    let entries: Vec<_> = Load::new(1, 64, 1).burst(0, COMMANDS).map(Entry::Command).collect();
     Run::new(1, Arc::from(entries))
 }
 
@@ -86,7 +84,7 @@ fn log(criterion: &mut Criterion) {
 type Node = Raft<Digesting>;
 
 /// A follower, and the appends that its leader sends.
-fn follower(config: &Config) -> (Node, Effects<Node>, Vec<Message<Command>>) {
+fn follower(config: &Config) -> (Node, Effects<Node>, Vec<Message<Bytes>>) {
     let mut effects = Effects::new(Choices::seed(Stream::new(1, 0, 0)));
     let node = Raft::recover(config, NodeId(1), core::iter::empty(), &mut effects);
     effects.clear();

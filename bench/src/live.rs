@@ -17,6 +17,7 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use swarm_protocol::{NodeId, OpId};
 use swarm_raft::{Answer, Config, Raft, Record};
 use swarm_runtime::no_tasks;
@@ -24,7 +25,7 @@ use swarm_runtime::threaded::{Client, Cluster, Completion, NodePanic, Options, R
 
 use crate::open_loop::Recording;
 use crate::paired::NODES;
-use crate::raft::{Command, Digesting, RecentRecords};
+use crate::raft::{Digesting, RecentRecords};
 use crate::workload::{Digest, Load};
 
 /// How long before an operation is due the load thread stops sleeping.
@@ -34,7 +35,7 @@ pub const SPIN: Duration = Duration::from_micros(200);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 type Node = Raft<Digesting>;
-type Disk = RecentRecords<Record<Command>>;
+type Disk = RecentRecords<Record<Bytes>>;
 
 /// How a run came to nothing.
 #[derive(Debug)]
@@ -123,7 +124,7 @@ impl Session {
         };
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            let probe = Command::from(session.load.command(0));
+            let probe = session.load.command(0);
             if session.client.invoke(session.leader, probe).is_ok() {
                 match session.client.wait(PATIENCE).map(|completion| completion.answer) {
                     Some(Answer::Applied(())) => {
@@ -141,7 +142,7 @@ impl Session {
     /// Hands command `index` to the leader; false if there was no room. The time of sending is filled in by
     /// the caller.
     fn send(&mut self, pending: Pending) -> bool {
-        let command = Command::from(self.load.command(pending.index));
+        let command = self.load.command(pending.index);
         match self.client.invoke(self.leader, command) {
             Ok(id) => {
                 self.pending.push_back((id, Some(pending)));

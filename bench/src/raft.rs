@@ -2,8 +2,10 @@
 //! at full speed.
 //!
 //! Three nodes, PreVote on, default limits. Every command goes in by name and is answered by name, as the
-//! contract has it; peers and floors only count. The machine digests what it applies. A command of up to
-//! [`Command::INLINE_MAX`] bytes is copied into its entry, a longer one keeps the client's allocation.
+//! contract has it; peers and floors only count. The machine digests what it applies. A command is the client's
+//! own allocation, as at the peers. (Copying short ones into their entries was slower: entries of 72 bytes
+//! that begin with odd-sized parts are moved by loads that straddle earlier stores, and each such load waits
+//! until all stores before it are done.)
 //!
 //! The disk is a [`RecentRecords`]: records are appended, synced and waited for as on any storage, and the
 //! oldest are let go of, as bytes written to a disk are not held in memory either. Wall time
@@ -13,7 +15,6 @@
 //! Verified by the digests of [`crate::workload::prove`], which every node must reach, and by the number of
 //! messages per commit.
 
-use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -41,55 +42,9 @@ const RECORDS_KEPT: u64 = 1_024;
 
 /// Our Raft.
 pub fn contestants() -> Vec<Contestant> {
-    let settings = "pre_vote, commands of up to 64 B inline, loop driver, group commit to memory";
+    let settings = "pre_vote, loop driver, group commit to memory";
     let ours = Implementation::new(Role::Ours, "swarm-raft", env!("CARGO_PKG_VERSION"), settings);
     vec![Contestant::new(ours, |_| OurRaft::new())]
-}
-
-/// What clients ask for: bytes that mean nothing to the machine.
-#[derive(Clone)]
-pub enum Command {
-    /// Short, and copied.
-    Inline {
-        /// How many of the bytes count, at most [`Command::INLINE_MAX`].
-        length: u8,
-        /// The bytes; those beyond `length` are 0.
-        bytes: [u8; Command::INLINE_MAX],
-    },
-    /// The client's own allocation.
-    Shared(Bytes),
-}
-
-impl Command {
-    /// The most bytes that are copied rather than shared.
-    pub const INLINE_MAX: usize = 64;
-
-    /// The bytes.
-    #[inline]
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Command::Inline { length, bytes } => &bytes[..usize::from(*length)],
-            Command::Shared(bytes) => bytes,
-        }
-    }
-}
-
-impl From<Bytes> for Command {
-    #[inline]
-    fn from(client: Bytes) -> Self {
-        if client.len() > Self::INLINE_MAX {
-            return Command::Shared(client);
-        }
-        let mut bytes = [0; Self::INLINE_MAX];
-        bytes[..client.len()].copy_from_slice(&client);
-        Command::Inline { length: client.len() as u8, bytes }
-    }
-}
-
-impl fmt::Debug for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.as_bytes().len())
-    }
 }
 
 /// The replicated machine: digests what it applies.
@@ -97,13 +52,13 @@ impl fmt::Debug for Command {
 pub struct Digesting(pub Digest);
 
 impl Machine for Digesting {
-    type Command = Command;
+    type Command = Bytes;
     type Answer = ();
     type Spec = NothingPromised;
 
     #[inline]
-    fn apply(&mut self, command: &Command) {
-        self.0.take(command.as_bytes());
+    fn apply(&mut self, command: &Bytes) {
+        self.0.take(command);
     }
 }
 
@@ -113,10 +68,10 @@ pub struct NothingPromised;
 
 impl Specification for NothingPromised {
     type State = ();
-    type Op = Command;
+    type Op = Bytes;
     type Answer = ();
 
-    fn apply((): &mut (), _op: &Command) {}
+    fn apply((): &mut (), _op: &Bytes) {}
 }
 
 /// A disk that remembers its latest records only.
@@ -169,7 +124,7 @@ impl<R: Clone> Storage<R> for RecentRecords<R> {
     }
 }
 
-type Disk = RecentRecords<Record<Command>>;
+type Disk = RecentRecords<Record<Bytes>>;
 
 /// Three nodes of our Raft in one thread; the first leads.
 pub struct OurRaft {
@@ -209,7 +164,7 @@ impl Cluster for OurRaft {
     fn propose(&mut self, burst: Burst) {
         for command in burst {
             self.proposed += 1;
-            self.nodes.invoke(NodeId(0), OpId(self.proposed), command.into());
+            self.nodes.invoke(NodeId(0), OpId(self.proposed), command);
         }
     }
 
@@ -250,7 +205,7 @@ mod tests {
 
     #[test]
     fn ours_does_the_work_at_every_window_and_length() {
-        for bytes in [8, 64, 65, 1024] {
+        for bytes in [8, 64, 1024] {
             for (window, commands) in [(1, 300), (64, 20_000), (1000, 20_000)] {
                 let load = Load::new(5, bytes, window);
                 let proof = prove(&mut OurRaft::new(), &load, commands);
