@@ -48,8 +48,12 @@ fn lead(page: &mut Page, site: &Site) {
 /// What must not be missed: broken properties, peers that are ahead, stale and unreadable artifacts.
 fn notices(page: &mut Page, site: &Site) {
     for artifact in site.artifacts.iter().filter(|artifact| artifact.outcome == Outcome::Failed) {
-        let found: Vec<&str> =
-            artifact.findings.iter().take(3).map(|finding| finding.property.as_str()).collect();
+        let mut found: Vec<&str> = Vec::new();
+        for finding in &artifact.findings {
+            if !found.contains(&finding.property.as_str()) && found.len() < 3 {
+                found.push(&finding.property);
+            }
+        }
         let found = if found.is_empty() { "see its data".to_owned() } else { found.join(", ") };
         page.notice(Tone::Bad, format!("{} {} failed: {found}.", artifact.verb, artifact.subject));
     }

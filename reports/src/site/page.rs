@@ -16,6 +16,9 @@ pub(super) const GENERATOR: &str = "<meta name=\"generator\" content=\"swarmproo
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("sort.js");
 
+/// Findings of one run that are shown at once; further ones are folded away.
+const FINDINGS_MAX: usize = 6;
+
 /// A page in the making: its body, and the tables in it for CSV and summary.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
@@ -165,14 +168,26 @@ impl Page {
             self.body.literal("</dl></details>");
         }
         for (place, finding) in artifact.findings.iter().enumerate() {
+            if place == FINDINGS_MAX {
+                let more = number::of((artifact.findings.len() - place) as u64, "more finding");
+                self.body.literal("<details><summary>").text(more).literal("</summary>");
+            }
             let id = format!("finding-{}-{}-{place}", artifact.verb, key(artifact));
             self.finding(&id, Tone::Bad, &finding.property, finding);
+        }
+        if artifact.findings.len() > FINDINGS_MAX {
+            self.body.literal("</details>");
         }
     }
 
     /// A finding: its name and what was seen, then scenario, diagram and command to unfold.
     pub(super) fn finding(&mut self, id: &str, tone: Tone, name: &str, finding: &Finding) {
         let class = format!("finding {}", tone.class());
+        if finding.scenario.is_none() && finding.diagram.is_none() && finding.replay.is_none() {
+            self.body.open("p", &[("class", &class)]).element("strong", &[], name).text(": ");
+            self.body.text(&finding.detail).literal("</p>");
+            return;
+        }
         self.body.open("details", &[("class", &class)]).literal("<summary>");
         self.body.element("strong", &[], name).text(": ").text(&finding.detail).literal("</summary>");
         if let Some(replay) = &finding.replay {

@@ -58,7 +58,7 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
         };
         let by_engine = engines.iter().map(|engine| {
             let detection = bug.detections.iter().find(|detection| detection.engine == *engine);
-            detection.map_or_else(|| Cell::text("–").tone(Tone::Missing), summary)
+            detection.map_or_else(|| Cell::text("–").tone(Tone::Missing), |detection| summary(bug, detection))
         });
         let id = if bug.canary { format!("{} (canary)", bug.id) } else { bug.id.clone() };
         let first = [Cell::text(id), Cell::text(&bug.title), Cell::code(&bug.property), verdict];
@@ -69,8 +69,11 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
 }
 
 /// What one engine made of one bug, in a word or two.
-fn summary(detection: &Detection) -> Cell {
+fn summary(bug: &Bug, detection: &Detection) -> Cell {
     let effort = format!("{} {}", number::short_count(detection.effort), detection.effort_unit);
+    // What broke first need not be what the bug must break.
+    let other = detection.property.as_ref().filter(|property| detection.found && **property != bug.property);
+    let effort = other.map_or(effort.clone(), |property| format!("{effort}, by {property}"));
     match (detection.found, detection.control_passed) {
         (_, false) => Cell::text("control fails").tone(Tone::Bad),
         (true, true) => Cell::text(effort).tone(Tone::Good),

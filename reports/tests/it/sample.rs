@@ -67,6 +67,12 @@ pub(crate) fn write_trouble(root: &Path) -> std::io::Result<()> {
     let mut run =
         Recorder::start_in(root, Verb::Simulate, "raft-wild", "cargo xtask simulate raft --profile wild")?;
     run.finding(counterexample("linearizability", "op7 read a value that op3 had replaced"));
+    for seed in 0..9 {
+        run.finding(Finding::new(
+            "log_matching",
+            format!("seed {seed}: two logs differ below the commit index"),
+        ));
+    }
     let broken = Simulate {
         profile: "wild".into(),
         failures: 1,

@@ -105,7 +105,7 @@ fn the_sample_site_is_whole() {
     let index = structure::read(document(&documents, "index.html")).expect("a page");
     assert!(index.text.contains("3 of 3"), "bugs caught, the canary not counted");
     assert!(index.text.contains("raft-rs is ahead of Raft at window 1, 64 B commands, 3 nodes: 1.04×."));
-    assert!(index.text.contains("simulate raft-wild failed: linearizability."));
+    assert!(index.text.contains("simulate raft-wild failed: linearizability, log_matching."));
     assert!(index.text.contains("fuzz/broken.json"));
     assert!(
         documents.iter().any(|document| document.path == "harness.html"),
