@@ -15,6 +15,7 @@
 //! two different entries pass for equal with probability 2⁻⁶⁴ per comparison.
 
 use core::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use swarm_protocol::{NodeId, Properties, Protocol, Violation, mix};
 
@@ -108,8 +109,8 @@ pub struct RaftProperties {
     /// earlier term committed further says more.
     committed_in: Vec<(Term, Index)>,
     /// Each node's log when it was last looked at, a function of the nodes' states: neither compared nor
-    /// hashed.
-    seen: Vec<Seen>,
+    /// hashed. Shared between copies until a node's log changes.
+    seen: Vec<Arc<Seen>>,
 }
 
 /// One entry, and all before it in one word.
@@ -186,13 +187,12 @@ impl RaftProperties {
     /// The first property that does not hold.
     pub fn judge<O: Observation>(&mut self, nodes: &[Option<&O>], touched: NodeId) -> Result<(), Violation> {
         if self.seen.len() < nodes.len() {
-            self.seen.resize_with(nodes.len(), Seen::default);
+            self.seen.resize_with(nodes.len(), Arc::default);
         }
         for (seen, node) in self.seen.iter_mut().zip(nodes) {
-            if node.is_none() {
+            if node.is_none() && !(seen.log.is_empty() && seen.led.is_none()) {
                 // Others change while it is down: when it is back, all of its log is judged anew.
-                seen.log.clear();
-                seen.led = None;
+                *seen = Arc::default();
             }
         }
         let Some(Some(node)) = nodes.get(touched.index()) else { return Ok(()) };
@@ -202,8 +202,15 @@ impl RaftProperties {
         if let Some(term) = leads {
             self.election_safety(term, touched)?;
         }
-        let change = self.seen[touched.index()].look(*node, touched)?;
-        self.seen[touched.index()].led = leads;
+        let seen = &mut self.seen[touched.index()];
+        let change = if seen.shows(*node) {
+            Change { first: node.last_index() + 1, overwrites: false }
+        } else {
+            Arc::make_mut(seen).look(*node, touched)?
+        };
+        if led != leads {
+            Arc::make_mut(seen).led = leads;
+        }
         // "A leader never overwrites or deletes entries in its log; it only appends new entries."
         if leads.is_some() && leads == led && change.overwrites {
             let detail = format!("{touched}, leader of term {}, changed entry {}", node.term(), change.first);
@@ -405,6 +412,13 @@ struct Change {
 }
 
 impl Seen {
+    /// Whether the node's log ends as it did.
+    fn shows<O: Observation>(&self, node: &O) -> bool {
+        let last = node.last_index();
+        self.log.len() as Index == last
+            && self.log.last().is_none_or(|link| node.entry_at(last) == Some((link.term, link.content)))
+    }
+
     /// Looks at a node's log again. Costs the entries that changed, and one if none did.
     fn look<O: Observation>(&mut self, node: &O, name: NodeId) -> Result<Change, Violation> {
         let last = node.last_index() as usize;
