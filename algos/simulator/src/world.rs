@@ -507,8 +507,9 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         }
         if properties != *self.properties {
             self.properties_hash = hash_of(PROPERTIES, &properties);
-            self.properties = Arc::new(properties);
         }
+        // Equal ones may differ in what they have seen of the nodes, which later verdicts start from.
+        self.properties = Arc::new(properties);
     }
 
     /// The nodes as properties see them: none for one that is down or faulty.

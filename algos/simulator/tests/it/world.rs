@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use swarm_protocol::{NodeId, OpId, Stream, Ticks};
+use swarm_protocol::{NodeId, OpId, Properties, Stream, Ticks, Violation};
 use swarm_simulator::world::{FlushMode, Identical, OpStatus, SyncMode};
 use swarm_simulator::{Bounds, Event, NotEnabled, Setup, Slot, World};
 
@@ -382,5 +382,60 @@ fn what_a_name_with_a_twin_holds_is_not_judged() {
     for (setup, violated) in [(flawed(), true), (flawed().twin(NodeId(2)), false)] {
         let world = run(&setup, &events);
         assert_eq!((world.violation().is_some(), world.check_full(&setup).is_err()), (violated, violated));
+    }
+}
+
+/// Notes what it last saw of each node, which follows from the nodes and is neither compared nor hashed, and
+/// expects to find it again.
+#[derive(Clone, Debug, Default)]
+struct LookedAt {
+    seen: Vec<Option<Stored>>,
+}
+
+impl PartialEq for LookedAt {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for LookedAt {}
+
+impl std::hash::Hash for LookedAt {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
+impl Properties<Register> for LookedAt {
+    const NAMES: &'static [&'static str] = &["looked_at"];
+
+    fn after_step(
+        &mut self,
+        _config: &crate::toy::Config,
+        nodes: &[Option<&Register>],
+        touched: NodeId,
+    ) -> Result<(), Violation> {
+        self.seen.resize(nodes.len(), None);
+        self.seen[touched.index()] = nodes[touched.index()].map(|node| node.stored);
+        let now: Vec<_> = nodes.iter().map(|node| node.map(|node| node.stored)).collect();
+        let other = (0..now.len()).find(|i| now[*i].is_some() && self.seen[*i] != now[*i]);
+        other.map_or(Ok(()), |i| Err(Violation::new("looked_at", format!("n{i} has changed unseen"))))
+    }
+
+    fn full(&self, _: &crate::toy::Config, _: &[Option<&Register>]) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_properties_have_seen_of_the_nodes_is_kept_though_it_does_not_count() {
+    let setup = setup(3, Flaw::None, &[Op::Write(1), Op::Write(2)]);
+    for seed in 0..20 {
+        let mut world = World::<Register, LookedAt>::new(&setup);
+        let (mut draw, mut events) = (Stream::new(seed, 0, 0), Vec::new());
+        for _ in 0..30 {
+            assert_eq!(world.violation(), None, "seed {seed}");
+            world.enabled(&setup, &mut events);
+            let Some(event) = events.get(draw.below(events.len().max(1) as u64) as usize) else { break };
+            world.apply(&setup, event).expect("it is enabled");
+        }
     }
 }
