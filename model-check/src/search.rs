@@ -17,7 +17,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 use swarm_protocol::{Properties, Violation};
 use swarm_simulator::{Event, Setup, Subject, World};
 
-use crate::adapter::Space;
+use crate::adapter::{SOUND, Searched, Space};
 
 /// How much a search may use.
 #[derive(Clone, Copy, Debug)]
@@ -161,13 +161,14 @@ where
     let depth_max = space.depth_max();
     let threads = if depth_max.is_some() { 1 } else { limits.threads.max(1) };
     let (begun, cpu_begun) = (Instant::now(), machine::process_cpu());
-    let mut checker = space.checker().threads(threads).finish_when(HasDiscoveries::AnyFailures).spawn_bfs();
+    let mut checker =
+        Searched(space).checker().threads(threads).finish_when(HasDiscoveries::AnyFailures).spawn_bfs();
 
     let mut stopped = None;
     let mut memory_peak_bytes = 0;
     let mut pause = Duration::from_millis(1);
     let handles = checker.handles();
-    let space = checker.model();
+    let space = &checker.model().0;
     loop {
         let ended = handles.iter().all(thread::JoinHandle::is_finished);
         let memory_bytes = machine::resident_memory().unwrap_or(0);
@@ -194,8 +195,7 @@ where
     // Discoveries are paths that are walked again: the stop flag would block the way.
     space.stop.store(false, Ordering::Relaxed);
     let (depth, expanded) = (space.deepest.load(Ordering::Relaxed), space.expanded.load(Ordering::Relaxed));
-    let counterexample = Space::<P, Q>::names().find_map(|name| {
-        let path = checker.discovery(name)?;
+    let counterexample = checker.discovery(SOUND).and_then(|path| {
         let violation = path.last_state().world.violation()?.clone();
         Some(Counterexample { violation, events: path.into_actions() })
     });
