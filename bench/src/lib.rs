@@ -1,4 +1,30 @@
-//! Workloads, recorders, floors and peers: how fast the checked code is, and how that is known.
+//! How fast the checked code is, and how that is known.
+//!
+//! The same type that is model-checked, simulated and fuzzed commits commands beside published
+//! implementations and beside programs without any protocol, in one process, interleaved, and verified: a
+//! contestant that loses, doubles, reorders or alters a command has no figures.
+//!
+//! | question | answered by |
+//! |---|---|
+//! | what is the work, and was it done? | [`workload`]: commands from a seed, digests on every node |
+//! | how fast could it be at all? | [`floor`]: the data flow of a commit without a protocol |
+//! | how fast are others? | [`peers`]: each behind a feature, at its best settings |
+//! | how fast are we? | [`raft`]: our Raft over the runtime's driver for one thread |
+//! | who is ahead, and is that noise? | [`paired`] and [`verdict`]: rounds, ratios, intervals |
+//! | what do users wait under load? | [`open_loop`] and [`live`]: planned arrivals on the threaded runtime |
+//!
+//! ```
+//! use bench::raft::OurRaft;
+//! use bench::workload::{Load, prove};
+//!
+//! let proof = prove(&mut OurRaft::new(), &Load::new(1, 64, 64), 1_000).expect("every node applies all of it");
+//! assert_eq!(proof.digest.commands, 1_000);
+//! ```
+//!
+//! Binaries: `compare` and `latency`; benches: `raft`. All use mimalloc, which is noted in their artifacts.
+//!
+//! Verified by the tests of each file. Not verified: that the peers are used as their authors would use them;
+//! each adapter is one file, to be objected to.
 
 pub mod clock;
 pub mod floor;

@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn an_interrupted_plan_ends_early() {
         let load = Load::new(3, 64, 1);
-        let forever = arrivals(3, 1_000.0, Duration::from_secs(3_600));
+        let forever = arrivals(3, 1_000.0, Duration::from_hours(1));
         let run = run(load, forever, || false).expect("the nodes work");
         assert!(run.interrupted && run.recording.response.len() < 3_000_000);
     }

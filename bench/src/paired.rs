@@ -19,12 +19,15 @@ use crate::workload::{Budget, Cluster, Load, Measured, Proof, Wrong, measure, pr
 /// Leader and followers of every contestant.
 pub const NODES: u32 = 3;
 
+/// Has a fresh cluster do a load, as far as the second argument says.
+type Runner<Extent, Outcome> = Box<dyn Fn(&Load, &Extent) -> Result<Outcome, Wrong>>;
+
 /// An implementation that takes part.
 pub struct Contestant {
     /// What it is, at which settings.
     pub implementation: Implementation,
-    prove: Box<dyn Fn(&Load, u64) -> Result<Proof, Wrong>>,
-    measure: Box<dyn Fn(&Load, &Budget) -> Result<Measured, Wrong>>,
+    prove: Runner<u64, Proof>,
+    measure: Runner<Budget, Measured>,
 }
 
 impl Contestant {
@@ -36,7 +39,7 @@ impl Contestant {
         let build_again = build.clone();
         Contestant {
             implementation,
-            prove: Box::new(move |load, commands| prove(&mut build(load), load, commands)),
+            prove: Box::new(move |load, commands| prove(&mut build(load), load, *commands)),
             measure: Box::new(move |load, budget| measure(|| build_again(load), load, budget)),
         }
     }
@@ -46,7 +49,7 @@ impl Contestant {
     /// # Errors
     /// If it stalls, or any node applied anything else.
     pub fn prove(&self, load: &Load, commands: u64) -> Result<Proof, Wrong> {
-        (self.prove)(load, commands)
+        (self.prove)(load, &commands)
     }
 
     /// Measures a fresh cluster.
@@ -199,7 +202,7 @@ impl Entry<'_> {
             payload_bytes: shape.bytes as u64,
             window: shape.window,
             samples: self.samples,
-            messages_per_commit: Some(self.proof.messages_per_commit),
+            messages_per_commit: Some(self.proof.messages_per_commit()),
             latency: (latency.count > 0).then_some(latency),
             digest: format!("{:016x}", self.proof.digest.fold),
             verified: true,
@@ -240,10 +243,10 @@ mod tests {
     impl Cluster for Forgetful {
         fn propose(&mut self, burst: Burst) {
             for command in burst.clone() {
-                if self.digest.commands != self.limit {
-                    self.digest.take(&command);
-                } else {
+                if self.digest.commands == self.limit {
                     self.limit = u64::MAX;
+                } else {
+                    self.digest.take(&command);
                 }
             }
             self.inner.propose(burst);

@@ -221,7 +221,7 @@ mod tests {
             let bursts = 200;
             let load = Load::new(5, 64, window);
             let proof = prove(&mut OurRaft::new(), &load, window * bursts).expect("ours works");
-            let per_burst = proof.messages_per_commit * window as f64;
+            let per_burst = proof.messages_per_commit() * window as f64;
             // Heartbeats, four messages each, come once in fifty milliseconds.
             assert!((4.0..4.5).contains(&per_burst), "window {window}: {per_burst}");
         }

@@ -15,7 +15,7 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
 /// The longest latency that is told apart from longer ones.
-pub const LATENCY_MAX: Duration = Duration::from_secs(3600);
+pub const LATENCY_MAX: Duration = Duration::from_hours(1);
 
 /// An empty histogram of nanoseconds: 1 ns to [`LATENCY_MAX`], three significant digits, 280 KB.
 pub fn histogram() -> Histogram<u64> {

@@ -171,17 +171,14 @@ fn run(options: &Options) -> io::Result<ExitCode> {
 
 /// The command that a reader types to repeat the run.
 fn command(options: &Options) -> String {
-    let mut command = "cargo xtask compare".to_owned();
-    command.push_str(if options.full { " --full" } else { " --quick" });
-    match options.peers {
-        Some(true) => command.push_str(" --peers"),
-        Some(false) => command.push_str(" --no-peers"),
-        None => {}
-    }
-    if options.seed != 1 {
-        command.push_str(&format!(" --seed {}", options.seed));
-    }
-    command
+    let peers = match options.peers {
+        Some(true) => " --peers",
+        Some(false) => " --no-peers",
+        None => "",
+    };
+    let length = if options.full { " --full" } else { " --quick" };
+    let seed = if options.seed == 1 { String::new() } else { format!(" --seed {}", options.seed) };
+    format!("cargo xtask compare{length}{peers}{seed}")
 }
 
 fn not_compared(options: &Options, with_peers: bool) -> Vec<String> {

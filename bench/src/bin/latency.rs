@@ -119,19 +119,16 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
 
 /// The command that a reader types to repeat the run.
 fn command(options: &Options) -> String {
-    let mut command = "cargo xtask latency raft".to_owned();
-    if !options.rates.is_empty() {
-        let rates: Vec<String> = options.rates.iter().map(f64::to_string).collect();
-        command += &format!(" --rate {}", rates.join(","));
-    }
-    command += if options.full { " --full" } else { " --quick" };
-    if options.bytes != 64 {
-        command += &format!(" --bytes {}", options.bytes);
-    }
-    if options.seed != 1 {
-        command += &format!(" --seed {}", options.seed);
-    }
-    command
+    let rates: Vec<String> = options.rates.iter().map(f64::to_string).collect();
+    let length = if options.full { "--full" } else { "--quick" };
+    let parts = [
+        "cargo xtask latency raft".to_owned(),
+        if rates.is_empty() { String::new() } else { format!("--rate {}", rates.join(",")) },
+        length.to_owned(),
+        if options.bytes == 64 { String::new() } else { format!("--bytes {}", options.bytes) },
+        if options.seed == 1 { String::new() } else { format!("--seed {}", options.seed) },
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Shares of the capacity, from one at which nobody waits for anybody to near all of it.

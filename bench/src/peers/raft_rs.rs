@@ -257,7 +257,7 @@ mod tests {
     fn messages_per_commit_are_eight_and_four_with_skip_bcast_commit() {
         let messages = |variant, window, commands| {
             let load = Load::new(5, 64, window);
-            prove(&mut RaftRs::new(variant), &load, commands).expect("the peer works").messages_per_commit
+            prove(&mut RaftRs::new(variant), &load, commands).expect("the peer works").messages_per_commit()
         };
         let [plain, _, burst, skipping] = Variant::ALL;
         assert!((messages(plain, 1, 2_000) - 8.0).abs() < 0.1);
