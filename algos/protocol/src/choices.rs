@@ -207,7 +207,7 @@ mod tests {
         let drawn: Vec<_> = (2..50).map(|n| seed.choose("any", n)).collect();
         assert!((2..50).map(|n| noted.choose("any", n)).eq(drawn.iter().copied()));
         assert!(
-            matches!(noted, Choices::Noted { answers, .. } if answers.into_iter().eq(drawn.into_iter().zip(2..)))
+            matches!(noted, Choices::Noted { answers, .. } if answers.iter().copied().eq(drawn.iter().copied().zip(2..)))
         );
     }
 
