@@ -131,63 +131,79 @@ impl<P: Protocol> Effects<P> {
         Effects { list: Vec::new(), choices, next_write: 1 }
     }
 
+    /// Builds an effect where it will stand: one that is built elsewhere and moved is stored in parts and
+    /// loaded whole, and such a load waits for the stores.
+    #[inline]
+    fn push(&mut self, effect: impl FnOnce() -> Effect<P>) {
+        self.list.extend(core::iter::once_with(effect));
+    }
+
     /// Sends `message` to `to` at once.
+    #[inline]
     pub fn send(&mut self, to: NodeId, message: P::Message) {
-        self.list.push(Effect::Send { to, message, after: None });
+        self.push(|| Effect::Send { to, message, after: None });
     }
 
     /// Sends `message` to `to` once `write` and all before it are durable; never if the node crashes
     /// before.
+    #[inline]
     pub fn send_after(&mut self, write: WriteId, to: NodeId, message: P::Message) {
-        self.list.push(Effect::Send { to, message, after: Some(write) });
+        self.push(|| Effect::Send { to, message, after: Some(write) });
     }
 
     /// Sends `message` to every other node at once.
+    #[inline]
     pub fn broadcast(&mut self, message: P::Message) {
-        self.list.push(Effect::Broadcast { message, after: None });
+        self.push(|| Effect::Broadcast { message, after: None });
     }
 
     /// Sends `message` to every other node once `write` and all before it are durable.
+    #[inline]
     pub fn broadcast_after(&mut self, write: WriteId, message: P::Message) {
-        self.list.push(Effect::Broadcast { message, after: Some(write) });
+        self.push(|| Effect::Broadcast { message, after: Some(write) });
     }
 
     /// Starts or restarts a timer; the driver picks from the range.
+    #[inline]
     pub fn set_timer(&mut self, timer: P::Timer, delay: impl Into<Delay>) {
-        self.list.push(Effect::SetTimer { timer, delay: delay.into() });
+        self.push(|| Effect::SetTimer { timer, delay: delay.into() });
     }
 
     /// Stops a timer.
+    #[inline]
     pub fn cancel_timer(&mut self, timer: P::Timer) {
-        self.list.push(Effect::CancelTimer(timer));
+        self.push(|| Effect::CancelTimer(timer));
     }
 
     /// Appends a record to stable storage and returns the name of the write.
+    #[inline]
     pub fn persist(&mut self, record: P::Record) -> WriteId {
         let write = WriteId::new(self.next_write);
         self.next_write += 1;
-        self.list.push(Effect::Persist { write, record });
+        self.push(|| Effect::Persist { write, record });
         write
     }
 
     /// Answers a client at once.
+    #[inline]
     pub fn answer(&mut self, id: OpId, answer: P::Answer) {
-        self.list.push(Effect::Answer { id, answer, after: None });
+        self.push(|| Effect::Answer { id, answer, after: None });
     }
 
     /// Answers a client once `write` and all before it are durable; never if the node crashes before.
+    #[inline]
     pub fn answer_after(&mut self, write: WriteId, id: OpId, answer: P::Answer) {
-        self.list.push(Effect::Answer { id, answer, after: Some(write) });
+        self.push(|| Effect::Answer { id, answer, after: Some(write) });
     }
 
     /// Hands pure heavy work to the host.
     pub fn submit(&mut self, task: P::Task) {
-        self.list.push(Effect::Submit(task));
+        self.push(|| Effect::Submit(task));
     }
 
     /// Says that records before `write` are superfluous.
     pub fn retire(&mut self, before: WriteId) {
-        self.list.push(Effect::Retire(before));
+        self.push(|| Effect::Retire(before));
     }
 
     /// Asks for one of `n` ways to go on: a value below `n`.
@@ -200,13 +216,15 @@ impl<P: Protocol> Effects<P> {
 
     /// Says that the run has reached the place called `label`: coverage, and the "sometimes" half of
     /// every "never".
+    #[inline]
     pub fn mark(&mut self, label: &'static str) {
-        self.list.push(Effect::Mark(label));
+        self.push(|| Effect::Mark(label));
     }
 
     /// Says that the input is not acted on, and why. Drivers count refusals by reason.
+    #[inline]
     pub fn refuse(&mut self, reason: &'static str) {
-        self.list.push(Effect::Refuse(reason));
+        self.push(|| Effect::Refuse(reason));
     }
 
     /// The last write asked for in this boot, if any.

@@ -147,12 +147,12 @@ impl<C> Entries<C> {
 
     /// The entries from position `from` on, sharing the batches.
     #[must_use]
-    pub fn skip(&self, mut from: u64) -> Self
+    pub fn skip(self, mut from: u64) -> Self
     where
         C: Clone,
     {
         if from == 0 {
-            return self.clone();
+            return self;
         }
         let mut rest = Vec::new();
         for run in self.runs() {
