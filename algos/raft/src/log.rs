@@ -304,21 +304,36 @@ mod tests {
         }
     }
 
+    /// All sequences of at most four terms, each 1, 2 or 3, that do not decrease.
+    fn histories() -> Vec<Vec<Term>> {
+        let mut histories = vec![vec![]];
+        for length in 0..4 {
+            for shorter in histories.clone().into_iter().filter(|terms| terms.len() == length) {
+                let from = shorter.last().copied().unwrap_or(1);
+                histories.extend((from..=3).map(|term| [&shorter[..], &[term]].concat()));
+            }
+        }
+        histories
+    }
+
     #[test]
     fn known_entries_are_the_agreeing_prefix() {
-        for seed in 0..400 {
-            let (log, model) = random_log(seed, seed % 20);
-            let mut draw = Stream::new(seed, 1, 0);
-            let prev = draw.below(model.len() as u64 + 1);
-            let mut other = model[prev as usize..].to_vec();
-            let (mut term, change) = (0, draw.below(8) as usize);
-            for (position, entry) in other.iter_mut().enumerate() {
-                entry.0 += u64::from(position >= change);
-                term = entry.0;
+        let content = |terms: &[Term]| -> Vec<(Term, u8)> { terms.iter().map(|term| (*term, 0)).collect() };
+        assert_eq!(histories().len(), 35);
+        for terms in histories() {
+            let mut log = Log::new();
+            for run in entries_cut(&content(&terms), 0).runs() {
+                log.append(run.clone());
             }
-            other.extend((0..draw.below(3)).map(|_| (term + 1, 0)));
-            let agreeing = other.iter().zip(&model[prev as usize..]).take_while(|(a, b)| a.0 == b.0).count();
-            assert_eq!(log.known(prev, &entries_cut(&other, draw.draw())), agreeing as u64, "seed {seed}");
+            for (other, prev) in
+                histories().iter().flat_map(|other| (0..=terms.len()).map(move |p| (other, p)))
+            {
+                let agreeing = other.iter().zip(&terms[prev..]).take_while(|(a, b)| a == b).count() as u64;
+                for cut in [0, 0b0101] {
+                    let entries = entries_cut(&content(other), cut);
+                    assert_eq!(log.known(prev as Index, &entries), agreeing, "{terms:?} {prev} {other:?}");
+                }
+            }
         }
     }
 

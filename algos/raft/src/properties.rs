@@ -101,6 +101,16 @@ pub fn digest(value: &impl Hash) -> u64 {
 /// Election Safety, Leader Append-Only, Log Matching, Leader Completeness and State Machine Safety.
 #[derive(Clone, Debug, Default)]
 pub struct RaftProperties {
+    /// What later verdicts depend on. Shared between copies until it changes.
+    past: Arc<Past>,
+    /// Each node's log when it was last looked at, a function of the nodes' states: neither compared nor
+    /// hashed. Shared between copies until a node's log changes.
+    seen: Vec<Arc<Seen>>,
+}
+
+/// What a property about the past needs to know of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Past {
     /// Who was seen to lead which term, by ascending term.
     leaders: Vec<(Term, NodeId)>,
     /// The entries that were committed anywhere, from index 1 on.
@@ -108,9 +118,6 @@ pub struct RaftProperties {
     /// Entries up to this index were committed in this term or before. Both ascend strictly: what an
     /// earlier term committed further says more.
     committed_in: Vec<(Term, Index)>,
-    /// Each node's log when it was last looked at, a function of the nodes' states: neither compared nor
-    /// hashed. Shared between copies until a node's log changes.
-    seen: Vec<Arc<Seen>>,
 }
 
 /// One entry, and all before it in one word.
@@ -138,9 +145,7 @@ struct Seen {
 
 impl PartialEq for RaftProperties {
     fn eq(&self, other: &Self) -> bool {
-        self.leaders == other.leaders
-            && self.committed_in == other.committed_in
-            && self.committed == other.committed
+        Arc::ptr_eq(&self.past, &other.past) || self.past == other.past
     }
 }
 
@@ -148,11 +153,11 @@ impl Eq for RaftProperties {}
 
 impl Hash for RaftProperties {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.leaders.hash(state);
-        self.committed_in.hash(state);
+        self.past.leaders.hash(state);
+        self.past.committed_in.hash(state);
         // The last link stands for all before it.
-        state.write_usize(self.committed.len());
-        state.write_u64(self.committed.last().map_or(0, |link| link.chain));
+        state.write_usize(self.past.committed.len());
+        state.write_u64(self.past.committed.last().map_or(0, |link| link.chain));
     }
 }
 
@@ -232,8 +237,8 @@ impl RaftProperties {
 
     /// "At most one leader can be elected in a given term."
     fn election_safety(&mut self, term: Term, node: NodeId) -> Result<(), Violation> {
-        let place = self.leaders.partition_point(|(earlier, _)| *earlier < term);
-        match self.leaders.get(place) {
+        let place = self.past.leaders.partition_point(|(earlier, _)| *earlier < term);
+        match self.past.leaders.get(place) {
             Some((same, leader)) if *same == term => {
                 if *leader == node {
                     return Ok(());
@@ -242,7 +247,7 @@ impl RaftProperties {
                 Err(Violation::new(ELECTION_SAFETY, detail))
             }
             _ => {
-                self.leaders.insert(place, (term, node));
+                Arc::make_mut(&mut self.past).leaders.insert(place, (term, node));
                 Ok(())
             }
         }
@@ -286,39 +291,39 @@ impl RaftProperties {
             let detail = format!("{name} committed {commit} entries and has {}", log.len());
             return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
         }
-        let before = self.committed.len();
+        let before = self.past.committed.len();
         if commit as usize > before {
-            if before > 0 && log[before - 1].chain != self.committed[before - 1].chain {
+            if before > 0 && log[before - 1].chain != self.past.committed[before - 1].chain {
                 return Ok(false); // State Machine Safety says so below.
             }
-            self.committed.extend_from_slice(&log[before..commit as usize]);
+            Arc::make_mut(&mut self.past).committed.extend_from_slice(&log[before..commit as usize]);
         }
         let term = node.term();
-        let place = self.committed_in.partition_point(|(earlier, _)| *earlier <= term);
-        let known = place.checked_sub(1).map_or(0, |before| self.committed_in[before].1);
+        let place = self.past.committed_in.partition_point(|(earlier, _)| *earlier <= term);
+        let known = place.checked_sub(1).map_or(0, |before| self.past.committed_in[before].1);
         if commit <= known {
             return Ok(false);
         }
-        let covered = self.committed_in[place..].partition_point(|(_, index)| *index <= commit);
+        let covered = self.past.committed_in[place..].partition_point(|(_, index)| *index <= commit);
         // The same term, if it is there, stands just before `place`.
-        let from = place - usize::from(place > 0 && self.committed_in[place - 1].0 == term);
-        self.committed_in.splice(from..place + covered, [(term, commit)]);
+        let from = place - usize::from(place > 0 && self.past.committed_in[place - 1].0 == term);
+        Arc::make_mut(&mut self.past).committed_in.splice(from..place + covered, [(term, commit)]);
         Ok(true)
     }
 
     /// "If a log entry is committed in a given term, then that entry will be present in the logs of the
     /// leaders for all higher-numbered terms."
     fn leader_completeness(&self, term: Term, leader: NodeId) -> Result<(), Violation> {
-        let earlier = self.committed_in.partition_point(|(committed, _)| *committed < term);
-        let Some((committed, index)) = earlier.checked_sub(1).map(|last| self.committed_in[last]) else {
+        let earlier = self.past.committed_in.partition_point(|(committed, _)| *committed < term);
+        let Some((committed, index)) = earlier.checked_sub(1).map(|last| self.past.committed_in[last]) else {
             return Ok(());
         };
         let log = &self.seen[leader.index()].log;
         let place = index as usize - 1;
-        if log.get(place).is_some_and(|link| link.chain == self.committed[place].chain) {
+        if log.get(place).is_some_and(|link| link.chain == self.past.committed[place].chain) {
             return Ok(());
         }
-        let first = first_difference(&self.committed[..=place], log);
+        let first = first_difference(&self.past.committed[..=place], log);
         let detail =
             format!("{leader}, leader of term {term}, lacks entry {first}, committed in term {committed}");
         Err(Violation::new(LEADER_COMPLETENESS, detail))
@@ -328,12 +333,12 @@ impl RaftProperties {
     /// ever apply a different log entry for the same index."
     fn state_machine_safety<O: Observation>(&self, node: &O, name: NodeId) -> Result<(), Violation> {
         let commit = node.commit_index().max(node.applied_index()) as usize;
-        let commit = commit.min(self.committed.len());
+        let commit = commit.min(self.past.committed.len());
         let log = &self.seen[name.index()].log[..commit];
-        if commit == 0 || log[commit - 1].chain == self.committed[commit - 1].chain {
+        if commit == 0 || log[commit - 1].chain == self.past.committed[commit - 1].chain {
             return Ok(());
         }
-        let first = first_difference(&self.committed[..commit], log);
+        let first = first_difference(&self.past.committed[..commit], log);
         let detail = format!("{name} commits another entry {first} than was committed before");
         Err(Violation::new(STATE_MACHINE_SAFETY, detail))
     }
@@ -353,11 +358,12 @@ impl RaftProperties {
             }
         }
         let leaders = || up.iter().filter(|(_, node, _)| node.is_leader());
-        let committed: Vec<_> = self.committed.iter().map(|link| Some((link.term, link.content))).collect();
+        let committed: Vec<_> =
+            self.past.committed.iter().map(|link| Some((link.term, link.content))).collect();
 
         for (name, node, _) in leaders() {
             if let Some((term, other)) =
-                self.leaders.iter().find(|(term, other)| *term == node.term() && other != name)
+                self.past.leaders.iter().find(|(term, other)| *term == node.term() && other != name)
             {
                 let detail = format!("{other} and {name} were leaders of term {term}");
                 return Err(Violation::new(ELECTION_SAFETY, detail));
@@ -384,7 +390,7 @@ impl RaftProperties {
             }
         }
         for (name, node, log) in leaders() {
-            for (term, index) in self.committed_in.iter().filter(|(term, _)| *term < node.term()) {
+            for (term, index) in self.past.committed_in.iter().filter(|(term, _)| *term < node.term()) {
                 if !log.starts_with(&committed[..*index as usize]) {
                     let detail =
                         format!("{name}, leader of term {}, lacks what term {term} committed", node.term());

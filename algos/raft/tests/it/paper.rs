@@ -286,13 +286,18 @@ fn a_replicated_command_is_applied_and_answered() {
     let mut leader = Node::leader(plain(3), 1, &[]);
     leader.invoke(1, KvOp::Put(1, 7));
     leader.invoke(2, KvOp::Get(1));
+    leader.invoke(3, KvOp::Cas(1, 7, 8));
     leader.flush();
     leader.synced();
-    let effects = leader.message(N1, Message::Appended { term: 1, matched: 3 });
-    let expected =
-        ["mark command-committed", "answer op1 Applied(Stored)", "answer op2 Applied(Value(Some(7)))"];
-    assert_eq!(effects, expected);
-    assert_eq!(leader.raft.machine().get(1), Some(7));
+    let effects = leader.message(N1, Message::Appended { term: 1, matched: 4 });
+    let expected = [
+        "mark command-committed",
+        "answer op1 Applied(Stored)",
+        "answer op2 Applied(Value(Some(7)))",
+        "answer op3 Applied(Swapped(true))",
+    ];
+    assert_eq!(effects, expected, "each is applied once");
+    assert_eq!(leader.raft.machine().get(1), Some(8));
 }
 
 /// §5.3: "If followers crash or run slowly, or if network packets are lost, the leader retries
