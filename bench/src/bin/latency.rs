@@ -43,8 +43,8 @@ const USAGE: &str = "\
 usage: latency [raft] [--rate R,...] [--quick | --full] [--bytes N] [--seed N] [--json]
 
   --rate R,...  operations per second, instead of shares of the measured capacity
-  --quick       five rates of two seconds (the default)
-  --full        ten rates of ten seconds
+  --quick       six rates of two seconds (the default)
+  --full        eleven rates of ten seconds
   --bytes N     bytes of a command, 8 to 65536 (default 64)
   --seed N      another plan (default 1)
   --json        one JSON object per line on standard output
@@ -134,9 +134,9 @@ fn command(options: &Options) -> String {
 /// Shares of the capacity, from one at which nobody waits for anybody to near all of it.
 const fn shares(full: bool) -> &'static [f64] {
     if full {
-        &[0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95]
+        &[0.002, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95]
     } else {
-        &[0.01, 0.05, 0.2, 0.5, 0.8]
+        &[0.002, 0.01, 0.05, 0.2, 0.5, 0.8]
     }
 }
 
