@@ -28,3 +28,7 @@ pub mod forgetful;
 pub mod instance;
 pub mod raft;
 pub mod search;
+pub mod zoo;
+
+#[doc = include_str!("../bring-your-own.md")]
+pub mod bring_your_own {}

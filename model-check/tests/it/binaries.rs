@@ -137,3 +137,35 @@ fn a_seed_is_replayed_as_a_trace() {
     assert!(text.starts_with("nodes 3\n") && text.contains(" deliver n"), "{text}");
     assert!(text.contains("\nseed 2: "), "{text}");
 }
+
+/// Starts a binary, sends it Ctrl-C as soon as it handles it, and waits for its end.
+#[cfg(target_os = "linux")]
+fn interrupted(binary: &str, artifacts: &Path, line: &str) -> Option<i32> {
+    /// Ctrl-C, as a bit of the mask of caught signals.
+    const SIGINT: u64 = 1 << 1;
+    let mut command = Command::new(binary);
+    command.args(line.split(' ')).env("SWARMPROOF_ARTIFACTS", artifacts);
+    let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("it is built");
+    let id = child.id().to_string();
+    let catches = |status: String| {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
+        mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & SIGINT != 0)
+    };
+    while !std::fs::read_to_string(format!("/proc/{id}/status")).is_ok_and(catches) {
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill is there").success());
+    child.wait().expect("it ends").code()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_leaves_a_whole_artifact_that_says_so() {
+    let folder = folder("interrupted");
+    for (binary, verb, line) in
+        [(VERIFY, "verify", "raft --full"), (SIMULATE, "simulate", "raft --seeds 0..1000000")]
+    {
+        assert_eq!(interrupted(binary, &folder, line), Some(1), "{line}");
+        assert_eq!(artifact(&folder, verb).outcome, Outcome::Interrupted, "{line}");
+    }
+}

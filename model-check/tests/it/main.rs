@@ -5,3 +5,4 @@ mod campaigns;
 mod explore;
 mod instances;
 mod search;
+mod zoo;

@@ -1,0 +1,194 @@
+//! Bugs as data.
+//!
+//! ```toml
+//! [[bug]]
+//! id = "vote-not-persisted"
+//! title = "a vote leaves before it is durable"
+//! source = "Raft Fig. 2; tikv 1610"
+//! property = "election_safety"            # what it must break
+//! also = ["leader_completeness"]          # what an engine may see first instead
+//! ground = "elections"                    # where to look
+//! engine = "checker"                      # who is expected to find it
+//!
+//! [[bug.edit]]
+//! file = "src/election.rs"
+//! text = "the exact text, found once"
+//! with = "what stands there instead"
+//! ```
+//!
+//! The sources carry no switches, so an edit whose text is not found exactly once fails loudly: the code has
+//! moved on, and the zoo must follow. Verified by `tests/it/zoo.rs`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::hunt::Engine;
+
+/// The bugs of one algorithm.
+#[derive(Debug)]
+pub struct Catalogue {
+    /// The algorithm's folder name.
+    pub algorithm: String,
+    /// In the order of the file.
+    pub bugs: Vec<Bug>,
+    file: PathBuf,
+    text: String,
+}
+
+/// One bug.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bug {
+    /// Its name: lower-case letters, digits and dashes.
+    pub id: Spanned<String>,
+    /// What is wrong, in a line.
+    pub title: String,
+    /// Where it was seen.
+    pub source: String,
+    /// The property that it must break.
+    pub property: String,
+    /// Properties that an engine may see broken first instead.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// The ground to hunt on.
+    pub ground: String,
+    /// The engine that is expected to find it.
+    pub engine: Engine,
+    /// Whether random search is known to miss it.
+    #[serde(default)]
+    pub hard: bool,
+    /// Whether every engine must find it: it shows that the pipeline is alive.
+    #[serde(default)]
+    pub canary: bool,
+    /// What to replace.
+    pub edit: Vec<Edit>,
+}
+
+impl Bug {
+    /// The bug's name.
+    pub fn id(&self) -> &str {
+        self.id.get_ref()
+    }
+
+    /// Whether breaking `property` counts as finding this bug.
+    pub fn breaks(&self, property: &str) -> bool {
+        self.property == property || self.also.iter().any(|also| also == property)
+    }
+
+    /// The edits as a reader sees them.
+    pub fn diff(&self) -> String {
+        let lines = |text: &str, sign: char| -> String {
+            text.trim_end().lines().map(|line| format!("{sign}{line}\n")).collect()
+        };
+        let edit = |edit: &Edit| {
+            format!("--- {}\n{}{}", edit.file, lines(edit.text.get_ref(), '-'), lines(&edit.with, '+'))
+        };
+        self.edit.iter().map(edit).collect()
+    }
+}
+
+/// One replacement.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The file, from the crate's folder.
+    pub file: String,
+    /// What must stand there exactly once.
+    pub text: Spanned<String>,
+    /// What stands there instead.
+    pub with: String,
+}
+
+/// What is wrong with a catalogue, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogueError {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The reason.
+    pub reason: String,
+}
+
+impl fmt::Display for CatalogueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file.display(), self.line, self.reason)
+    }
+}
+
+impl std::error::Error for CatalogueError {}
+
+/// The file of the root table.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    bug: Vec<Bug>,
+}
+
+impl Catalogue {
+    /// Reads a catalogue; `file` is named in errors.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn parse(algorithm: &str, file: &Path, text: &str) -> Result<Self, CatalogueError> {
+        let read: File = toml::from_str(text).map_err(|error| CatalogueError {
+            file: file.to_owned(),
+            line: error.span().map_or(1, |span| line_of(text, span.start)),
+            reason: error.message().to_owned(),
+        })?;
+        let catalogue = Catalogue {
+            algorithm: algorithm.to_owned(),
+            bugs: read.bug,
+            file: file.to_owned(),
+            text: text.to_owned(),
+        };
+        for (i, bug) in catalogue.bugs.iter().enumerate() {
+            let name = bug.id();
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            if name.is_empty() || name == CONTROL || !name.chars().all(plain) {
+                let reason = format!("`{}` cannot name a bug", name.escape_debug());
+                return Err(catalogue.error(&bug.id, reason));
+            }
+            if catalogue.bugs[..i].iter().any(|other| other.id() == name) {
+                return Err(catalogue.error(&bug.id, format!("`{name}` stands here twice")));
+            }
+            if bug.edit.is_empty() {
+                return Err(catalogue.error(&bug.id, format!("`{name}` edits nothing")));
+            }
+        }
+        Ok(catalogue)
+    }
+
+    /// What `source` of `file` (both as the edits name them) becomes under the edits of `bug`.
+    ///
+    /// # Errors
+    /// If the text of an edit is not there exactly once.
+    pub fn edited(&self, bug: &Bug, file: &str, source: &str) -> Result<String, CatalogueError> {
+        let mut source = source.to_owned();
+        for edit in bug.edit.iter().filter(|edit| edit.file == file) {
+            let text = edit.text.get_ref().as_str();
+            let count = if text.is_empty() { 0 } else { source.matches(text).count() };
+            if count != 1 {
+                let reason = format!("{}: the text stands {count} times in {file}, not once", bug.id());
+                return Err(self.error(&edit.text, reason));
+            }
+            source = source.replacen(text, &edit.with, 1);
+        }
+        Ok(source)
+    }
+
+    /// An error at the place of something that was read.
+    pub fn error<T>(&self, place: &Spanned<T>, reason: String) -> CatalogueError {
+        CatalogueError { file: self.file.clone(), line: line_of(&self.text, place.span().start), reason }
+    }
+}
+
+/// The name under which the crate without any edit goes.
+pub const CONTROL: &str = "control";
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}

@@ -1,0 +1,181 @@
+//! Edited copies of an algorithm's crate, each with a hunter, in one generated workspace.
+//!
+//! Below `target/zoo`: `Cargo.toml` (the dependencies and settings of the real workspace), and per bug
+//! `<id>/crate` (the copy; its package is renamed, its library is not) and `<id>/hunter` (a binary made of
+//! `zoo/<algorithm>.rs`). The engines are the real `model-check` library, built once. Files are written only
+//! where they differ, so that cargo builds what has changed, and side by side.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::catalogue::{Bug, CONTROL, Catalogue};
+
+/// The generated workspace of one algorithm.
+#[derive(Debug)]
+pub struct Workshop {
+    root: PathBuf,
+    folder: PathBuf,
+    algorithm: String,
+}
+
+impl Workshop {
+    /// The workshop of `algorithm` in the workspace at `root`. Touches nothing yet.
+    pub fn new(root: &Path, algorithm: &str) -> Self {
+        Workshop {
+            root: root.to_owned(),
+            folder: root.join("target/zoo").join(algorithm),
+            algorithm: algorithm.to_owned(),
+        }
+    }
+
+    /// Writes the control and a copy for each bug.
+    ///
+    /// # Errors
+    /// If an edit does not apply, or a file cannot be read or written.
+    pub fn prepare(&self, catalogue: &Catalogue, bugs: &[&Bug]) -> Result<(), String> {
+        let names: Vec<&str> = bugs.iter().map(|bug| bug.id()).chain([CONTROL]).collect();
+        self.write_root(&names).map_err(|error| format!("{}: {error}", self.folder.display()))?;
+        self.copy(catalogue, CONTROL, None)?;
+        bugs.iter().try_for_each(|bug| self.copy(catalogue, bug.id(), Some(bug)))
+    }
+
+    fn write_root(&self, names: &[&str]) -> io::Result<()> {
+        let manifest = fs::read_to_string(self.root.join("Cargo.toml"))?;
+        // Dependencies and settings are the real ones; members and profiles are not.
+        let settings = manifest.split_once("[workspace.package]").map_or("", |(_, rest)| rest);
+        let settings = settings.split_once("\n[profile").map_or(settings, |(settings, _)| settings);
+        let settings = settings.replace("path = \"", &format!("path = \"{}/", self.root.display()));
+        let members: Vec<String> =
+            names.iter().map(|name| format!("\"{name}/crate\", \"{name}/hunter\"")).collect();
+        let text = format!(
+            "# Generated; see model-check/src/zoo/workshop.rs.\n[workspace]\nresolver = \"3\"\nmembers = \
+             [{}]\n\n[workspace.package]{settings}\n[profile.release]\nopt-level = 2\ndebug = false\n\
+             codegen-units = 4\n",
+            members.join(", ")
+        );
+        write_if_new(&self.folder.join("Cargo.toml"), text.as_bytes())?;
+        let lock = self.folder.join("Cargo.lock");
+        if !lock.exists() {
+            fs::copy(self.root.join("Cargo.lock"), lock)?;
+        }
+        Ok(())
+    }
+
+    fn copy(&self, catalogue: &Catalogue, name: &str, bug: Option<&Bug>) -> Result<(), String> {
+        let source = self.root.join("algos").join(&self.algorithm);
+        let target = self.folder.join(name).join("crate");
+        let said = |path: &Path| {
+            let path = path.display().to_string();
+            move |error: io::Error| format!("{path}: {error}")
+        };
+        let mut files = BTreeSet::new();
+        list(&source.join("src"), &source, &mut files).map_err(said(&source))?;
+        for edit in bug.iter().flat_map(|bug| &bug.edit) {
+            if !files.contains(Path::new(&edit.file)) {
+                let reason = format!("there is no {} in {}", edit.file, self.algorithm);
+                return Err(catalogue.error(&edit.text, reason).to_string());
+            }
+        }
+        for file in &files {
+            let from = source.join(file);
+            let mut text = fs::read_to_string(&from).map_err(said(&from))?;
+            if let Some(bug) = bug {
+                let file = file.to_string_lossy();
+                text = catalogue.edited(bug, &file, &text).map_err(|error| error.to_string())?;
+            }
+            let to = target.join(file);
+            write_if_new(&to, text.as_bytes()).map_err(said(&to))?;
+        }
+        let manifest = source.join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).map_err(said(&manifest))?;
+        let text = text.split_once("[dev-dependencies]").map_or(text.as_str(), |(text, _)| text);
+        let (package, library) = (format!("swarm-{}", self.algorithm), self.library());
+        let renamed = text.replacen(&format!("\"{package}\""), &format!("\"{}\"", self.package(name)), 1);
+        let renamed = format!("{renamed}\n[lib]\nname = \"{library}\"\ntest = false\ndoctest = false\n");
+        let to = target.join("Cargo.toml");
+        write_if_new(&to, renamed.as_bytes()).map_err(said(&to))?;
+        let to = self.folder.join(name).join("hunter/Cargo.toml");
+        write_if_new(&to, self.hunter_manifest(name).as_bytes()).map_err(said(&to))
+    }
+
+    fn hunter_manifest(&self, name: &str) -> String {
+        let (root, algorithm, package) = (self.root.display(), &self.algorithm, self.package(name));
+        format!(
+            "[package]\nname = \"hunter-{algorithm}-{name}\"\nversion.workspace = true\nedition.workspace = true\n\n\
+             [[bin]]\nname = \"hunter-{algorithm}-{name}\"\npath = \"{root}/model-check/zoo/{algorithm}.rs\"\n\n\
+             [dependencies]\nmodel-check.workspace = true\nmimalloc.workspace = true\n\
+             swarm-protocol.workspace = true\nswarm-simulator.workspace = true\n\
+             swarm-{algorithm} = {{ package = \"{package}\", path = \"../crate\" }}\n"
+        )
+    }
+
+    fn package(&self, name: &str) -> String {
+        format!("zoo-{}-{name}", self.algorithm)
+    }
+
+    fn library(&self) -> String {
+        format!("swarm_{}", self.algorithm.replace('-', "_"))
+    }
+
+    /// Builds all hunters. Cargo's own messages go to standard error.
+    ///
+    /// # Errors
+    /// If cargo cannot be started, or a copy does not compile.
+    pub fn build(&self) -> Result<(), String> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["build", "--release", "--quiet", "--manifest-path"])
+            .arg(self.folder.join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(self.target())
+            // What an edit leaves unused is not worth a warning.
+            .env("RUSTFLAGS", "-Awarnings")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()
+            .map_err(|error| format!("cargo: {error}"))?;
+        if status.success() { Ok(()) } else { Err("a copy does not compile: see above".to_owned()) }
+    }
+
+    /// The program that hunts in the copy of this name.
+    pub fn hunter(&self, name: &str) -> PathBuf {
+        self.target().join("release").join(format!("hunter-{}-{name}", self.algorithm))
+    }
+
+    /// A place for a scenario of the bug of this name.
+    pub fn scenario(&self, name: &str, engine: &str) -> PathBuf {
+        self.folder.join(name).join(format!("{engine}.scenario"))
+    }
+
+    /// Where all workshops build, so that what they share is built once.
+    fn target(&self) -> PathBuf {
+        self.root.join("target/zoo/target")
+    }
+}
+
+/// Notes all files below `folder`, by their paths from `base`.
+fn list(folder: &Path, base: &Path, files: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            list(&path, base, files)?;
+        } else if let Ok(relative) = path.strip_prefix(base) {
+            files.insert(relative.to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file unless it holds these bytes already: its time of change is what cargo goes by.
+fn write_if_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, bytes)
+}
