@@ -49,18 +49,15 @@ fn commits_of_term(node: &Node, term: u64) -> bool {
     (1..=node.commit_index()).any(|index| node.log().term_at(index) == Some(term))
 }
 
-/// The instances: the quick ones, or all.
+/// The instances: the quick ones, or all. Those that need least memory come first, as what is resident is
+/// measured of the process as a whole.
 pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
-    let quick: [Box<dyn Check>; 5] = [
-        Box::new(CLOSED),
-        Box::new(PRE_VOTE),
-        Box::new(BETWEEN_WRITES),
-        Box::new(BOUNDED),
-        Box::new(NO_STABLE_STORAGE),
-    ];
+    let quick: [Box<dyn Check>; 4] =
+        [Box::new(NO_STABLE_STORAGE), Box::new(BETWEEN_WRITES), Box::new(PRE_VOTE), Box::new(CLOSED)];
     let slow: [Box<dyn Check>; 3] =
         [Box::new(TWO_COMMANDS), Box::new(PRE_VOTE_TWO_TERMS), Box::new(COMMAND_BETWEEN_WRITES)];
-    quick.into_iter().chain(slow.into_iter().filter(|_| full)).collect()
+    let deepest: Box<dyn Check> = Box::new(BOUNDED);
+    quick.into_iter().chain(slow.into_iter().filter(|_| full)).chain([deepest]).collect()
 }
 
 /// Instances of two nodes, which end in a fraction of a second: for tests, and for a look around.
@@ -222,7 +219,7 @@ pub const COMMAND_BETWEEN_WRITES: Instance<Node, RaftProperties> = Instance {
     marks: USUAL,
     goals: &[],
     breaks: None,
-    pinned: Pinned { states: 3_443_228, generated: 13_085_536, depth: 41 },
+    pinned: Pinned { states: 3_465_500, generated: 13_166_074, depth: 41 },
 };
 
 /// Small, with everything that two nodes can do.

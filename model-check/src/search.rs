@@ -63,7 +63,8 @@ pub struct Found<P: Subject> {
     pub cpu: Option<Duration>,
     /// Wall-clock time.
     pub wall: Duration,
-    /// The most memory that was seen resident, in bytes: a sample every [`SAMPLE_PERIOD`].
+    /// The most memory that was seen resident, in bytes: a sample every [`SAMPLE_PERIOD`], of the process,
+    /// with what earlier searches have left to the allocator.
     pub memory_peak_bytes: u64,
     /// The marks that were reached, with the fewest events that lead there.
     pub marks: BTreeMap<&'static str, u32>,
