@@ -33,7 +33,7 @@ use swarm_simulator::{Bounds, Event, EventClass, Setup, Subject, World};
 /// How many bytes choose what a run starts from.
 pub const HEADER_BYTES: usize = 4;
 /// The most events of one run: what lies beyond is not read, so that no input takes long.
-pub const EVENTS_MAX: usize = 64;
+pub const EVENTS_MAX: usize = 48;
 /// The number of nodes.
 pub const NODES: u32 = 3;
 
@@ -149,7 +149,7 @@ fn setup<P: Subject<Config = Config, Op = KvOp>>(header: [u8; HEADER_BYTES]) -> 
         drops: u32::from(faults >> 4 & 3),
         // A failed disk stops its node for good: rare, or little else would happen.
         disk_failures: u32::from(faults & 0x43 == 0x43),
-        in_flight: 12,
+        in_flight: 10,
         identical: if modes & 1 == 0 { Identical::Merge } else { Identical::Count },
         flush: if modes & 2 == 0 { FlushMode::Eager } else { FlushMode::Deferred },
         sync: [SyncMode::Prefix, SyncMode::Whole, SyncMode::Prefix, SyncMode::Eager]
