@@ -31,6 +31,7 @@ const GROUNDS: [Ground<Node, RaftProperties>; 4] = [
             let bounds = Bounds { crashes: 1, sync: SyncMode::Whole, ..Bounds::default() };
             setup(Config::new(3), 1, bounds, |node| node.term() <= 1)
         },
+        before: "",
         walk_events: 60,
         simulation: || simulation(Config::new(3)),
     },
@@ -41,27 +42,50 @@ const GROUNDS: [Ground<Node, RaftProperties>; 4] = [
             let bounds = Bounds { duplicates: 1, ..Bounds::default() };
             setup(Config::new(3), 2, bounds, |node| node.term() <= 3)
         },
+        before: "",
         walk_events: 120,
         simulation: || simulation(Config::new(3)),
     },
-    // Appends that are lost by a crash before they are durable.
+    // Appends that are lost by a crash before they are durable. The no-op of a term is append enough.
     Ground {
         name: "disks",
         setup: || {
-            let bounds = Bounds { crashes: 1, sync: SyncMode::Whole, ..Bounds::default() };
-            setup(Config::new(3), 1, bounds, |node| node.term() <= 2)
+            let bounds = Bounds { crashes: 1, in_flight: 4, sync: SyncMode::Whole, ..Bounds::default() };
+            setup(Config::new(3), 0, bounds, |node| node.term() <= 2)
         },
-        walk_events: 120,
+        before: "",
+        walk_events: 60,
         simulation: || simulation(Config::new(3)),
     },
     // Raft Fig. 8: four elections, and appends of one entry each.
     Ground {
         name: "figure-8",
         setup: || setup(single(Config::new(3)), 2, Bounds::default(), |node| node.term() <= 4),
-        walk_events: 200,
-        simulation: || simulation(single(Config::new(5))),
+        before: FIGURE_8,
+        walk_events: 40,
+        simulation: || {
+            let mut simulation = simulation(single(Config::new(5)));
+            simulation.operations_max = 200; // One entry at a time, an operation takes many steps.
+            simulation
+        },
     },
 ];
+
+/// Raft Fig. 8 up to (b): n0 has appended in term 1, n2 in term 2, each alone, and n0 leads term 3.
+const FIGURE_8: &str = "\
+timeout n0 Election
+deliver n0 n1 RequestVote(t1
+deliver n1 n0 Vote(t1
+invoke n0 op0
+timeout n2 Election
+timeout n2 Election
+deliver n2 n1 RequestVote(t2
+deliver n1 n2 Vote(t2
+invoke n2 op1
+deliver n2 n0 RequestVote(t2
+timeout n0 Election
+deliver n0 n1 RequestVote(t3
+deliver n1 n0 Vote(t3";
 
 /// PreVote adds a round to each election, and no bug of these needs it.
 fn setup(config: Config, commands: usize, bounds: Bounds, within: fn(&Node) -> bool) -> Setup<Node> {

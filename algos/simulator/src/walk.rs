@@ -79,13 +79,30 @@ impl Weights {
 /// Where all weights are 0, every enabled event is as likely as any other.
 pub fn walk<P: Subject, Q: Properties<P> + Eq + Hash>(
     setup: &Setup<P>,
+    choices: Stream,
+    weights: Weights,
+    steps: usize,
+) -> Walk<P> {
+    walk_after::<P, Q>(setup, &[], choices, weights, steps)
+}
+
+/// The same, but the events of `before` happen first, those that are enabled: what is hard to reach at
+/// random can be had in front. They count as steps.
+pub fn walk_after<P: Subject, Q: Properties<P> + Eq + Hash>(
+    setup: &Setup<P>,
+    before: &[Event<P>],
     mut choices: Stream,
     weights: Weights,
     steps: usize,
 ) -> Walk<P> {
+    let mut before = before.iter();
     run::<P, Q>(setup, |events, taken| {
         if taken == steps {
             return None;
+        }
+        let scripted = before.find_map(|event| events.iter().position(|enabled| enabled == event));
+        if scripted.is_some() {
+            return scripted;
         }
         let total: u64 = events.iter().map(|event| weights.of(event)).sum();
         if total == 0 {

@@ -159,7 +159,13 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<b
         for finding in &findings {
             println!("FOUND {}: {}", finding.property, finding.detail);
         }
-        let said = if interrupted { "interrupted" } else if well { "passed" } else { "failed" };
+        let said = if interrupted {
+            "interrupted"
+        } else if well {
+            "passed"
+        } else {
+            "failed"
+        };
         println!("{algorithm}: {said}, {found} of {total} bugs found, {}", path.display());
     }
     Ok(well)

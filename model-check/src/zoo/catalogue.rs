@@ -80,13 +80,13 @@ impl Bug {
 
     /// The edits as a reader sees them.
     pub fn diff(&self) -> String {
-        let lines = |text: &str, sign: char| -> String {
-            text.trim_end().lines().map(|line| format!("{sign}{line}\n")).collect()
-        };
-        let edit = |edit: &Edit| {
-            format!("--- {}\n{}{}", edit.file, lines(edit.text.get_ref(), '-'), lines(&edit.with, '+'))
-        };
-        self.edit.iter().map(edit).collect()
+        let mut diff = Vec::new();
+        for edit in &self.edit {
+            diff.push(format!("--- {}", edit.file));
+            diff.extend(edit.text.get_ref().trim_end().lines().map(|line| format!("-{line}")));
+            diff.extend(edit.with.trim_end().lines().map(|line| format!("+{line}")));
+        }
+        diff.join("\n")
     }
 }
 

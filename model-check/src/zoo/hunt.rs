@@ -3,7 +3,7 @@
 //! | engine | looks | effort is counted in |
 //! |---|---|---|
 //! | `checker` | breadth first through the states of the ground's world | states |
-//! | `walks` | at random walks of the same world, each under weights of its own | events |
+//! | `walks` | at random walks of the same world, each under weights of its own, after what the ground puts before | events |
 //! | `fuzzer` | at runs of the same world steered by random bytes, as the fuzz target decodes them | executions |
 //! | `simulator` | at runs in virtual time under faults drawn from their seeds, histories included | seeds |
 //!
@@ -98,7 +98,7 @@ pub struct Budget {
 impl Budget {
     /// About ten seconds of one processor where nothing is found.
     pub const QUICK: Budget =
-        Budget { states: 400_000, walk_events: 1_500_000, executions: 20_000, seeds: 150, trials: 3 };
+        Budget { states: 400_000, walk_events: 1_500_000, executions: 20_000, seeds: 1_000, trials: 3 };
     /// Some minutes where nothing is found.
     pub const FULL: Budget =
         Budget { states: 4_000_000, walk_events: 10_000_000, executions: 200_000, seeds: 2_000, trials: 9 };
@@ -110,6 +110,8 @@ pub struct Ground<P: Subject, Q> {
     pub name: &'static str,
     /// The world.
     pub setup: fn() -> Setup<P>,
+    /// Events that happen before a walk begins, one line each as in a scenario file: what a bug needs first.
+    pub before: &'static str,
     /// How many events a walk has at most.
     pub walk_events: usize,
     /// The simulation.
@@ -177,7 +179,8 @@ where
             Long("play") => play = Some(parser.value()?),
             Value(name) => {
                 let found = grounds.iter().find(|ground| *ground.name == *name);
-                ground = Some(found.ok_or_else(|| Refused::usage(format!("no ground {name:?}")))?);
+                let refused = || Refused::usage(format!("no ground `{}`", name.display()));
+                ground = Some(found.ok_or_else(refused)?);
             }
             other => return Err(other.unexpected().into()),
         }
@@ -202,8 +205,7 @@ where
     Q: Properties<P> + Eq + Hash,
 {
     let text = std::fs::read_to_string(file).map_err(Refused::missing)?;
-    let scenario =
-        Scenario::<P::Op>::parse(&file.to_string_lossy(), &text).map_err(Refused::missing)?;
+    let scenario = Scenario::<P::Op>::parse(&file.to_string_lossy(), &text).map_err(Refused::missing)?;
     let played = scenario.play::<P, Q>(&(ground.setup)());
     let broken = played.ok().and_then(|played| played.violation);
     Ok(broken.map_or("ok", |violation| violation.property).to_owned())
@@ -253,11 +255,12 @@ where
 
     fn walk(&self, events_max: u64, trial: u64) -> (u64, Option<Seen<P>>) {
         let setup = (self.setup)();
+        let before = self.before(&setup);
         let (mut events, mut number) = (0, 0);
         while events < events_max {
             let mut stream = Stream::new(trial, WALKS, number);
             let weights = Weights::swarm(&mut stream);
-            let walked = walk::walk::<P, Q>(&setup, stream, weights, self.walk_events);
+            let walked = walk::walk_after::<P, Q>(&setup, &before, stream, weights, self.walk_events);
             number += 1;
             // A walk that cannot take a step still counts, so that the hunt ends.
             events += walked.trace.len().max(1) as u64;
@@ -266,6 +269,23 @@ where
             }
         }
         (events, None)
+    }
+
+    /// The events before a walk, as far as they can happen in this build.
+    fn before(&self, setup: &Setup<P>) -> Vec<Event<P>> {
+        let (mut world, mut events, mut enabled) = (World::<P, Q>::new(setup), Vec::new(), Vec::new());
+        for line in self.before.lines() {
+            world.enabled(setup, &mut enabled);
+            let Some(event) = enabled.iter().find(|event| format!("{event:?}").starts_with(line.trim()))
+            else {
+                break;
+            };
+            if world.apply(setup, event).is_err() {
+                break;
+            }
+            events.push(event.clone());
+        }
+        events
     }
 
     fn steer(&self, executions_max: u64, trial: u64) -> (u64, Option<Seen<P>>) {
