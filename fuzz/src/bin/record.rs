@@ -74,8 +74,11 @@ fn run() -> Result<Exit, Refused> {
         fuzz.crashes = 1;
         recorder.finding(finding(target, &summary, options.input.as_deref()));
     }
-    // Whether the bodies would notice anything is looked at beside every run.
+    // Whether the bodies would notice anything is looked at beside every run, without the fuzzer.
     fuzz.injected.extend(campaign::injected(target, &kept(&home()?, target)?, 1, |_| true));
+    if !fuzz.injected.is_empty() {
+        recorder.parameter("bug put back found by", "random bytes, seed 1");
+    }
     for missed in fuzz.injected.iter().filter(|injected| !injected.found) {
         let detail = format!("{} random inputs do not show the bug that was put back", missed.executions);
         recorder.finding(Finding::new(&missed.bug, detail));
