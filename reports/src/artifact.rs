@@ -143,6 +143,18 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The word for it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "failed",
+            Outcome::Interrupted => "interrupted",
+            Outcome::Skipped { .. } => "skipped",
+        }
+    }
+}
+
 /// Part `index` of `count` of a campaign, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {

@@ -30,6 +30,7 @@
 pub mod artifact;
 mod calendar;
 mod chart;
+pub mod command_line;
 mod digest;
 mod html;
 pub mod machine;

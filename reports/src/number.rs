@@ -1,7 +1,7 @@
 //! Numbers as people read them. Verified by examples.
 
 /// A count with its digits in groups of three: `1,234,567`.
-pub(crate) fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
