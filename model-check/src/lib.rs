@@ -21,7 +21,6 @@
 
 pub mod adapter;
 pub mod campaign;
-pub mod command_line;
 pub mod explore;
 pub mod finding;
 pub mod forgetful;
@@ -29,6 +28,8 @@ pub mod instance;
 pub mod raft;
 pub mod search;
 pub mod zoo;
+
+pub use reports::command_line;
 
 #[doc = include_str!("../bring-your-own.md")]
 pub mod bring_your_own {}

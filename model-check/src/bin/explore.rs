@@ -3,8 +3,8 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 
-use model_check::command_line::{self, Exit, Refused};
 use model_check::raft;
+use reports::command_line::{self, Exit, Refused};
 
 const HELP: &str = "\
 explore ALGO [--instance NAME] [--address HOST:PORT]
@@ -20,24 +20,21 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<Exit, Refused> {
-    use lexopt::prelude::{Long, Short, Value};
-    let (mut algorithm, mut name, mut address) = (None, None, "127.0.0.1:3000".to_owned());
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("instance") => name = Some(command_line::value::<String>(&mut parser, "instance")?),
-            Long("address") => address = command_line::value(&mut parser, "address")?,
-            // For all verbs alike; the Explorer speaks JSON by itself.
-            Long("json") => {}
-            Long("help") | Short('h') => {
-                print!("{HELP}");
-                return Ok(Exit::Fine);
-            }
-            Value(value) if algorithm.is_none() => algorithm = Some(command_line::algorithm(&value)?),
-            other => return Err(other.unexpected().into()),
+    let (mut name, mut address) = (None, "127.0.0.1:3000".to_owned());
+    // What several verbs have says nothing here: the Explorer speaks JSON by itself, to whoever asks.
+    let options = command_line::read(|option, parser| {
+        match option {
+            "instance" => name = Some(command_line::value::<String>(parser, "instance")?),
+            "address" => address = command_line::value(parser, "address")?,
+            _ => return Ok(false),
         }
-    }
-    algorithm.ok_or_else(|| Refused::usage("which algorithm?"))?;
+        Ok(true)
+    })?;
+    let Some(options) = options else {
+        print!("{HELP}");
+        return Ok(Exit::Fine);
+    };
+    options.algorithm()?;
     let refused = |error| Refused::usage(format!("--address {address}: {error}"));
     let resolved: Option<SocketAddr> = address.to_socket_addrs().map_err(refused)?.next();
     let resolved = resolved.ok_or_else(|| Refused::usage(format!("--address {address}: nowhere")))?;

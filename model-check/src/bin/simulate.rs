@@ -8,9 +8,9 @@ use std::str::FromStr;
 use std::sync::Mutex;
 
 use model_check::campaign::{self, Simulate};
-use model_check::command_line::{self, Exit, ProgressLine, Refused, grouped};
 use model_check::{finding, raft};
 use reports::artifact::{Finding, Outcome, Payload, Verb};
+use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
 use reports::machine;
 use reports::recorder::Recorder;
 use swarm_simulator::profile::Profile;
@@ -37,16 +37,14 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
 ";
 
 struct Options {
+    common: command_line::Options,
     algorithm: &'static str,
     seeds: Range<u64>,
     profile: Profile,
     replay: Option<u64>,
     shard: Option<(u32, u32)>,
-    threads: usize,
     nodes: Option<u32>,
     digest: bool,
-    json: bool,
-    words: Vec<String>,
 }
 
 /// `A..B` or `K/N`.
@@ -65,65 +63,45 @@ impl<T: FromStr, const DOTS: bool> FromStr for Pair<T, DOTS> {
 }
 
 fn options() -> Result<Option<Options>, Refused> {
-    use lexopt::prelude::{Long, Short, Value};
-    let (mut algorithm, mut seeds, mut quick, mut full) = (None, None, false, false);
-    let mut options = Options {
-        algorithm: "",
-        seeds: 0..0,
-        profile: Profile::EVERYTHING,
-        replay: None,
-        shard: None,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        nodes: None,
-        digest: false,
-        json: false,
-        words: std::env::args().skip(1).collect(),
-    };
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("seeds") => {
-                let Pair::<u64, true>(first, end) = command_line::value(&mut parser, "seeds")?;
+    let (mut seeds, mut profile, mut replay, mut shard) = (None, Profile::EVERYTHING, None, None);
+    let (mut nodes, mut digest) = (None, false);
+    let common = command_line::read(|option, parser| {
+        match option {
+            "seeds" => {
+                let Pair::<u64, true>(first, end) = command_line::value(parser, "seeds")?;
                 if first >= end {
                     return Err(Refused::usage(format!("--seeds {first}..{end}: there are none")));
                 }
                 seeds = Some(first..end);
             }
-            Long("profile") => options.profile = command_line::value(&mut parser, "profile")?,
-            Long("replay") => options.replay = Some(command_line::value(&mut parser, "replay")?),
-            Long("shard") => {
-                let Pair::<u32, false>(index, count) = command_line::value(&mut parser, "shard")?;
+            "profile" => profile = command_line::value(parser, "profile")?,
+            "replay" => replay = Some(command_line::value(parser, "replay")?),
+            "shard" => {
+                let Pair::<u32, false>(index, count) = command_line::value(parser, "shard")?;
                 if !(1..=count).contains(&index) {
                     return Err(Refused::usage(format!("--shard {index}/{count}: 1/N to N/N")));
                 }
-                options.shard = Some((index, count));
+                shard = Some((index, count));
             }
-            Long("threads") => options.threads = command_line::value(&mut parser, "threads")?,
-            Long("nodes") => options.nodes = Some(command_line::value(&mut parser, "nodes")?),
-            Long("digest") => options.digest = true,
-            Long("quick") => quick = true,
-            Long("full") => full = true,
-            Long("json") => options.json = true,
-            Long("help") | Short('h') => return Ok(None),
-            Value(name) if algorithm.is_none() => algorithm = Some(command_line::algorithm(&name)?),
-            other => return Err(other.unexpected().into()),
+            "nodes" => nodes = Some(command_line::value(parser, "nodes")?),
+            "digest" => digest = true,
+            _ => return Ok(false),
         }
-    }
-    options.algorithm = algorithm.ok_or_else(|| Refused::usage("which algorithm?"))?;
-    if quick && full {
-        return Err(Refused::usage("--quick or --full, not both"));
-    }
-    if options.replay.is_some() && (seeds.is_some() || options.shard.is_some()) {
+        Ok(true)
+    })?;
+    let Some(common) = common else { return Ok(None) };
+    if replay.is_some() && (seeds.is_some() || shard.is_some()) {
         return Err(Refused::usage("--replay runs one seed: no --seeds, no --shard"));
     }
-    if options.threads == 0 {
-        return Err(Refused::usage("--threads is at least 1"));
-    }
-    if options.nodes.is_some_and(|nodes| !(1..=raft::NODES_MAX).contains(&nodes)) {
+    if nodes.is_some_and(|nodes| !(1..=raft::NODES_MAX).contains(&nodes)) {
         return Err(Refused::usage(format!("--nodes is 1 to {}", raft::NODES_MAX)));
     }
-    options.seeds = seeds.unwrap_or(if full { 0..20_000 } else { 0..1000 });
-    Ok(Some(options))
+    let seeds = seeds.unwrap_or(match common.effort {
+        Effort::Quick => 0..1000,
+        Effort::Full => 0..20_000,
+    });
+    let algorithm = common.algorithm()?;
+    Ok(Some(Options { common, algorithm, seeds, profile, replay, shard, nodes, digest }))
 }
 
 fn main() -> ExitCode {
@@ -155,7 +133,7 @@ impl Options {
 /// Prints one run.
 fn replay(simulate: &dyn Simulate, seed: u64, options: &Options) -> Exit {
     let told = simulate.replay(seed, &options.replay_command(seed));
-    if options.json {
+    if options.common.json {
         let line = serde_json::json!({ "verb": "simulate", "algorithm": options.algorithm, "seed": seed,
             "trace": told.text, "diagram": told.diagram, "finding": told.finding });
         println!("{line}");
@@ -175,14 +153,14 @@ fn replay(simulate: &dyn Simulate, seed: u64, options: &Options) -> Exit {
 fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
     let interrupt = command_line::interrupt()?;
     let algorithm = options.algorithm;
-    let command = command_line::command("simulate", &options.words);
+    let command = options.common.command("simulate");
     let mut recorder = Recorder::start(Verb::Simulate, algorithm, &command).map_err(Refused::missing)?;
     recorder
         .title(&format!("Simulation of {algorithm}, {} seeds", options.seeds.end - options.seeds.start))
         .allocator("mimalloc")
         .parameter("profile", options.profile.name)
         .parameter("seeds", format!("{}..{}", options.seeds.start, options.seeds.end))
-        .parameter("threads", options.threads)
+        .parameter("threads", options.common.threads)
         .parameter("nodes", options.nodes.map_or_else(|| "3 and 5".to_owned(), |nodes| nodes.to_string()));
     let mut seeds = options.seeds.clone();
     if let Some((index, count)) = options.shard {
@@ -202,7 +180,7 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
         *done += 1;
         line.show(|| format!("{} of {} seeds", grouped(*done), grouped(seeds.end - seeds.start)));
     };
-    let outcome = campaign::run(simulate, seeds.clone(), options.threads, interrupt, &each);
+    let outcome = campaign::run(simulate, seeds.clone(), options.common.threads, interrupt, &each);
     let cpu = cpu_begun.zip(machine::process_cpu()).map(|(begun, ended)| ended.saturating_sub(begun));
     line.lock().expect("all threads have ended").0.clear();
 
@@ -227,15 +205,15 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
         () if found.is_empty() => Outcome::Passed,
         () => Outcome::Failed,
     };
-    let exit = if ended == Outcome::Passed { Exit::Fine } else { Exit::Finding };
+    let exit = Exit::from(&ended);
     for finding in &found {
         recorder.finding(finding.clone());
     }
-    let record = campaign::record(simulate, &options.profile, &seeds, options.threads, cpu, &outcome);
+    let record = campaign::record(simulate, &options.profile, &seeds, options.common.threads, cpu, &outcome);
     let summary = &outcome.summary;
     let rate = record.steps_per_cpu_s().unwrap_or(0.0);
     let path = recorder.finish(ended, Payload::Simulate(record)).map_err(Refused::missing)?;
-    if options.json {
+    if options.common.json {
         let line = serde_json::json!({ "verb": "simulate", "algorithm": algorithm, "runs": summary.runs,
             "steps": summary.steps, "linearizable": outcome.linearizable, "missed": missed,
             "digest": format!("{:016x}", summary.digest), "findings": found, "artifact": path });

@@ -3,11 +3,11 @@
 
 use std::process::ExitCode;
 
-use model_check::command_line::{self, ALGORITHMS, Exit, ProgressLine, Refused, grouped};
 use model_check::instance::{Check, Verdict};
 use model_check::search::{Limits, Stopped};
 use model_check::{finding, raft};
 use reports::artifact::{Instance, Outcome, Payload, PropertyKind, Verb, Verify};
+use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
 use reports::recorder::Recorder;
 
 #[global_allocator]
@@ -27,51 +27,30 @@ Checks every property of the algorithms (default: all) in every state within the
 ";
 
 struct Options {
+    common: command_line::Options,
     algorithms: Vec<&'static str>,
-    full: bool,
     small: bool,
-    threads: usize,
     memory_mib: u64,
-    json: bool,
-    words: Vec<String>,
 }
 
 fn options() -> Result<Option<Options>, Refused> {
-    use lexopt::prelude::{Long, Short, Value};
-    let mut options = Options {
-        algorithms: Vec::new(),
-        full: false,
-        small: false,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        memory_mib: 6144,
-        json: false,
-        words: std::env::args().skip(1).collect(),
-    };
-    let mut quick = false;
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("quick") => quick = true,
-            Long("small") => options.small = true,
-            Long("full") => options.full = true,
-            Long("threads") => options.threads = command_line::value(&mut parser, "threads")?,
-            Long("memory-mib") => options.memory_mib = command_line::value(&mut parser, "memory-mib")?,
-            Long("json") => options.json = true,
-            Long("help") | Short('h') => return Ok(None),
-            Value(name) => options.algorithms.push(command_line::algorithm(&name)?),
-            other => return Err(other.unexpected().into()),
+    let (mut small, mut memory_mib) = (false, 6144);
+    let common = command_line::read(|option, parser| {
+        match option {
+            "small" => small = true,
+            "memory-mib" => memory_mib = command_line::value(parser, "memory-mib")?,
+            _ => return Ok(false),
         }
-    }
-    if u8::from(quick) + u8::from(options.full) + u8::from(options.small) > 1 {
+        Ok(true)
+    })?;
+    let Some(common) = common else { return Ok(None) };
+    if small && common.words.iter().any(|word| word == "--quick" || word == "--full") {
         return Err(Refused::usage("one of --quick, --full and --small"));
     }
-    if options.threads == 0 || options.memory_mib == 0 {
-        return Err(Refused::usage("--threads and --memory-mib are at least 1"));
+    if memory_mib == 0 {
+        return Err(Refused::usage("--memory-mib is at least 1"));
     }
-    if options.algorithms.is_empty() {
-        options.algorithms = ALGORITHMS.to_vec();
-    }
-    Ok(Some(options))
+    Ok(Some(Options { algorithms: common.algorithms()?, common, small, memory_mib }))
 }
 
 fn main() -> ExitCode {
@@ -88,43 +67,37 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<Exit, Refused> {
     let interrupt = command_line::interrupt()?;
     let limits = Limits {
-        threads: options.threads,
+        threads: options.common.threads,
         memory_bytes: options.memory_mib.saturating_mul(1 << 20),
         states_max: None,
         interrupt,
     };
     let mut exit = Exit::Fine;
     for algorithm in &options.algorithms {
-        if !verify(algorithm, options, &limits)? {
-            exit = Exit::Finding;
+        match verify(algorithm, options, &limits)? {
+            Exit::Fine => {}
+            Exit::Interrupted => return Ok(Exit::Interrupted),
+            other => exit = other,
         }
     }
     Ok(exit)
 }
 
-/// Checks the instances of one algorithm and writes the artifact; says whether all is well.
-fn verify(algorithm: &str, options: &Options, limits: &Limits<'_>) -> Result<bool, Refused> {
-    let command = command_line::command("verify", &options.words);
+/// Checks the instances of one algorithm and writes the artifact.
+fn verify(algorithm: &str, options: &Options, limits: &Limits<'_>) -> Result<Exit, Refused> {
+    let command = options.common.command("verify");
+    let full = options.common.effort == Effort::Full;
     let mut recorder = Recorder::start(Verb::Verify, algorithm, &command).map_err(Refused::missing)?;
     recorder
         .title(&format!("Model checks of {algorithm}"))
         .allocator("mimalloc")
-        .parameter(
-            "effort",
-            if options.small {
-                "small"
-            } else if options.full {
-                "full"
-            } else {
-                "quick"
-            },
-        )
-        .parameter("threads", options.threads)
+        .parameter("effort", if options.small { "small" } else { options.common.effort.name() })
+        .parameter("threads", options.common.threads)
         .parameter("memory budget", format!("{} MiB", options.memory_mib));
     let (mut verify, mut found, mut interrupted) = (Verify::default(), Vec::new(), false);
-    let instances = if options.small { raft::small() } else { raft::instances(options.full) };
+    let instances = if options.small { raft::small() } else { raft::instances(full) };
     for check in instances {
-        let verdict = one(&*check, limits, &command, options.json);
+        let verdict = one(&*check, limits, &command, options.common.json);
         interrupted |= verdict.interrupted;
         let Verdict { instance, findings, shown, .. } = verdict;
         if let Some(scenario) = shown.and_then(|shown| shown.scenario) {
@@ -142,18 +115,13 @@ fn verify(algorithm: &str, options: &Options, limits: &Limits<'_>) -> Result<boo
         () if found.is_empty() => Outcome::Passed,
         () => Outcome::Failed,
     };
-    let well = outcome == Outcome::Passed;
+    let (exit, said) = (Exit::from(&outcome), outcome.name());
     let states: u64 = verify.instances.iter().map(|instance| instance.states).sum();
-    let said = match &outcome {
-        Outcome::Passed => "passed",
-        Outcome::Failed => "failed",
-        _ => "interrupted",
-    };
     for finding in &found {
         recorder.finding(finding.clone());
     }
     let path = recorder.finish(outcome, Payload::Verify(verify)).map_err(Refused::missing)?;
-    if options.json {
+    if options.common.json {
         let line = serde_json::json!({ "verb": "verify", "algorithm": algorithm, "outcome": said,
             "states": states, "findings": found, "artifact": path });
         println!("{line}");
@@ -161,7 +129,7 @@ fn verify(algorithm: &str, options: &Options, limits: &Limits<'_>) -> Result<boo
         found.iter().for_each(finding::print);
         println!("{algorithm}: {said}, {} distinct states, {}", grouped(states), path.display());
     }
-    Ok(well)
+    Ok(exit)
 }
 
 fn one(check: &dyn Check, limits: &Limits<'_>, command: &str, json: bool) -> Verdict {

@@ -12,11 +12,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use model_check::command_line::{self, ALGORITHMS, Exit, ProgressLine, Refused, grouped};
 use model_check::zoo::catalogue::{Bug, CONTROL, Catalogue};
 use model_check::zoo::hunt::{Catch, Engine};
 use model_check::zoo::workshop::Workshop;
 use reports::artifact::{self, Detection, Finding, Outcome, Payload, Verb, Zoo};
+use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
 use reports::recorder::Recorder;
 
 const HELP: &str = "\
@@ -32,48 +32,21 @@ Puts real bugs back into the algorithms (default: all), one at a time, and lets 
 ";
 
 struct Options {
+    common: command_line::Options,
     algorithms: Vec<&'static str>,
     bug: Option<String>,
-    full: bool,
-    threads: usize,
-    json: bool,
-    words: Vec<String>,
 }
 
 fn options() -> Result<Option<Options>, Refused> {
-    use lexopt::prelude::{Long, Short, Value};
-    let mut options = Options {
-        algorithms: Vec::new(),
-        bug: None,
-        full: false,
-        threads: thread::available_parallelism().map_or(1, usize::from),
-        json: false,
-        words: std::env::args().skip(1).collect(),
-    };
-    let mut quick = false;
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("bug") => options.bug = Some(command_line::value(&mut parser, "bug")?),
-            Long("quick") => quick = true,
-            Long("full") => options.full = true,
-            Long("threads") => options.threads = command_line::value(&mut parser, "threads")?,
-            Long("json") => options.json = true,
-            Long("help") | Short('h') => return Ok(None),
-            Value(name) => options.algorithms.push(command_line::algorithm(&name)?),
-            other => return Err(other.unexpected().into()),
+    let mut bug = None;
+    let common = command_line::read(|option, parser| {
+        if option == "bug" {
+            bug = Some(command_line::value(parser, "bug")?);
         }
-    }
-    if quick && options.full {
-        return Err(Refused::usage("one of --quick and --full"));
-    }
-    if options.threads == 0 {
-        return Err(Refused::usage("--threads is at least 1"));
-    }
-    if options.algorithms.is_empty() {
-        options.algorithms = ALGORITHMS.to_vec();
-    }
-    Ok(Some(options))
+        Ok(option == "bug")
+    })?;
+    let Some(common) = common else { return Ok(None) };
+    Ok(Some(Options { algorithms: common.algorithms()?, common, bug }))
 }
 
 fn main() -> ExitCode {
@@ -91,15 +64,17 @@ fn run(options: &Options) -> Result<Exit, Refused> {
     let interrupt = command_line::interrupt()?;
     let mut exit = Exit::Fine;
     for algorithm in &options.algorithms {
-        if !visit(algorithm, options, interrupt)? {
-            exit = Exit::Finding;
+        match visit(algorithm, options, interrupt)? {
+            Exit::Fine => {}
+            Exit::Interrupted => return Ok(Exit::Interrupted),
+            other => exit = other,
         }
     }
     Ok(exit)
 }
 
-/// Hunts all bugs of one algorithm and writes the artifact; says whether all is well.
-fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<bool, Refused> {
+/// Hunts all bugs of one algorithm and writes the artifact.
+fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<Exit, Refused> {
     let root = workspace_root()?;
     let file = PathBuf::from(format!("model-check/zoo/{algorithm}.toml"));
     let text = fs::read_to_string(root.join(&file))
@@ -111,7 +86,7 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<b
         let known: Vec<&str> = catalogue.bugs.iter().map(Bug::id).collect();
         return Err(Refused::usage(format!("no such bug in {}: {}", file.display(), known.join(", "))));
     }
-    let command = command_line::command("zoo", &options.words);
+    let command = options.common.command("zoo");
     // A look at one bug must not stand in for the whole zoo.
     let subject = options.bug.as_ref().map_or_else(|| algorithm.to_owned(), |id| format!("{algorithm}-{id}"));
     let mut recorder = Recorder::start(Verb::Zoo, &subject, &command).map_err(Refused::missing)?;
@@ -119,7 +94,7 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<b
         .algorithm(algorithm)
         .title(&format!("Bugs of {algorithm} put back"))
         .allocator("mimalloc")
-        .parameter("effort", if options.full { "full" } else { "quick" });
+        .parameter("effort", options.common.effort.name());
 
     let mut line = ProgressLine::new();
     line.show(|| format!("building {} copies of {algorithm}", bugs.len() + 1));
@@ -135,7 +110,7 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<b
     if !interrupted {
         for bug in &bugs {
             let (record, found) = judge(&workshop, bug, &hunts)?;
-            tell(&record, options.json);
+            tell(&record, options.common.json);
             zoo.bugs.push(record);
             findings.extend(found);
         }
@@ -145,30 +120,23 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<b
         () if findings.is_empty() => Outcome::Passed,
         () => Outcome::Failed,
     };
-    let well = outcome == Outcome::Passed;
+    let (exit, said) = (Exit::from(&outcome), outcome.name());
     let (found, total) = (zoo.found(), zoo.total());
     for finding in &findings {
         recorder.finding(finding.clone());
     }
     let path = recorder.finish(outcome, Payload::Zoo(zoo)).map_err(Refused::missing)?;
-    if options.json {
+    if options.common.json {
         let line = serde_json::json!({ "verb": "zoo", "algorithm": algorithm, "found": found, "bugs": total,
-            "well": well, "findings": findings, "artifact": path });
+            "outcome": said, "findings": findings, "artifact": path });
         println!("{line}");
     } else {
         for finding in &findings {
             println!("FOUND {}: {}", finding.property, finding.detail);
         }
-        let said = if interrupted {
-            "interrupted"
-        } else if well {
-            "passed"
-        } else {
-            "failed"
-        };
         println!("{algorithm}: {said}, {found} of {total} bugs found, {}", path.display());
     }
-    Ok(well)
+    Ok(exit)
 }
 
 /// Where the sources are: the folder above this crate when cargo starts the binary, else the next folder
@@ -210,12 +178,12 @@ fn hunts(
         // Relaxed: the counter hands out numbers, and the flag is a request that may be seen late.
         while !interrupt.load(Ordering::Relaxed) {
             let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let caught = hunt(workshop, &job.0, &job.1, options.full);
+            let caught = hunt(workshop, &job.0, &job.1, options.common.effort);
             results.lock().expect("no thread panics while it notes a result").push((job.clone(), caught));
         }
     };
     thread::scope(|scope| {
-        let hunters: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
+        let hunters: Vec<_> = (0..options.common.threads).map(|_| scope.spawn(work)).collect();
         while !hunters.iter().all(thread::ScopedJoinHandle::is_finished) {
             let done = results.lock().expect("no thread panics while it notes a result").len();
             line.show(|| format!("hunting: {done} of {} hunts are over", jobs.len()));
@@ -229,9 +197,9 @@ fn hunts(
     results.into_iter().map(|(job, caught)| Ok((job, caught.map_err(Refused::missing)?))).collect()
 }
 
-fn hunt(workshop: &Workshop, name: &str, ground: &str, full: bool) -> Result<Vec<Catch>, String> {
+fn hunt(workshop: &Workshop, name: &str, ground: &str, effort: Effort) -> Result<Vec<Catch>, String> {
     let mut arguments = vec![ground];
-    if full {
+    if effort == Effort::Full {
         arguments.push("--full");
     }
     let lines = output(workshop, name, &arguments)?;
