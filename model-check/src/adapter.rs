@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use stateright::{Model, Property};
 use swarm_protocol::Properties;
-use swarm_simulator::world::{CONTRACT, INVARIANTS, LINEARIZABILITY, PANIC};
+use swarm_simulator::world::{CONTRACT, INVARIANTS, Known, LINEARIZABILITY, PANIC};
 use swarm_simulator::{Event, Setup, Subject, World};
 
 /// What is judged beside the properties of the protocol.
@@ -47,7 +47,7 @@ pub struct State<P: Subject, Q> {
     marks: u64,
 }
 
-impl<P: Subject, Q> Clone for State<P, Q> {
+impl<P: Subject, Q: Clone> Clone for State<P, Q> {
     fn clone(&self) -> Self {
         State { world: self.world.clone(), depth: self.depth, marks: self.marks }
     }
@@ -140,6 +140,8 @@ pub struct Space<P: Subject + 'static, Q: 'static> {
     goals: &'static [Goal<P, Q>],
     /// What was reached.
     pub reached: Reached,
+    /// Turns that were taken before.
+    known: Known<P>,
     /// Set from outside: go on from no state.
     pub stop: AtomicBool,
     /// Whether some state was not gone on from because of `depth_max`.
@@ -156,6 +158,8 @@ pub struct Space<P: Subject + 'static, Q: 'static> {
     shown: [OnceLock<u64>; EXPECTED_MAX],
 }
 
+/// How many turns are remembered: some hundred megabytes at most.
+const TURNS_MAX: usize = 1 << 20;
 /// How many `always` properties there may be.
 const NAMES_MAX: usize = 16;
 /// How many marks and goals may be expected.
@@ -182,6 +186,7 @@ impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Space<P, Q> {
             marks,
             goals,
             reached: Reached::new(expected),
+            known: Known::new(TURNS_MAX),
             stop: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             expanded: AtomicU32::new(0),
@@ -278,7 +283,7 @@ impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Model for Spa
 
     fn next_state(&self, state: &Self::State, event: Self::Action) -> Option<Self::State> {
         let mut world = state.world.clone();
-        let applied = world.apply(&self.setup, &event).ok()?;
+        let applied = world.apply_known(&self.setup, &event, &self.known).ok()?;
         let depth = state.depth + 1;
         let marks = applied.marks.iter().fold(0, |marks, mark| marks | self.reached.note(mark, depth));
         if !applied.changed {

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use stateright::Model;
 use swarm_protocol::Properties;
+use swarm_simulator::world::Known;
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::adapter::Space;
@@ -22,6 +23,7 @@ where
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
 {
     // Stateright panics if it cannot listen: ask first.
     drop(TcpListener::bind(address)?);

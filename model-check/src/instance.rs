@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use reports::artifact::{self, Finding, PropertyResult};
 use swarm_protocol::Properties;
-use swarm_simulator::world::{FlushMode, SyncMode};
+use swarm_simulator::world::{FlushMode, Known, SyncMode};
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::adapter::{Goal, Space};
@@ -91,6 +91,7 @@ where
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
 {
     fn name(&self) -> &'static str {
         self.name
@@ -117,6 +118,7 @@ where
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
 {
     /// What the checker searches.
     pub fn space(&self) -> Space<P, Q> {

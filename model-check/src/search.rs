@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use reports::machine;
 use stateright::{Checker, HasDiscoveries, Model};
 use swarm_protocol::{Properties, Violation};
+use swarm_simulator::world::Known;
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::adapter::{SOUND, Searched, Space};
@@ -158,6 +159,7 @@ where
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
 {
     let depth_max = space.depth_max();
     let threads = if depth_max.is_some() { 1 } else { limits.threads.max(1) };

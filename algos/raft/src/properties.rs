@@ -105,7 +105,7 @@ pub struct RaftProperties {
     past: Arc<Past>,
     /// Each node's log when it was last looked at, a function of the nodes' states: neither compared nor
     /// hashed. Shared between copies until a node's log changes.
-    seen: Vec<Arc<Seen>>,
+    seen: Arc<Vec<Arc<Seen>>>,
 }
 
 /// What a property about the past needs to know of it.
@@ -192,12 +192,12 @@ impl RaftProperties {
     /// The first property that does not hold.
     pub fn judge<O: Observation>(&mut self, nodes: &[Option<&O>], touched: NodeId) -> Result<(), Violation> {
         if self.seen.len() < nodes.len() {
-            self.seen.resize_with(nodes.len(), Arc::default);
+            Arc::make_mut(&mut self.seen).resize_with(nodes.len(), Arc::default);
         }
-        for (seen, node) in self.seen.iter_mut().zip(nodes) {
-            if node.is_none() && !(seen.log.is_empty() && seen.led.is_none()) {
+        for (index, node) in nodes.iter().enumerate() {
+            if node.is_none() && self.seen[index].is_known() {
                 // Others change while it is down: when it is back, all of its log is judged anew.
-                *seen = Arc::default();
+                *self.seen_mut(index) = Arc::default();
             }
         }
         let Some(Some(node)) = nodes.get(touched.index()) else { return Ok(()) };
@@ -207,14 +207,13 @@ impl RaftProperties {
         if let Some(term) = leads {
             self.election_safety(term, touched)?;
         }
-        let seen = &mut self.seen[touched.index()];
-        let change = if seen.shows(*node) {
+        let change = if self.seen[touched.index()].shows(*node) {
             Change { first: node.last_index() + 1, overwrites: false }
         } else {
-            Arc::make_mut(seen).look(*node, touched)?
+            Arc::make_mut(self.seen_mut(touched.index())).look(*node, touched)?
         };
         if led != leads {
-            Arc::make_mut(seen).led = leads;
+            Arc::make_mut(self.seen_mut(touched.index())).led = leads;
         }
         // "A leader never overwrites or deletes entries in its log; it only appends new entries."
         if leads.is_some() && leads == led && change.overwrites {
@@ -233,6 +232,11 @@ impl RaftProperties {
             }
         }
         self.state_machine_safety(*node, touched)
+    }
+
+    /// What is remembered of one node, to be changed.
+    fn seen_mut(&mut self, index: usize) -> &mut Arc<Seen> {
+        &mut Arc::make_mut(&mut self.seen)[index]
     }
 
     /// "At most one leader can be elected in a given term."
@@ -418,6 +422,11 @@ struct Change {
 }
 
 impl Seen {
+    /// Whether anything is remembered.
+    const fn is_known(&self) -> bool {
+        !self.log.is_empty() || self.led.is_some()
+    }
+
     /// Whether the node's log ends as it did.
     fn shows<O: Observation>(&self, node: &O) -> bool {
         let last = node.last_index();

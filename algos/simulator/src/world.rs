@@ -15,6 +15,7 @@
 //!   waits, and its enabled events are the answers.
 //! - A panic inside the protocol, a failed `assert_invariants` included, is a violation, not the end of
 //!   the process. After a violation nothing is enabled.
+//! - A turn is a function of the slot and of what happens to it: a search may look it up ([`Known`]).
 //! - Properties are judged once per event, after all that follows from it at once. They do not look at
 //!   names under which twins act: such a node is faulty.
 //!
@@ -25,6 +26,7 @@
 //! against brute force, counts of reachable states, and flawed protocols that must be caught.
 
 mod clients;
+mod known;
 mod network;
 mod node;
 mod setup;
@@ -37,16 +39,17 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 use swarm_protocol::{
-    Checkable, Input, NodeId, OpId, Properties, Protocol, Reply, Service, Specification, Violation,
+    Checkable, NodeId, OpId, Properties, Protocol, Reply, Service, Specification, Violation,
 };
 
 pub use self::clients::{LINEARIZABILITY, OpStatus};
+pub use self::known::Known;
 pub use self::setup::{Bounds, FlushMode, Identical, Perform, Setup, SyncMode};
 
 use self::clients::Clients;
 use self::network::Network;
-use self::node::{NodeSlot, Outgoing};
-use self::turn::{Cause, Stop, Turn};
+use self::node::NodeSlot;
+use self::turn::{Cause, Leaving, Outcome, Stop, in_workload};
 use self::value::PROPERTIES;
 use crate::{Event, Slot, fingerprint::hash_of};
 
@@ -146,7 +149,8 @@ pub struct World<P: Subject, Q> {
     nodes_hash: u64,
     network: Network<P>,
     clients: Arc<Clients<P::Spec>>,
-    properties: Arc<Q>,
+    /// Copied with every world: what is large in it is shared.
+    properties: Q,
     properties_hash: u64,
     budget: Budget,
     pending: Option<Box<Pending<P>>>,
@@ -165,7 +169,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
             network: Network::new(),
             clients: Arc::new(Clients::new(setup.workload.len())),
             properties_hash: hash_of(PROPERTIES, &properties),
-            properties: Arc::new(properties),
+            properties,
             budget: Budget {
                 crashes: bounds.crashes,
                 duplicates: bounds.duplicates,
@@ -260,7 +264,20 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
     /// # Errors
     /// Why it cannot; the world is as it was.
     pub fn apply(&mut self, setup: &Setup<P>, event: &Event<P>) -> Result<Applied, NotEnabled> {
-        self.apply_seen(setup, event, |_, _| ())
+        self.apply_to(setup, event, None, &mut |_, _| ())
+    }
+
+    /// Lets one event happen, like [`World::apply`]; a turn that was taken before is looked up.
+    ///
+    /// # Errors
+    /// Why it cannot; the world is as it was.
+    pub fn apply_known(
+        &mut self,
+        setup: &Setup<P>,
+        event: &Event<P>,
+        known: &Known<P>,
+    ) -> Result<Applied, NotEnabled> {
+        self.apply_to(setup, event, Some(known), &mut |_, _| ())
     }
 
     /// Lets one event happen, and shows each effect of the protocol to `seen`: once when it is asked
@@ -275,6 +292,16 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         event: &Event<P>,
         mut seen: impl FnMut(Slot, &dyn Debug),
     ) -> Result<Applied, NotEnabled> {
+        self.apply_to(setup, event, None, &mut seen)
+    }
+
+    fn apply_to(
+        &mut self,
+        setup: &Setup<P>,
+        event: &Event<P>,
+        known: Option<&Known<P>>,
+        seen: &mut impl FnMut(Slot, &dyn Debug),
+    ) -> Result<Applied, NotEnabled> {
         if self.violation.is_some() {
             return Err(NotEnabled::Violated);
         }
@@ -284,14 +311,14 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
                 answers.push(*answer);
                 let event = pending.event.clone();
                 let waiting = self.pending.take();
-                let result = self.apply_answered(setup, &event, answers, &mut seen);
+                let result = self.apply_answered(setup, &event, answers, known, seen);
                 if result.is_err() {
                     self.pending = waiting;
                 }
                 result.map(|applied| Applied { changed: true, ..applied })
             }
             (Event::Choose { .. }, _) | (_, Some(_)) => Err(NotEnabled::Choice),
-            _ => self.apply_answered(setup, event, Vec::new(), &mut seen),
+            _ => self.apply_answered(setup, event, Vec::new(), known, seen),
         }
     }
 
@@ -299,138 +326,120 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         &mut self,
         setup: &Setup<P>,
         event: &Event<P>,
-        answers: Vec<u32>,
+        mut answers: Vec<u32>,
+        known: Option<&Known<P>>,
         seen: &mut impl FnMut(Slot, &dyn Debug),
     ) -> Result<Applied, NotEnabled> {
         let before = self.marker();
-        let mut applied = match event {
-            Event::Drop { from, to, message } => {
-                self.budget.drops = spend(self.budget.drops, self.network.contains(*from, *to, message))?;
-                self.network.remove(*from, *to, message);
-                Applied::default()
-            }
-            Event::Crash { at, kept } => {
-                let (index, node) = self.running(setup, *at)?;
-                if *kept as usize > node.outstanding().len() {
-                    return Err(NotEnabled::NothingToDo);
-                }
-                let mut crashed = node.crashed(*kept);
-                crashed.rehash();
-                self.budget.crashes = spend(self.budget.crashes, true)?;
-                self.put_back(index, Arc::new(crashed));
-                Applied::default()
-            }
-            Event::Advance { at } => {
-                let (index, node) = self.running(setup, *at)?;
-                let mut node = node.clone();
-                if node.clock >= clock_end(setup) {
-                    return Err(NotEnabled::Budget);
-                }
-                node.clock = node.clock + setup.bounds.clock_step;
-                node.rehash();
-                self.put_back(index, Arc::new(node));
-                Applied::default()
-            }
-            _ => self.turn(setup, event, answers, seen)?,
+        if let Event::Drop { from, to, message } = event {
+            self.budget.drops = spend(self.budget.drops, self.network.contains(*from, *to, message))?;
+            self.network.remove(*from, *to, message);
+            return Ok(Applied { changed: self.marker() != before, ..Applied::default() });
+        }
+        let (index, cause) = self.cause(setup, event)?;
+        let mut outcome = match known {
+            Some(known) if answers.is_empty() => known.outcome(setup, &self.nodes[index], &cause),
+            _ => Arc::new(Outcome::of(setup, &self.nodes[index], &cause, answers.clone(), seen)),
         };
-        applied.changed = self.marker() != before || self.pending.is_some() || self.violation.is_some();
+        // A question with one answer is no question.
+        while let Err(Stop::Asked(_, 1)) = &outcome.node {
+            answers.push(0);
+            outcome = Arc::new(Outcome::of(setup, &self.nodes[index], &cause, answers.clone(), seen));
+        }
+        let mut applied = Applied { changed: false, marks: Vec::new(), refusals: Vec::new() };
+        match &outcome.node {
+            Ok(node) => self.commit(setup, event, index, node, &outcome.leaving),
+            Err(Stop::Asked(label, ways)) => {
+                let (label, ways) = (*label, *ways);
+                self.pending = Some(Box::new(Pending { event: event.clone(), answers, label, ways }));
+                return Ok(Applied { changed: true, ..Applied::default() });
+            }
+            Err(Stop::Violated(violation)) => self.violation = Some(Box::new(violation.clone())),
+            Err(Stop::Boundary) => return Err(NotEnabled::Boundary),
+        }
+        applied.changed = self.marker() != before || self.violation.is_some();
+        applied.marks.extend(&outcome.marks);
+        applied.refusals.extend(&outcome.refusals);
         Ok(applied)
     }
 
-    /// An event that a node reacts to.
-    fn turn(
+    /// Puts a slot in its place, and gives network and clients what left it.
+    fn commit(
         &mut self,
         setup: &Setup<P>,
         event: &Event<P>,
-        mut answers: Vec<u32>,
-        seen: &mut impl FnMut(Slot, &dyn Debug),
-    ) -> Result<Applied, NotEnabled> {
-        let index = self.check(setup, event)?;
-        loop {
-            // Nobody else holds the copy.
-            let mut node = Arc::new((*self.nodes[index]).clone());
-            let Some(copy) = Arc::get_mut(&mut node) else { unreachable!("a new Arc is not shared") };
-            let cause = cause(event, copy);
-            let mut turn = Turn::new(setup, copy, answers.clone(), seen);
-            let result = turn.take(cause);
-            let Turn { leaving, marks, refusals, .. } = turn;
-            match result {
-                Ok(()) => {
-                    if copy.state.as_ref().is_some_and(|state| !(setup.within)(state)) {
-                        return Err(NotEnabled::Boundary);
-                    }
-                    copy.rehash();
-                    self.put_back(index, node);
-                    self.judge(setup, index);
-                    if !is_turned_away(event, &leaving) {
-                        self.spend_on(setup, event);
-                        self.let_go(setup, index, leaving);
-                    }
-                    return Ok(Applied { changed: false, marks, refusals });
-                }
-                // A question with one answer is no question.
-                Err(Stop::Asked(_, 1)) => answers.push(0),
-                Err(Stop::Asked(label, ways)) => {
-                    self.pending = Some(Box::new(Pending { event: event.clone(), answers, label, ways }));
-                    return Ok(Applied::default());
-                }
-                Err(Stop::Violated(violation)) => {
-                    self.violation = Some(Box::new(violation));
-                    return Ok(Applied { changed: false, marks, refusals });
-                }
-            }
+        index: usize,
+        node: &Arc<NodeSlot<P>>,
+        leaving: &[Leaving<P>],
+    ) {
+        let before = self.nodes[index].hash();
+        self.nodes_hash = self.nodes_hash.wrapping_sub(before).wrapping_add(node.hash());
+        self.nodes[index] = Arc::clone(node);
+        if !matches!(event, Event::Crash { .. } | Event::Advance { .. }) {
+            self.judge(setup, index);
+        }
+        if !is_turned_away(event, leaving) {
+            self.spend_on(setup, event);
+            self.let_go(setup, leaving);
         }
     }
 
-    /// Whether the node can take this event, and the position of the node.
-    fn check(&self, setup: &Setup<P>, event: &Event<P>) -> Result<usize, NotEnabled> {
+    /// What the event is to the node that it happens at, and the position of that node.
+    fn cause(&self, setup: &Setup<P>, event: &Event<P>) -> Result<(usize, Cause<P>), NotEnabled> {
         let at = event.slot().ok_or(NotEnabled::Choice)?;
         if let Event::Restart { .. } = event {
             let index = setup.index(at).ok_or(NotEnabled::NoSuchSlot)?;
             let down = self.nodes[index].state.is_none();
-            return if down { Ok(index) } else { Err(NotEnabled::NotRunning) };
+            return if down { Ok((index, Cause::Boot)) } else { Err(NotEnabled::NotRunning) };
         }
         let (index, node) = self.running(setup, at)?;
         let outstanding = node.outstanding().len() as u32;
-        let (possible, otherwise) = match event {
-            Event::Deliver { from, to, message } => {
-                (self.network.contains(*from, *to, message), NotEnabled::NoSuchMessage)
-            }
-            Event::Duplicate { from, to, message } => {
-                if self.budget.duplicates == 0 {
-                    return Err(NotEnabled::Budget);
-                }
-                (self.network.contains(*from, *to, message), NotEnabled::NoSuchMessage)
+        let otherwise = |possible: bool, refusal| if possible { Ok(()) } else { Err(refusal) };
+        let cause = match event {
+            Event::Deliver { from, to, message } | Event::Duplicate { from, to, message } => {
+                let again = matches!(event, Event::Duplicate { .. });
+                otherwise(!again || self.budget.duplicates > 0, NotEnabled::Budget)?;
+                let envelope = self.network.find(*from, *to, message).ok_or(NotEnabled::NoSuchMessage)?;
+                Cause::Message(Arc::clone(envelope))
             }
             Event::Timeout { timer, .. } => {
-                (node.timers().binary_search(timer).is_ok(), NotEnabled::NotArmed)
+                otherwise(node.timers().binary_search(timer).is_ok(), NotEnabled::NotArmed)?;
+                Cause::Timeout(*timer)
             }
             Event::Invoke { id, op, .. } => {
-                let asked = turn::in_workload(setup, *id, op);
-                (asked.is_some() && asked == self.clients.next(), NotEnabled::NotNext)
+                let asked = in_workload(setup, *id, op).filter(|asked| Some(*asked) == self.clients.next());
+                Cause::Invoke(asked.ok_or(NotEnabled::NotNext)?)
             }
             Event::Flush { .. } => {
                 let needed = node.state.as_ref().is_some_and(P::needs_flush);
-                (needed && setup.bounds.flush == FlushMode::Deferred, NotEnabled::NothingToDo)
+                otherwise(needed && setup.bounds.flush == FlushMode::Deferred, NotEnabled::NothingToDo)?;
+                Cause::Flush
             }
             Event::Sync { writes, .. } => {
                 let partly = setup.bounds.sync == SyncMode::Prefix;
                 let possible = (1..=outstanding).contains(writes) && (partly || *writes == outstanding);
-                (possible, NotEnabled::NothingToDo)
+                otherwise(possible, NotEnabled::NothingToDo)?;
+                Cause::Sync(*writes)
             }
             Event::DiskFail { .. } => {
-                if self.budget.disk_failures == 0 {
-                    return Err(NotEnabled::Budget);
-                }
-                (outstanding > 0, NotEnabled::NothingToDo)
+                otherwise(self.budget.disk_failures > 0, NotEnabled::Budget)?;
+                otherwise(outstanding > 0, NotEnabled::NothingToDo)?;
+                Cause::DiskFail
             }
-            Event::Drop { .. }
-            | Event::Crash { .. }
-            | Event::Restart { .. }
-            | Event::Choose { .. }
-            | Event::Advance { .. } => unreachable!("{event:?} is no turn of a running node"),
+            Event::Crash { kept, .. } => {
+                otherwise(*kept <= outstanding, NotEnabled::NothingToDo)?;
+                otherwise(self.budget.crashes > 0, NotEnabled::Budget)?;
+                Cause::Crash(*kept)
+            }
+            Event::Advance { .. } => {
+                otherwise(node.clock < clock_end(setup), NotEnabled::Budget)?;
+                Cause::Advance
+            }
+            Event::Drop { .. } | Event::Restart { .. } | Event::Choose { .. } => {
+                unreachable!("{event:?} does not happen to a running node")
+            }
         };
-        if possible { Ok(index) } else { Err(otherwise) }
+        Ok((index, cause))
     }
 
     /// Takes from network and budget what the event uses up, and notes what clients ask for.
@@ -441,8 +450,9 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
             }
             Event::Duplicate { .. } => self.budget.duplicates -= 1,
             Event::DiskFail { .. } => self.budget.disk_failures -= 1,
+            Event::Crash { .. } => self.budget.crashes -= 1,
             Event::Invoke { id, op, .. } => {
-                if let Some(number) = turn::in_workload(setup, *id, op) {
+                if let Some(number) = in_workload(setup, *id, op) {
                     Arc::make_mut(&mut self.clients).invoke(number);
                 }
             }
@@ -456,37 +466,16 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         if node.state.is_some() { Ok((index, node)) } else { Err(NotEnabled::NotRunning) }
     }
 
-    /// Puts a slot, whose hash is up to date, in its place.
-    fn put_back(&mut self, index: usize, node: Arc<NodeSlot<P>>) {
-        let before = self.nodes[index].hash();
-        self.nodes_hash = self.nodes_hash.wrapping_sub(before).wrapping_add(node.hash());
-        self.nodes[index] = node;
-    }
-
     /// What leaves a node goes to the network and to the clients.
-    fn let_go(
-        &mut self,
-        setup: &Setup<P>,
-        index: usize,
-        leaving: impl IntoIterator<Item = node::OutgoingOf<P>>,
-    ) {
-        let me = self.nodes[index].slot;
-        let (from, limit, equal) = (me.node(), setup.bounds.in_flight, setup.bounds.identical);
+    fn let_go(&mut self, setup: &Setup<P>, leaving: &[Leaving<P>]) {
         for what in leaving {
             match what {
-                Outgoing::Send { to, message } => {
-                    for slot in turn::receivers(setup, to) {
-                        self.network.send(from, slot, message.clone(), limit, equal);
-                    }
+                Leaving::Message(envelope) => {
+                    self.network.send(envelope, setup.bounds.in_flight, setup.bounds.identical);
                 }
-                Outgoing::Broadcast { message } => {
-                    for slot in setup.slots().filter(|slot| *slot != me) {
-                        self.network.send(from, slot, message.clone(), limit, equal);
-                    }
-                }
-                Outgoing::Answer { id, answer } => {
+                Leaving::Answer(id, answer) => {
                     let clients = Arc::make_mut(&mut self.clients);
-                    if let Err(violation) = clients.answer(&setup.workload, id, P::reply(&answer)) {
+                    if let Err(violation) = clients.answer(&setup.workload, *id, P::reply(answer)) {
                         self.violation.get_or_insert_with(|| Box::new(violation));
                     }
                 }
@@ -500,16 +489,16 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         if setup.has_twin(touched) {
             return;
         }
-        let mut properties = (*self.properties).clone();
+        let mut properties = self.properties.clone();
         let verdict = properties.after_step(&setup.config, &self.judged(setup), touched);
         if let Err(violation) = verdict {
             self.violation = Some(Box::new(violation));
         }
-        if properties != *self.properties {
+        if properties != self.properties {
             self.properties_hash = hash_of(PROPERTIES, &properties);
         }
         // Equal ones may differ in what they have seen of the nodes, which later verdicts start from.
-        self.properties = Arc::new(properties);
+        self.properties = properties;
     }
 
     /// The nodes as properties see them: none for one that is down or faulty.
@@ -530,31 +519,11 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
     }
 }
 
-fn cause<P: Subject>(event: &Event<P>, node: &mut NodeSlot<P>) -> Cause<P> {
-    match event {
-        Event::Deliver { from, message, .. } | Event::Duplicate { from, message, .. } => {
-            Cause::Input(Input::Message { from: *from, message: message.clone() })
-        }
-        Event::Timeout { timer, .. } => {
-            node.cancel_timer(*timer);
-            Cause::Input(Input::Timeout(*timer))
-        }
-        Event::Invoke { id, op, .. } => Cause::Input(Input::Invoke { id: *id, op: op.clone() }),
-        Event::Flush { .. } => Cause::Flush,
-        Event::Sync { writes, .. } => Cause::Sync(*writes),
-        Event::DiskFail { .. } => Cause::DiskFail,
-        Event::Restart { .. } => Cause::Boot,
-        Event::Drop { .. } | Event::Crash { .. } | Event::Choose { .. } | Event::Advance { .. } => {
-            unreachable!("{event:?} is no turn")
-        }
-    }
-}
-
 /// Whether all that came of an operation is that the client was told, at once, to ask elsewhere: the
 /// operation is as available as before. Most operations at most nodes go that way.
-fn is_turned_away<P: Subject>(event: &Event<P>, leaving: &[node::OutgoingOf<P>]) -> bool {
+fn is_turned_away<P: Subject>(event: &Event<P>, leaving: &[Leaving<P>]) -> bool {
     match (event, leaving) {
-        (Event::Invoke { id: asked, .. }, [Outgoing::Answer { id, answer }]) => {
+        (Event::Invoke { id: asked, .. }, [Leaving::Answer(id, answer)]) => {
             asked == id && matches!(P::reply(answer), Reply::NotTaken(_))
         }
         _ => false,

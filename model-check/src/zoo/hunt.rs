@@ -28,6 +28,7 @@ use swarm_protocol::{Properties, Stream};
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::simulation::Simulation;
 use swarm_simulator::walk::{self, Walk, Weights};
+use swarm_simulator::world::Known;
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::adapter::Space;
@@ -153,6 +154,7 @@ where
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
 {
     command_line::end("hunt", run(grounds))
 }
@@ -164,6 +166,7 @@ where
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
 {
     use lexopt::prelude::{Long, Value};
     let (mut ground, mut budget, mut only, mut play) = (None, Budget::QUICK, None, None::<OsString>);
@@ -218,6 +221,7 @@ where
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
 {
     /// Lets one engine hunt.
     pub fn hunt(&self, engine: Engine, budget: &Budget) -> Catch {

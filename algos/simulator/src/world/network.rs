@@ -19,6 +19,23 @@ pub(crate) struct Envelope<P: Protocol> {
     hash: u64,
 }
 
+impl<P: Protocol<Message: Ord + core::hash::Hash>> Envelope<P> {
+    pub(crate) fn new(from: NodeId, to: Slot, message: P::Message) -> Self {
+        let hash = hash_of(PURPOSE, &(from, to, &message));
+        Envelope { from, to, message, hash }
+    }
+
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl<P: Protocol<Message: Ord>> PartialEq for Envelope<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && compare(self, other) == Ordering::Equal
+    }
+}
+
 /// The messages in flight. Without order between them: any may arrive next.
 pub(crate) struct Network<P: Protocol> {
     /// Ascending by receiver, sender, message.
@@ -53,7 +70,7 @@ impl<P: Protocol<Message: Ord + core::hash::Hash>> Network<P> {
         let differs_from_previous = move |&(i, envelope): &(usize, &Arc<Envelope<P>>)| {
             i == 0 || {
                 let previous = &self.list[i - 1];
-                envelope.hash != previous.hash || compare(envelope, previous) != Ordering::Equal
+                envelope != previous
             }
         };
         self.list.iter().enumerate().filter(differs_from_previous).map(|(_, envelope)| &**envelope)
@@ -69,19 +86,23 @@ impl<P: Protocol<Message: Ord + core::hash::Hash>> Network<P> {
         self.search(from, to, message).is_ok()
     }
 
+    /// The message, if it is in flight.
+    pub(crate) fn find(&self, from: NodeId, to: Slot, message: &P::Message) -> Option<&Arc<Envelope<P>>> {
+        self.search(from, to, message).ok().map(|position| &self.list[position])
+    }
+
     /// Puts a message in flight; it is lost if that many are in flight already, and merges with an equal
     /// one if asked to.
-    pub(crate) fn send(&mut self, from: NodeId, to: Slot, message: P::Message, limit: u32, equal: Identical) {
+    pub(crate) fn send(&mut self, envelope: &Arc<Envelope<P>>, limit: u32, equal: Identical) {
         if self.list.len() >= limit as usize {
             return;
         }
-        let position = match self.search(from, to, &message) {
+        let position = match self.search(envelope.from, envelope.to, &envelope.message) {
             Ok(_) if equal == Identical::Merge => return,
             Ok(position) | Err(position) => position,
         };
-        let hash = hash_of(PURPOSE, &(from, to, &message));
-        self.hash = self.hash.wrapping_add(hash);
-        self.list.insert(position, Arc::new(Envelope { from, to, message, hash }));
+        self.hash = self.hash.wrapping_add(envelope.hash);
+        self.list.insert(position, Arc::clone(envelope));
     }
 
     /// Takes a message out; says whether it was in flight.
@@ -107,9 +128,7 @@ impl<P: Protocol> Clone for Network<P> {
 
 impl<P: Protocol<Message: Ord>> PartialEq for Network<P> {
     fn eq(&self, other: &Self) -> bool {
-        let same = |(a, b): (&Arc<Envelope<P>>, &Arc<Envelope<P>>)| {
-            Arc::ptr_eq(a, b) || (a.hash == b.hash && compare(a, b) == Ordering::Equal)
-        };
+        let same = |(a, b): (&Arc<Envelope<P>>, &Arc<Envelope<P>>)| Arc::ptr_eq(a, b) || a == b;
         self.hash == other.hash
             && self.list.len() == other.list.len()
             && self.list.iter().zip(&other.list).all(same)

@@ -4,44 +4,215 @@
 //! question nobody has answered, that panics or that leaves the boundary is thrown away.
 
 use core::fmt::Debug;
+use std::sync::Arc;
 
 use swarm_protocol::{
-    Checkable, Choices, Effect, Effects, Input, NodeId, OpId, Protocol, Violation, WriteId,
+    Checkable, Choices, Effect, Effects, Input, NodeId, OpId, Protocol, Violation, WriteId, mix,
 };
 
+use super::network::Envelope;
 use super::node::{NodeSlot, Outgoing, OutgoingOf};
 use super::{CONTRACT, FlushMode, INVARIANTS, PANIC, Setup, SyncMode};
-use crate::{Slot, panics};
+use crate::{Slot, fingerprint::hash_of, panics};
 
-/// What starts a turn.
+/// What happens to one node: an event, less what it uses up in the cluster.
 pub(crate) enum Cause<P: Protocol> {
-    Input(Input<P>),
+    Message(Arc<Envelope<P>>),
+    Timeout(P::Timer),
+    /// The operation of this number in the workload.
+    Invoke(usize),
     Flush,
     Sync(u32),
     DiskFail,
+    Crash(u32),
     Boot,
+    Advance,
+}
+
+impl<P: Checkable> Cause<P> {
+    /// A hash of the cause.
+    pub(crate) fn hash(&self) -> u64 {
+        let numbered = |kind: u64, number: u64| mix(kind << 56 ^ number);
+        match self {
+            Cause::Message(envelope) => envelope.hash(),
+            Cause::Timeout(timer) => hash_of(1, timer),
+            Cause::Invoke(number) => numbered(2, *number as u64),
+            Cause::Flush => numbered(3, 0),
+            Cause::Sync(writes) => numbered(4, u64::from(*writes)),
+            Cause::DiskFail => numbered(5, 0),
+            Cause::Crash(kept) => numbered(6, u64::from(*kept)),
+            Cause::Boot => numbered(7, 0),
+            Cause::Advance => numbered(8, 0),
+        }
+    }
+}
+
+impl<P: Protocol> Clone for Cause<P> {
+    fn clone(&self) -> Self {
+        match self {
+            Cause::Message(envelope) => Cause::Message(Arc::clone(envelope)),
+            Cause::Timeout(timer) => Cause::Timeout(*timer),
+            Cause::Invoke(number) => Cause::Invoke(*number),
+            Cause::Flush => Cause::Flush,
+            Cause::Sync(writes) => Cause::Sync(*writes),
+            Cause::DiskFail => Cause::DiskFail,
+            Cause::Crash(kept) => Cause::Crash(*kept),
+            Cause::Boot => Cause::Boot,
+            Cause::Advance => Cause::Advance,
+        }
+    }
+}
+
+impl<P: Checkable> PartialEq for Cause<P> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Cause::Message(a), Cause::Message(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Cause::Timeout(a), Cause::Timeout(b)) => a == b,
+            (Cause::Invoke(a), Cause::Invoke(b)) => a == b,
+            (Cause::Sync(a), Cause::Sync(b)) | (Cause::Crash(a), Cause::Crash(b)) => a == b,
+            (Cause::Flush, Cause::Flush)
+            | (Cause::DiskFail, Cause::DiskFail)
+            | (Cause::Boot, Cause::Boot)
+            | (Cause::Advance, Cause::Advance) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Why a turn ended early.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// It asked this question, with so many answers, and there was no answer.
     Asked(&'static str, u32),
     /// It broke a property.
     Violated(Violation),
+    /// It took the node out of the boundary of the instance.
+    Boundary,
 }
 
-pub(crate) struct Turn<'a, P: Protocol, Seen> {
+/// Something that leaves a node for the network or for a client.
+pub(crate) enum Leaving<P: Protocol> {
+    Message(Arc<Envelope<P>>),
+    Answer(OpId, P::Answer),
+}
+
+impl<P: Checkable> PartialEq for Leaving<P> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Leaving::Message(a), Leaving::Message(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Leaving::Answer(a, answer), Leaving::Answer(b, other)) => a == b && answer == other,
+            _ => false,
+        }
+    }
+}
+
+/// What became of a node: a function of the setup, the slot, the cause and the answers to questions.
+pub(crate) struct Outcome<P: Checkable> {
+    /// The slot afterwards.
+    pub(crate) node: Result<Arc<NodeSlot<P>>, Stop>,
+    /// What leaves the node, in order; a message for several slots once for each.
+    pub(crate) leaving: Vec<Leaving<P>>,
+    pub(crate) marks: Vec<&'static str>,
+    pub(crate) refusals: Vec<&'static str>,
+}
+
+impl<P: Checkable> Outcome<P> {
+    /// Lets the cause happen to a copy of `node`.
+    pub(crate) fn of(
+        setup: &Setup<P>,
+        node: &NodeSlot<P>,
+        cause: &Cause<P>,
+        answers: Vec<u32>,
+        seen: &mut impl FnMut(Slot, &dyn Debug),
+    ) -> Self {
+        match cause {
+            Cause::Crash(kept) => Outcome::quiet(node.crashed(*kept)),
+            Cause::Advance => {
+                let mut later = node.clone();
+                later.clock = later.clock + setup.bounds.clock_step;
+                Outcome::quiet(later)
+            }
+            _ => Outcome::of_turn(setup, node, cause, answers, seen),
+        }
+    }
+
+    /// The node does not react.
+    fn quiet(mut node: NodeSlot<P>) -> Self {
+        node.rehash();
+        Outcome { node: Ok(Arc::new(node)), leaving: Vec::new(), marks: Vec::new(), refusals: Vec::new() }
+    }
+
+    fn of_turn(
+        setup: &Setup<P>,
+        node: &NodeSlot<P>,
+        cause: &Cause<P>,
+        answers: Vec<u32>,
+        seen: &mut impl FnMut(Slot, &dyn Debug),
+    ) -> Self {
+        let mut node = Arc::new(node.clone());
+        let Some(copy) = Arc::get_mut(&mut node) else { unreachable!("a new Arc is not shared") };
+        let me = copy.slot;
+        let mut turn = Turn::new(setup, copy, answers, seen);
+        let result = turn.take(cause);
+        let Turn { leaving, marks, refusals, .. } = turn;
+        let stop = match result {
+            Ok(()) if copy.state.as_ref().is_some_and(|state| !(setup.within)(state)) => Some(Stop::Boundary),
+            Ok(()) => {
+                copy.rehash();
+                None
+            }
+            Err(stop) => Some(stop),
+        };
+        let leaving = if stop.is_none() { spread(setup, me, leaving) } else { Vec::new() };
+        Outcome { node: stop.map_or(Ok(node), Err), leaving, marks, refusals }
+    }
+}
+
+impl<P: Checkable> PartialEq for Outcome<P> {
+    fn eq(&self, other: &Self) -> bool {
+        let same_node = match (&self.node, &other.node) {
+            (Ok(a), Ok(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Err(a), Err(b)) => a == b,
+            _ => false,
+        };
+        same_node
+            && self.leaving == other.leaving
+            && self.marks == other.marks
+            && self.refusals == other.refusals
+    }
+}
+
+/// Addresses what leaves the slot `me` to every slot that gets it.
+fn spread<P: Checkable>(setup: &Setup<P>, me: Slot, leaving: Vec<OutgoingOf<P>>) -> Vec<Leaving<P>> {
+    let mut out = Vec::with_capacity(leaving.len());
+    let envelope = |slot, message| Leaving::Message(Arc::new(Envelope::new(me.node(), slot, message)));
+    for what in leaving {
+        match what {
+            Outgoing::Send { to, message } => {
+                out.extend(receivers(setup, to).map(|slot| envelope(slot, message.clone())));
+            }
+            Outgoing::Broadcast { message } => {
+                let others = setup.slots().filter(|slot| *slot != me);
+                out.extend(others.map(|slot| envelope(slot, message.clone())));
+            }
+            Outgoing::Answer { id, answer } => out.push(Leaving::Answer(id, answer)),
+        }
+    }
+    out
+}
+
+struct Turn<'a, P: Protocol, Seen> {
     setup: &'a Setup<P>,
     node: &'a mut NodeSlot<P>,
     effects: Effects<P>,
     /// Told of every effect in order, and again of those that a write releases.
     seen: &'a mut Seen,
     /// What leaves the node for the network and the clients, in order.
-    pub(crate) leaving: Vec<OutgoingOf<P>>,
+    leaving: Vec<OutgoingOf<P>>,
     /// Of tasks that the node has not been told of, in the order in which it submitted them.
     outcomes: Vec<P::Outcome>,
-    pub(crate) marks: Vec<&'static str>,
-    pub(crate) refusals: Vec<&'static str>,
+    marks: Vec<&'static str>,
+    refusals: Vec<&'static str>,
     /// The name of the property that a panic breaks at this place.
     phase: &'static str,
 }
@@ -51,12 +222,7 @@ pub(crate) struct Turn<'a, P: Protocol, Seen> {
 const ROUNDS: u32 = 1000;
 
 impl<'a, P: Checkable, Seen: FnMut(Slot, &dyn Debug)> Turn<'a, P, Seen> {
-    pub(crate) fn new(
-        setup: &'a Setup<P>,
-        node: &'a mut NodeSlot<P>,
-        answers: Vec<u32>,
-        seen: &'a mut Seen,
-    ) -> Self {
+    fn new(setup: &'a Setup<P>, node: &'a mut NodeSlot<P>, answers: Vec<u32>, seen: &'a mut Seen) -> Self {
         let mut effects = Effects::new(Choices::script(answers));
         effects.continue_from(node.written());
         Turn {
@@ -76,7 +242,7 @@ impl<'a, P: Checkable, Seen: FnMut(Slot, &dyn Debug)> Turn<'a, P, Seen> {
     ///
     /// # Errors
     /// Why it ended early. The turn is of no use then.
-    pub(crate) fn take(&mut self, cause: Cause<P>) -> Result<(), Stop> {
+    fn take(&mut self, cause: &Cause<P>) -> Result<(), Stop> {
         let result = panics::catch(|| self.run(cause));
         result.unwrap_or_else(|message| match self.effects.choices().unanswered() {
             // The panic came after an answer made up for a question. If it can happen, then under the
@@ -86,12 +252,23 @@ impl<'a, P: Checkable, Seen: FnMut(Slot, &dyn Debug)> Turn<'a, P, Seen> {
         })
     }
 
-    fn run(&mut self, cause: Cause<P>) -> Result<(), Stop> {
+    fn run(&mut self, cause: &Cause<P>) -> Result<(), Stop> {
         match cause {
-            Cause::Input(input) => self.step(input)?,
+            Cause::Message(envelope) => {
+                let message = envelope.message.clone();
+                self.step(Input::Message { from: envelope.from, message })?;
+            }
+            Cause::Timeout(timer) => {
+                self.node.cancel_timer(*timer);
+                self.step(Input::Timeout(*timer))?;
+            }
+            Cause::Invoke(number) => {
+                let op = self.setup.workload[*number].clone();
+                self.step(Input::Invoke { id: OpId(*number as u64), op })?;
+            }
             Cause::Flush => self.flush()?,
             Cause::Sync(writes) => {
-                let durable = self.release(writes);
+                let durable = self.release(*writes);
                 self.step(Input::Persisted(durable))?;
             }
             Cause::DiskFail => {
@@ -99,6 +276,7 @@ impl<'a, P: Checkable, Seen: FnMut(Slot, &dyn Debug)> Turn<'a, P, Seen> {
                 self.step(Input::DiskFailed(first))?;
             }
             Cause::Boot => self.boot()?,
+            Cause::Crash(_) | Cause::Advance => unreachable!("the node does not react"),
         }
         self.settle()
     }
@@ -225,7 +403,7 @@ impl<'a, P: Checkable, Seen: FnMut(Slot, &dyn Debug)> Turn<'a, P, Seen> {
 
 /// Who gets a message for `to`: every slot that acts under that name. One for a node that is not in the
 /// cluster is lost.
-pub(crate) fn receivers<P: Protocol>(setup: &Setup<P>, to: NodeId) -> impl Iterator<Item = Slot> + '_ {
+fn receivers<P: Protocol>(setup: &Setup<P>, to: NodeId) -> impl Iterator<Item = Slot> + '_ {
     setup.slots().filter(move |slot| slot.node() == to)
 }
 

@@ -101,19 +101,19 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
     /// [`World::fingerprint`].
     pub fn fingerprint_from_scratch(&self) -> u64 {
         let nodes = self.nodes.iter().map(|node| node.hash_from_scratch()).fold(0, u64::wrapping_add);
-        let properties = hash_of(PROPERTIES, &*self.properties);
+        let properties = hash_of(PROPERTIES, &self.properties);
         self.combine(nodes, self.network.hash_from_scratch(), self.clients.hash_from_scratch(), properties)
     }
 }
 
-impl<P: Subject, Q> Clone for World<P, Q> {
+impl<P: Subject, Q: Clone> Clone for World<P, Q> {
     fn clone(&self) -> Self {
         World {
             nodes: self.nodes.clone(),
             nodes_hash: self.nodes_hash,
             network: self.network.clone(),
             clients: Arc::clone(&self.clients),
-            properties: Arc::clone(&self.properties),
+            properties: self.properties.clone(),
             properties_hash: self.properties_hash,
             budget: self.budget,
             pending: self.pending.clone(),
@@ -148,7 +148,7 @@ impl<P: Subject, Q: PartialEq> PartialEq for World<P, Q> {
             && self.network == other.network
             && self.budget == other.budget
             && (Arc::ptr_eq(&self.clients, &other.clients) || self.clients == other.clients)
-            && (Arc::ptr_eq(&self.properties, &other.properties) || self.properties == other.properties)
+            && self.properties == other.properties
             && self.pending == other.pending
             && self.violation == other.violation
     }

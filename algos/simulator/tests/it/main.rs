@@ -2,6 +2,7 @@
 
 mod history;
 mod journal;
+mod known;
 mod scenario;
 mod simulation;
 mod toy;

@@ -6,6 +6,7 @@
 
 use std::fmt::{self, Debug};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use swarm_protocol::{
     Delay, Effects, Input, Never, NodeId, NodeSet, OpId, Outstanding, Properties, Protocol, Reply, Service,
@@ -35,7 +36,13 @@ pub(crate) enum Flaw {
     AssertsTooMuch,
     /// A client is told twice.
     AnswersTwice,
+    /// The primary counts the reads of the whole process, and refuses one in five: what it does is not
+    /// a function of its state.
+    KeepsASecret,
 }
+
+/// What [`Flaw::KeepsASecret`] counts.
+static SECRET: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Message {
@@ -245,6 +252,11 @@ impl Protocol for Register {
             Input::Message { .. } => out.refuse("not-for-me"),
             Input::Timeout(Timer::Resend) => self.on_resend(config, out),
             Input::Invoke { id, .. } if !self.is_primary() => out.answer(id, Answer::Redirect(PRIMARY)),
+            Input::Invoke { id, op: Op::Read }
+                if config.flaw == Flaw::KeepsASecret && SECRET.fetch_add(1, Ordering::Relaxed) % 5 == 4 =>
+            {
+                out.answer(id, Answer::Busy);
+            }
             Input::Invoke { id, op: Op::Read } => out.answer(id, Answer::Value(self.readable)),
             Input::Invoke { id, op: Op::Write(value) } => self.on_write(config, id, value, out),
             Input::Persisted(write) => {
