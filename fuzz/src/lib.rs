@@ -13,16 +13,17 @@
 //! nothing else here needs anything but stable Rust.
 //!
 //! Whether the bodies notice anything is shown by [`flawed`]: a Raft with a bug put back into it, which
-//! `replay` and `record` look for along with every campaign of `raft_schedule`.
+//! every campaign of `raft_schedule` looks for, guided or not.
 //!
 //! Not covered: what only happens between threads, in real files and sockets, or after hundreds of events.
 
 pub mod campaign;
-pub mod command_line;
 pub mod corpus;
 pub mod flawed;
+pub mod guided;
 pub mod inputs;
 pub mod log;
+pub mod place;
 pub mod raft_message;
 pub mod raft_node;
 pub mod raft_schedule;

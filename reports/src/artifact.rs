@@ -15,8 +15,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::checks::{
-    Bug, Detection, Fuzz, Injected, Instance, Interleavings, PropertyKind, PropertyResult, Simulate, Verify,
-    Zoo,
+    Bug, Detection, Fuzz, FuzzRun, Injected, Instance, Interleavings, PropertyKind, PropertyResult, Simulate,
+    Verify, Zoo,
 };
 pub use self::measures::{
     Bench, Benchmark, Compare, Implementation, Latency, LoadPoint, Measurement, Role, Stage, Test,
@@ -25,7 +25,7 @@ use crate::machine::{Conditions, Fingerprint};
 use crate::statistics;
 
 /// The version of the format that this build writes, and the only one that it reads.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One run of one verb.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -167,6 +167,10 @@ pub struct Shard {
 /// What came out of a run, by verb.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are a handful of payloads, each in an artifact of its own"
+)]
 pub enum Payload {
     /// Of `verify`.
     Verify(Verify),

@@ -6,14 +6,15 @@
 //! in a document comes from an artifact or does not stand there.
 //!
 //! ```
-//! use reports::artifact::{Fuzz, Outcome, Payload, Verb};
+//! use reports::artifact::{Fuzz, FuzzRun, Outcome, Payload, Verb};
 //! use reports::recorder::Recorder;
 //! # let root = std::env::temp_dir().join(format!("reports-doc-{}", std::process::id()));
 //!
 //! let mut recorder = Recorder::start_in(&root, Verb::Fuzz, "raft-message", "cargo xtask fuzz raft-message")?;
 //! recorder.algorithm("raft").parameter("seed", 7);
 //! let executions = 1_000;
-//! let fuzz = Fuzz { executions, ..Fuzz::new("raft-message", "random bytes") };
+//! let run = FuzzRun { executions, ..FuzzRun::new("random bytes", 7) };
+//! let fuzz = Fuzz { runs: vec![run], ..Fuzz::new("raft-message") };
 //! let path = recorder.finish(Outcome::Passed, Payload::Fuzz(fuzz))?;
 //! assert!(path.ends_with("fuzz/raft-message.json"));
 //!

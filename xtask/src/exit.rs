@@ -30,13 +30,14 @@ impl Exit {
         }
     }
 
-    /// What the number of a started binary means. Every binary of the workspace ends with 0, 1, 2 or 3;
-    /// any other number is cargo failing to build it, a panic or a signal, and counts as a finding.
+    /// What the number of a started binary means. Every binary of the workspace ends with 0, 1, 2 or 3,
+    /// or 130 if it was interrupted; any other number is cargo failing to build it, a panic or a signal, and counts as a finding.
     pub(crate) const fn from_child(code: Option<i32>) -> Exit {
         match code {
             Some(0) => Exit::Fine,
             Some(2) => Exit::Usage,
             Some(3) => Exit::Missing,
+            Some(130) => Exit::Interrupted,
             _ => Exit::Finding,
         }
     }
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_childs_number_keeps_its_meaning_and_anything_else_is_a_finding() {
-        for exit in [Exit::Fine, Exit::Finding, Exit::Usage, Exit::Missing] {
+        for exit in [Exit::Fine, Exit::Finding, Exit::Usage, Exit::Missing, Exit::Interrupted] {
             assert_eq!(Exit::from_child(Some(i32::from(exit.code()))), exit);
         }
         assert_eq!(Exit::from_child(Some(101)), Exit::Finding, "cargo could not build");

@@ -203,13 +203,14 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
         summary: "bytes into decoders and handlers, guided by coverage",
         details: "Fuzzes the targets (default: all) one after another. Engine: cargo-fuzz with AddressSanitizer where\n\
                   cargo-fuzz and a nightly toolchain are present, else libFuzzer on stable where a C++ compiler is,\n\
-                  else corpus replay and random bytes; the run says which. New inputs are kept in\n\
-                  target/fuzz/corpus, crashes are minimised into fuzz/regressions.",
+                  else none; the run says which. Coverage guides it for 20 seconds a target, with --full for 1000000\n\
+                  executions. Then 1000000 inputs drawn from the seed go through the same body, counted apart.\n\
+                  New inputs are kept in target/fuzz/corpus, crashes are minimised into fuzz/regressions.",
         names: Names::Targets,
         options: &[
-            option("time", Kind::Count, "SECONDS", "the longest time per target"),
-            option("executions", Kind::Count, "N", "the most executions per target"),
-            option("seed", Kind::Number, "N", "seed of the mutations (default: 1)"),
+            option("time", Kind::Count, "SECONDS", "the longest time of the engine per target"),
+            option("executions", Kind::Count, "N", "the most executions of each engine per target"),
+            option("seed", Kind::Number, "N", "seed of what is drawn (default: 1)"),
             option("engine", Kind::Word(ENGINES), "ENGINE", "auto, cargo-fuzz, libfuzzer or random"),
             QUICK,
             FULL,

@@ -1,50 +1,68 @@
 //! Runs targets without a fuzzer: corpus, regressions, then inputs drawn from a seed. Needs nothing but stable
-//! Rust, and writes the artifact `fuzz/TARGET.json`.
+//! Rust, and writes the artifact `fuzz/TARGET.json`. What a fuzzer has done to the target before is read from
+//! its log and stands in the same artifact, counted apart.
 //!
 //! Verified by `tests/it/binaries.rs`.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::time::Duration;
 
-use fuzz::campaign::{self, Crash, Limits};
-use fuzz::command_line::{Exit, Refused, algorithm, command, end, home, keep, kept, subject, target};
+use fuzz::campaign::{self, Crash, ENGINE, Limits};
+use fuzz::guided::{self, Guided};
+use fuzz::place::{algorithm, home, keep, kept, subject, target};
 use fuzz::{TARGETS, body};
-use lexopt::prelude::*;
-use reports::artifact::{Finding, Fuzz, Outcome, Payload, Verb};
+use reports::artifact::{Finding, Fuzz, FuzzRun, Injected, Metric, Outcome, Payload, Verb};
+use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
 use reports::recorder::Recorder;
 
 const HELP: &str = "\
 Runs fuzz targets on their corpus, their regressions and inputs drawn from a seed.
 
-Usage: replay [TARGET...] [--executions N] [--time S] [--seed N] [--json]
+Usage: replay [TARGET...] [--executions N] [--time S] [--seed N] [--threads N] [--quick|--full] [--json]
+       replay TARGET --guided LOG --engine LABEL [--sanitizer NAME] [--input FILE] [--injected LOG] ...
 
-  TARGET          raft_message, raft_schedule, scenario (default: all)
-  --executions N  stop a target after N inputs
-  --time S        stop a target after S seconds
-                  (default for both: 1000000 inputs or 90 seconds, whichever comes first)
-  --seed N        draw other inputs (default: 1)
-  --json          one JSON object per target on standard output
+  TARGET            raft_message, raft_schedule, scenario (default: all)
+  --executions N    stop a target after N inputs (default: 1000000, with --full 10000000)
+  --time S          stop a target after S seconds
+  --seed N          draw other inputs (default: 1)
+  --threads N       threads that run inputs (default: all processors); the result does not depend on it
+  --json            one JSON object per target on standard output
+
+After a run of libFuzzer, so that one artifact says what both did:
+
+  --guided LOG      what libFuzzer printed, with -print_final_stats=1
+  --engine LABEL    what made its inputs: `libFuzzer on stable`
+  --sanitizer NAME  a sanitizer that was on; may be given again
+  --input FILE      the input that crashed
+  --injected LOG    what it printed on the code with a bug put back
 
 An input that breaks something is made shorter and kept in fuzz/regressions/TARGET.
-Exit codes: 0 nothing found; 1 something found, or interrupted; 2 wrong usage; 3 something missing.
+Exit codes: 0 nothing found; 1 something found; 2 wrong usage, or no libFuzzer log; 3 something missing;
+130 interrupted.
 ";
 
-/// What the artifacts say made the inputs.
-const ENGINE: &str = "corpus replay and random bytes";
-
 struct Options {
+    common: command_line::Options,
     targets: Vec<&'static str>,
     limits: Limits,
     seed: u64,
-    json: bool,
+    log: Option<Log>,
 }
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// What is told of a run of libFuzzer.
+#[derive(Default)]
+struct Log {
+    guided: PathBuf,
+    engine: String,
+    sanitizers: Vec<String>,
+    input: Option<String>,
+    injected: Option<PathBuf>,
+}
 
 fn main() -> ExitCode {
-    end("replay", run())
+    command_line::end("replay", run())
 }
 
 fn run() -> Result<Exit, Refused> {
@@ -52,42 +70,51 @@ fn run() -> Result<Exit, Refused> {
         print!("{HELP}");
         return Ok(Exit::Fine);
     };
-    // Relaxed: a request, which may be seen late.
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).map_err(Refused::missing)?;
+    command_line::interrupt()?;
     let mut exit = Exit::Fine;
     for target in &options.targets {
-        if replay(target, &options)? != Exit::Fine {
-            exit = Exit::Finding;
-        }
-        if INTERRUPTED.load(Ordering::Relaxed) {
-            return Ok(Exit::Finding);
+        match replay(target, &options)? {
+            Exit::Fine => {}
+            Exit::Interrupted => return Ok(Exit::Interrupted),
+            other => exit = other,
         }
     }
     Ok(exit)
 }
 
 fn parse() -> Result<Option<Options>, Refused> {
-    let (mut targets, mut executions, mut time, mut seed, mut json) = (Vec::new(), None, None, 1, false);
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("executions") => executions = Some(parser.value()?.parse()?),
-            Long("time") => time = Some(Duration::from_secs(parser.value()?.parse::<u32>()?.into())),
-            Long("seed") => seed = parser.value()?.parse()?,
-            Long("json") => json = true,
-            Short('h') | Long("help") => return Ok(None),
-            Value(name) => targets.push(target(&name.string()?)?),
-            _ => return Err(argument.unexpected().into()),
+    let (mut executions, mut time, mut seed) = (None, None, 1);
+    let (mut guided, mut engine, mut log) = (None, None, Log::default());
+    let common = command_line::read(|option, parser| {
+        match option {
+            "executions" => executions = Some(command_line::value(parser, option)?),
+            "time" => time = Some(Duration::from_secs(command_line::value::<u32>(parser, option)?.into())),
+            "seed" => seed = command_line::value(parser, option)?,
+            "guided" => guided = Some(command_line::value::<PathBuf>(parser, option)?),
+            "engine" => engine = Some(command_line::value(parser, option)?),
+            "sanitizer" => log.sanitizers.push(command_line::value(parser, option)?),
+            "input" => log.input = Some(command_line::value(parser, option)?),
+            "injected" => log.injected = Some(command_line::value(parser, option)?),
+            _ => return Ok(false),
         }
-    }
+        Ok(true)
+    })?;
+    let Some(common) = common else { return Ok(None) };
+    let mut targets = common.names.iter().map(|name| target(name)).collect::<Result<Vec<_>, _>>()?;
+    let log = match (guided, engine) {
+        (Some(guided), Some(engine)) if targets.len() == 1 => Some(Log { guided, engine, ..log }),
+        (None, None) => None,
+        _ => return Err(Refused::usage("--guided and --engine go together, with one target")),
+    };
     if targets.is_empty() {
         targets = TARGETS.iter().map(|(name, _)| *name).collect();
     }
-    let limits = match (executions, time) {
-        (None, None) => Limits { executions: Some(1_000_000), time: Some(Duration::from_secs(90)) },
-        (executions, time) => Limits { executions, time },
-    };
-    Ok(Some(Options { targets, limits, seed, json }))
+    let executions = executions.or_else(|| {
+        let default = if common.effort == Effort::Quick { 1_000_000 } else { 10_000_000 };
+        time.is_none().then_some(default)
+    });
+    let limits = Limits { executions, time, threads: common.threads };
+    Ok(Some(Options { common, targets, limits, seed, log }))
 }
 
 fn replay(target: &'static str, options: &Options) -> Result<Exit, Refused> {
@@ -95,51 +122,110 @@ fn replay(target: &'static str, options: &Options) -> Result<Exit, Refused> {
     let home = home()?;
     let kept = kept(&home, target)?;
     let body = body(target).ok_or_else(|| Refused::usage(format!("{target} has no body")))?;
-    let command = command(|| own_command(target, options));
-    let mut recorder = Recorder::start(Verb::Fuzz, &subject(target), &command).map_err(Refused::missing)?;
-    recorder.algorithm(algorithm(target)).parameter("seed", seed);
-
-    let mut progress = Progress::new(target);
-    let outcome = campaign::run(body, &kept, *seed, *limits, |executions| progress.go_on(executions));
-    let injected = campaign::injected(target, &kept, *seed, |executions| progress.go_on(executions));
-    progress.clear();
-
-    let mut fuzz = Fuzz::new(target, ENGINE);
-    fuzz.executions = outcome.executions;
-    fuzz.wall_s = outcome.wall.as_secs_f64();
-    fuzz.corpus = kept.len() as u64;
-    fuzz.crashes = outcome.crashes.len() as u64;
-    fuzz.injected.extend(injected);
-    for crash in &outcome.crashes {
-        let path = match &crash.kept {
-            Some(kept) => kept.path.clone(),
-            None => keep(&home, target, &crash.bytes).map_err(Refused::missing)?,
-        };
-        let path = path.strip_prefix(home.parent().unwrap_or(&home)).unwrap_or(&path).display().to_string();
-        recorder.finding(finding(target, crash, &path));
-        eprintln!("{target}: {path}\n{}", crash.message);
-    }
-    let missed = fuzz.injected.iter().find(|injected| !injected.found).cloned();
-    if let Some(missed) = missed.filter(|_| !outcome.interrupted) {
-        let detail = format!("{} inputs do not show the bug that was put back", missed.executions);
-        eprintln!("{target}: {}: {detail}", missed.bug);
-        recorder.finding(Finding::new(&missed.bug, detail));
-    }
-    let interrupted = INTERRUPTED.load(Ordering::Relaxed);
-    let fine = fuzz.crashes == 0 && fuzz.injected.iter().all(|injected| injected.found);
-    let (ended, word, exit) = match (interrupted, fine) {
-        (true, _) => (Outcome::Interrupted, "interrupted", Exit::Finding),
-        (false, true) => (Outcome::Passed, "fine", Exit::Fine),
-        (false, false) => (Outcome::Failed, "finding", Exit::Finding),
+    let mut fuzz = Fuzz::new(target);
+    let guided = match &options.log {
+        Some(log) => Some(read(target, log, *seed, &mut fuzz)?),
+        None => None,
     };
-    say(&fuzz, word, options.json);
-    recorder.finish(ended, Payload::Fuzz(fuzz)).map_err(Refused::missing)?;
+    let command = command_line::command(|| own_command(target, options));
+    let mut recorder = Recorder::start(Verb::Fuzz, &subject(target), &command).map_err(Refused::missing)?;
+    recorder.algorithm(algorithm(target)).parameter("seed", seed).parameter("threads", limits.threads);
+
+    let mut findings = Vec::new();
+    let mut interrupted = false;
+    if let Some(Guided { finding, peak_rss_mib, interrupted: stopped, .. }) = guided {
+        if let Some(peak) = peak_rss_mib {
+            recorder.metric(Metric::counted("peak memory of the fuzzer", peak as f64, "MiB"));
+        }
+        findings.extend(finding);
+        interrupted = stopped;
+    }
+    if !interrupted {
+        let (outcome, injected) = drawn(target, &kept, options, body);
+        interrupted = outcome.interrupted;
+        for crash in &outcome.crashes {
+            let path = match &crash.kept {
+                Some(kept) => kept.path.clone(),
+                None => keep(&home, target, &crash.bytes).map_err(Refused::missing)?,
+            };
+            let path =
+                path.strip_prefix(home.parent().unwrap_or(&home)).unwrap_or(&path).display().to_string();
+            eprintln!("{target}: {path}\n{}", crash.message);
+            // The input that crashed under the fuzzer was kept: it is one finding.
+            findings.retain(|finding: &Finding| !finding.detail.starts_with(&format!("{path}: ")));
+            findings.push(finding(target, crash, &path));
+        }
+        fuzz.injected.extend(injected);
+        fuzz.runs.push(FuzzRun {
+            executions: outcome.executions,
+            wall_s: outcome.wall.as_secs_f64(),
+            corpus: kept.len() as u64,
+            crashes: outcome.crashes.len() as u64,
+            ..FuzzRun::new(ENGINE, *seed)
+        });
+    }
+    for missed in fuzz.injected.iter().filter(|injected| !injected.found && !interrupted) {
+        let Injected { bug, engine, executions, .. } = missed;
+        let detail =
+            format!("{} inputs of {engine} do not show the bug that was put back", grouped(*executions));
+        eprintln!("{target}: {bug}: {detail}");
+        findings.push(Finding::new(bug, detail));
+    }
+    let outcome = match (interrupted || command_line::interrupted(), findings.is_empty()) {
+        (true, _) => Outcome::Interrupted,
+        (false, true) => Outcome::Passed,
+        (false, false) => Outcome::Failed,
+    };
+    say(&fuzz, &outcome, &findings, options.common.json);
+    for finding in findings {
+        recorder.finding(finding);
+    }
+    let exit = Exit::from(&outcome);
+    recorder.finish(outcome, Payload::Fuzz(fuzz)).map_err(Refused::missing)?;
     Ok(exit)
+}
+
+/// Notes what libFuzzer did.
+fn read(target: &str, log: &Log, seed: u64, fuzz: &mut Fuzz) -> Result<Guided, Refused> {
+    let guided = guided::read(target, &log.guided, log.input.as_deref())?;
+    fuzz.runs.push(FuzzRun {
+        engine: log.engine.clone(),
+        sanitizers: log.sanitizers.clone(),
+        seed,
+        ..guided.run.clone()
+    });
+    if let Some(log_injected) = &log.injected {
+        fuzz.injected.push(guided::injected(log_injected, &log.engine)?);
+    }
+    Ok(guided)
+}
+
+/// Runs what is kept and what is drawn, and looks for the bug that is put back.
+fn drawn(
+    target: &str,
+    kept: &[fuzz::inputs::Kept],
+    options: &Options,
+    body: fuzz::Body,
+) -> (campaign::Outcome, Option<Injected>) {
+    let Options { limits, seed, .. } = options;
+    let line = Mutex::new(ProgressLine::new());
+    let go_on = |executions| {
+        // Another thread's line is as good.
+        if let Ok(mut line) = line.try_lock() {
+            line.show(|| format!("{target}: {} inputs drawn", grouped(executions)));
+        }
+        !command_line::interrupted()
+    };
+    let outcome = campaign::run(body, kept, *seed, *limits, go_on);
+    let wanted = limits.executions != Some(0);
+    let injected = wanted.then(|| campaign::injected(target, kept, *seed, limits.threads, go_on)).flatten();
+    line.into_inner().expect("no thread panics with it").clear();
+    (outcome, injected)
 }
 
 /// What a reader types who was not told by `cargo xtask`.
 fn own_command(target: &str, options: &Options) -> String {
-    let Limits { executions, time } = options.limits;
+    let Limits { executions, time, .. } = options.limits;
     let executions = executions.map(|executions| format!(" --executions {executions}")).unwrap_or_default();
     let time = time.map(|time| format!(" --time {}", time.as_secs())).unwrap_or_default();
     format!("cargo run --release -p fuzz --bin replay -- {target} --seed {}{executions}{time}", options.seed)
@@ -147,68 +233,42 @@ fn own_command(target: &str, options: &Options) -> String {
 
 fn finding(target: &str, crash: &Crash, path: &str) -> Finding {
     let (first, scenario) = crash.message.split_once('\n').unwrap_or((&crash.message, ""));
-    let property = first.split_once(": ").map_or("panic", |(property, _)| property);
-    let property = if property.contains(' ') { "panic" } else { property };
-    Finding {
-        scenario: (!scenario.is_empty()).then(|| scenario.to_owned()),
-        replay: Some(format!("cargo run --release -p fuzz --bin replay -- {target} --executions 0")),
-        ..Finding::new(property, format!("{path}: {first}"))
-    }
+    guided::finding(target, &format!("{path}: "), first, scenario)
 }
 
-fn say(fuzz: &Fuzz, outcome: &str, json: bool) {
-    let per_second = fuzz.executions_per_s().unwrap_or(0.0);
+fn say(fuzz: &Fuzz, outcome: &Outcome, findings: &[Finding], json: bool) {
+    let Fuzz { target, runs, injected } = fuzz;
     if json {
-        let line = serde_json::json!({
-            "verb": "fuzz",
-            "target": fuzz.target,
-            "engine": fuzz.engine,
-            "outcome": outcome,
-            "executions": fuzz.executions,
-            "seconds": fuzz.wall_s,
-            "corpus": fuzz.corpus,
-            "crashes": fuzz.crashes,
-            "injected": fuzz.injected,
-        });
+        let line = serde_json::json!({ "verb": "fuzz", "target": target, "outcome": outcome.name(), "runs": runs,
+            "injected": injected, "findings": findings });
         println!("{line}");
         return;
     }
-    let Fuzz { target, executions, wall_s, corpus, crashes, .. } = fuzz;
-    println!(
-        "{outcome} {target}: {executions} executions in {wall_s:.1} s ({per_second:.0} a second), corpus of \
-         {corpus}, {crashes} crashes"
-    );
-    for injected in &fuzz.injected {
-        let found = if injected.found { "found" } else { "not found" };
-        println!("    {}, put back: {found} after {} executions", injected.bug, injected.executions);
+    println!("{target}: {}", outcome.name());
+    for run in runs {
+        let FuzzRun { engine, executions, wall_s, corpus, crashes, seed, .. } = run;
+        let coverage = match (run.edges, run.features) {
+            (Some(edges), Some(features)) => {
+                format!(", {} edges, {} features", grouped(edges), grouped(features))
+            }
+            _ => String::new(),
+        };
+        let (executions, rate) =
+            (grouped(*executions), grouped(run.executions_per_s().unwrap_or(0.0) as u64));
+        println!(
+            "  {engine}: {executions} executions in {wall_s:.1} s ({rate} a second), seed {seed}{coverage}, \
+             corpus of {corpus}, {crashes} crashes"
+        );
     }
-}
-
-/// One line on standard error that says how far a target has come, if that is a terminal.
-struct Progress {
-    target: &'static str,
-    terminal: bool,
-    last: Instant,
-}
-
-impl Progress {
-    fn new(target: &'static str) -> Self {
-        Progress { target, terminal: std::io::stderr().is_terminal(), last: Instant::now() }
+    for Injected { bug, engine, found, executions, wall_s } in injected {
+        let found = if *found { "found" } else { "not found" };
+        let executions = grouped(*executions);
+        println!("  {bug}, put back: {found} by {engine} after {executions} executions, {wall_s:.1} s");
     }
-
-    /// Whether to go on.
-    fn go_on(&mut self, executions: u64) -> bool {
-        if self.terminal && self.last.elapsed() >= Duration::from_millis(200) {
-            // A line that cannot be written is no loss.
-            let _ = write!(std::io::stderr(), "\r\x1b[K{}  {executions} executions", self.target);
-            self.last = Instant::now();
-        }
-        !INTERRUPTED.load(Ordering::Relaxed)
-    }
-
-    fn clear(&self) {
-        if self.terminal {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
+    for Finding { property, detail, replay, .. } in findings {
+        println!("  FOUND {property}: {detail}");
+        if let Some(replay) = replay {
+            println!("    {replay}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `replay` and `record` from outside: artifacts, exit codes, and what they refuse.
+//! `replay` from outside: artifacts, exit codes, and what it refuses.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -14,8 +14,8 @@ impl Place {
         Place(place)
     }
 
-    fn run(&self, binary: &str, arguments: &[&str]) -> Output {
-        Command::new(binary)
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_replay"))
             .args(arguments)
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
             .env("SWARMPROOF_ARTIFACTS", &self.0)
@@ -35,9 +35,6 @@ impl Drop for Place {
     }
 }
 
-const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
-const RECORD: &str = env!("CARGO_BIN_EXE_record");
-
 fn error(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -45,11 +42,13 @@ fn error(output: &Output) -> String {
 #[test]
 fn replay_leaves_an_artifact() {
     let place = Place::new("replay");
-    let output = place.run(REPLAY, &["scenario", "--executions", "500", "--seed", "9"]);
+    let output = place.run(&["scenario", "--executions", "500", "--seed", "9"]);
     assert_eq!(output.status.code(), Some(0), "{}", error(&output));
     let [artifact] = &place.artifacts()[..] else { panic!("one artifact") };
     let Payload::Fuzz(fuzz) = &artifact.payload else { panic!("{:?}", artifact.payload) };
-    assert_eq!((fuzz.target.as_str(), fuzz.executions, fuzz.crashes), ("scenario", 500, 0));
+    let [run] = &fuzz.runs[..] else { panic!("{fuzz:?}") };
+    assert_eq!((fuzz.target.as_str(), run.executions, run.crashes), ("scenario", 500, 0));
+    assert_eq!((run.seed, run.guided), (9, false));
     assert_eq!((artifact.subject.as_str(), &artifact.outcome), ("scenario", &Outcome::Passed));
     let command = "cargo run --release -p fuzz --bin replay -- scenario --seed 9 --executions 500";
     assert_eq!(artifact.command, command);
@@ -68,36 +67,54 @@ const INTERRUPTION: &str =
     "==17277== libFuzzer: run interrupted; exiting\nstat::number_of_executed_units: 44\n";
 
 #[test]
-fn record_turns_logs_into_artifacts() {
-    let place = Place::new("record");
+fn what_a_fuzzer_has_done_stands_beside_what_was_drawn() {
+    let place = Place::new("guided");
     let log = place.0.join("log");
     let path = log.display().to_string();
-    let record = |text: &str, more: &[&str]| {
+    let replay = |target: &str, text: &str, more: &[&str]| {
         std::fs::write(&log, text).unwrap();
-        let arguments = ["--target", "scenario", "--engine", "libFuzzer on stable", "--log", &path];
-        let output = place.run(RECORD, &[&arguments[..], more].concat());
-        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
-        let [artifact] = &place.artifacts()[..] else { panic!("one artifact") };
+        let arguments = [target, "--executions", "200", "--engine", "libFuzzer on stable", "--guided", &path];
+        let output = place.run(&[&arguments[..], more].concat());
+        let mut all = place.artifacts();
+        all.retain(|artifact| artifact.subject == target.replace('_', "-"));
+        let [artifact] = &all[..] else { panic!("one artifact: {}", error(&output)) };
         let Payload::Fuzz(fuzz) = artifact.payload.clone() else { panic!("{:?}", artifact.payload) };
-        (artifact.clone(), fuzz)
+        (output.status.code(), artifact.clone(), fuzz)
     };
-    let (artifact, fuzz) =
-        record(LOG, &["--command", "cargo xtask fuzz scenario --quick", "--sanitizer", "address"]);
-    assert_eq!((artifact.outcome, fuzz.executions, fuzz.wall_s), (Outcome::Passed, 2_000_000, 9.0));
-    assert_eq!((fuzz.corpus, fuzz.features, fuzz.edges), (6, Some(15), Some(13)));
+    let (code, artifact, fuzz) = replay("scenario", LOG, &["--sanitizer", "address", "--seed", "4"]);
+    assert_eq!((code, artifact.outcome), (Some(0), Outcome::Passed));
+    let [guided, drawn] = &fuzz.runs[..] else { panic!("{fuzz:?}") };
+    assert_eq!((guided.guided, guided.executions, guided.wall_s), (true, 2_000_000, 9.0));
+    assert_eq!((guided.corpus, guided.features, guided.edges, guided.seed), (6, Some(15), Some(13), 4));
     assert_eq!(
-        (artifact.command.as_str(), &fuzz.sanitizers[..]),
-        ("cargo xtask fuzz scenario --quick", &["address".to_owned()][..])
+        (guided.engine.as_str(), &guided.sanitizers[..]),
+        ("libFuzzer on stable", &["address".into()][..])
     );
+    assert_eq!((drawn.guided, drawn.executions, drawn.edges), (false, 200, None));
+    assert_eq!((fuzz.executions(true), fuzz.executions(false)), (2_000_000, 200), "two figures, no sum");
 
-    let (artifact, fuzz) = record(CRASH, &["--input", "fuzz/regressions/scenario/crash-1"]);
-    assert_eq!((artifact.outcome, fuzz.crashes), (Outcome::Failed, 1));
+    let (code, artifact, fuzz) = replay("scenario", CRASH, &["--input", "fuzz/regressions/scenario/crash-1"]);
+    assert_eq!((code, artifact.outcome, fuzz.crashes()), (Some(1), Outcome::Failed, 1));
     let [finding] = &artifact.findings[..] else { panic!("one finding") };
     assert_eq!(finding.detail, "fuzz/regressions/scenario/crash-1: its own transcript differs: line 3");
     assert_eq!((finding.property.as_str(), finding.scenario.as_deref()), ("panic", Some("nodes 3\n")));
 
-    let (artifact, fuzz) = record(INTERRUPTION, &[]);
-    assert_eq!((artifact.outcome, fuzz.executions, fuzz.crashes), (Outcome::Interrupted, 44, 0));
+    let (code, artifact, fuzz) = replay("scenario", INTERRUPTION, &[]);
+    assert_eq!((code, artifact.outcome, fuzz.crashes()), (Some(130), Outcome::Interrupted, 0));
+    assert_eq!((fuzz.executions(true), fuzz.runs.len()), (44, 1), "nothing is drawn after an interruption");
+
+    // The log of a crash stands for a bug found, the log of a run without one for a bug missed.
+    for (text, code, outcome) in [(CRASH, 0, Outcome::Passed), (LOG, 1, Outcome::Failed)] {
+        let hunt = place.0.join("hunt");
+        std::fs::write(&hunt, text).unwrap();
+        let hunt = hunt.display().to_string();
+        let (ended, artifact, fuzz) = replay("raft_schedule", LOG, &["--injected", &hunt]);
+        assert_eq!((ended, &artifact.outcome), (Some(code), &outcome));
+        let [guided, drawn] = &fuzz.injected[..] else { panic!("{fuzz:?}") };
+        assert_eq!((guided.found, guided.engine.as_str()), (code == 0, "libFuzzer on stable"));
+        assert!(drawn.found && drawn.executions > 1000, "{drawn:?}");
+        assert_eq!(artifact.findings.len(), code as usize);
+    }
 }
 
 #[test]
@@ -106,16 +123,16 @@ fn wrong_usage_is_refused_and_leaves_nothing() {
     let log = place.0.join("log");
     std::fs::write(&log, "nothing of the kind\n").unwrap();
     let log = log.display().to_string();
-    for (binary, arguments, reason) in [
-        (REPLAY, &["raft"][..], "`raft` is no target: raft_message, raft_schedule, scenario"),
-        (REPLAY, &["--executions", "many"], "many"),
-        (REPLAY, &["--time"], "--time"),
-        (RECORD, &[], "--target is missing"),
-        (RECORD, &["--target", "scenario", "--engine", "e"], "--log is missing"),
-        (RECORD, &["--target", "scenario", "--engine", "e", "--log", "/nowhere"], "/nowhere: No such file"),
-        (RECORD, &["--target", "scenario", "--engine", "e", "--log", &log], "number_of_executed_units"),
+    for (arguments, reason) in [
+        (&["raft"][..], "`raft` is no target: raft_message, raft_schedule, scenario"),
+        (&["--executions", "many"], "many"),
+        (&["--time"], "--time"),
+        (&["--guided", &log, "--engine", "e"], "with one target"),
+        (&["scenario", "--guided", &log], "go together"),
+        (&["scenario", "--engine", "e", "--guided", "/nowhere"], "/nowhere: No such file"),
+        (&["scenario", "--engine", "e", "--guided", &log], "number_of_executed_units"),
     ] {
-        let output = place.run(binary, arguments);
+        let output = place.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", error(&output));
         assert!(error(&output).contains(reason), "{arguments:?}: {}", error(&output));
     }

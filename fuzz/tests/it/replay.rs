@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use fuzz::campaign::{self, Limits};
-use fuzz::{TARGETS, command_line};
+use fuzz::{TARGETS, place};
 
 /// How many inputs each target gets.
 const EXECUTIONS: u64 = 20_000;
@@ -16,8 +16,8 @@ fn home() -> &'static Path {
 #[test]
 fn kept_and_drawn_inputs_break_nothing() {
     for (target, body) in TARGETS {
-        let kept = command_line::kept(home(), target).unwrap();
-        let limits = Limits { executions: Some(EXECUTIONS), time: None };
+        let kept = place::kept(home(), target).unwrap();
+        let limits = Limits { executions: Some(EXECUTIONS), time: None, threads: 2 };
         let outcome = campaign::run(*body, &kept, 2, limits, |_| true);
         assert_eq!(outcome.crashes, [], "{target}");
         assert_eq!(outcome.executions, EXECUTIONS, "{target}");
@@ -54,7 +54,7 @@ fn a_seed_brings_the_same_inputs_in_another_process() {
             .unwrap();
         let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(0), "{line}");
-        (line["executions"].clone(), line["injected"][0]["executions"].clone())
+        (line["runs"][0]["executions"].clone(), line["injected"][0]["executions"].clone())
     };
     assert_eq!(replay(), replay());
 }

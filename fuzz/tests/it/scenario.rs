@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fuzz::command_line::kept;
 use fuzz::inputs;
+use fuzz::place::kept;
 use fuzz::scenario::{Fate, examine, text};
 
 #[test]

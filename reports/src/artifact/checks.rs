@@ -256,10 +256,24 @@ pub struct Detection {
 pub struct Fuzz {
     /// The target.
     pub target: String,
-    /// What made the inputs: `libFuzzer on stable`, `random bytes`, `corpus replay`.
+    /// One per engine, those that are steered by coverage first. Their executions are different things and are
+    /// never shown as one number.
+    pub runs: Vec<FuzzRun>,
+    /// Bugs put back to see whether fuzzing finds them, once per engine.
+    pub injected: Vec<Injected>,
+}
+
+/// What one engine did to a fuzz target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FuzzRun {
+    /// What made the inputs: `libFuzzer on stable`, `corpus replay and random bytes`.
     pub engine: String,
+    /// Whether the coverage of earlier inputs steers later ones.
+    pub guided: bool,
     /// Sanitizers that were on: `address`.
     pub sanitizers: Vec<String>,
+    /// The seed of what was drawn: the same seed draws the same inputs.
+    pub seed: u64,
     /// Inputs run.
     pub executions: u64,
     /// Wall-clock time, in seconds.
@@ -272,14 +286,30 @@ pub struct Fuzz {
     pub edges: Option<u64>,
     /// Inputs that crashed or broke a property. Each is a finding of the artifact.
     pub crashes: u64,
-    /// Bugs put back to see whether fuzzing finds them.
-    pub injected: Vec<Injected>,
 }
 
 impl Fuzz {
     /// A target before its first execution.
-    pub fn new(target: &str, engine: &str) -> Self {
-        Fuzz { target: target.to_owned(), engine: engine.to_owned(), ..Fuzz::default() }
+    pub fn new(target: &str) -> Self {
+        Fuzz { target: target.to_owned(), ..Fuzz::default() }
+    }
+
+    /// Inputs run by engines that coverage steers, or by those that it does not.
+    pub fn executions(&self, guided: bool) -> u64 {
+        let runs = self.runs.iter().filter(|run| run.guided == guided);
+        runs.fold(0, |sum, run| sum.saturating_add(run.executions))
+    }
+
+    /// Inputs that crashed or broke a property, over all engines.
+    pub fn crashes(&self) -> u64 {
+        self.runs.iter().fold(0, |sum, run| sum.saturating_add(run.crashes))
+    }
+}
+
+impl FuzzRun {
+    /// An engine before its first execution.
+    pub fn new(engine: &str, seed: u64) -> Self {
+        FuzzRun { engine: engine.to_owned(), seed, ..FuzzRun::default() }
     }
 
     /// Inputs run per second of wall-clock time; none where the time was too short to tell.
@@ -293,6 +323,8 @@ impl Fuzz {
 pub struct Injected {
     /// Its name.
     pub bug: String,
+    /// What made the inputs.
+    pub engine: String,
     /// Whether an input showed it.
     pub found: bool,
     /// Inputs run up to then, or in vain.

@@ -13,7 +13,9 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
         }
         page.paragraph(
             "Every byte string is a valid input: of a decoder, or as a schedule of deliveries, time-outs, crashes and \
-             restarts. Re-injected bugs show whether the fuzzer would notice.",
+             restarts. Each target is run by two engines, counted apart: one steered by the coverage of earlier \
+             inputs, for a while, and one that draws from a seed, to a number. Re-injected bugs show whether they \
+             would notice.",
         );
         let fuzzed = site.results(algorithm, Verb::Fuzz).filter_map(|artifact| match &artifact.payload {
             Payload::Fuzz(fuzz) => Some(fuzz),
@@ -28,35 +30,39 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
 fn fuzz_targets(algorithm: &str, fuzzed: &[&Fuzz]) -> Table {
     let mut table = Table::new(
         format!("{algorithm}-fuzz"),
-        "Fuzz targets",
+        "Fuzz targets, by engine",
         &[
             ("Target", "target"),
+            ("Engine", "engine"),
+            ("Steered by coverage", "guided"),
             ("Crashes", "crashes"),
             ("Executions", "executions"),
-            ("Engine", "engine"),
-            ("Sanitizers", "sanitizers"),
             ("Took", "wall_seconds"),
             ("Executions per second", "executions_per_second"),
+            ("Seed", "seed"),
+            ("Sanitizers", "sanitizers"),
             ("Corpus", "corpus"),
             ("Features", "features"),
             ("Edges", "edges"),
         ],
     );
-    for fuzz in fuzzed {
-        let tone = if fuzz.crashes > 0 { Tone::Bad } else { Tone::Good };
+    for (fuzz, run) in fuzzed.iter().flat_map(|fuzz| fuzz.runs.iter().map(move |run| (fuzz, run))) {
+        let tone = if run.crashes > 0 { Tone::Bad } else { Tone::Good };
         let sanitizers =
-            if fuzz.sanitizers.is_empty() { "none".to_owned() } else { fuzz.sanitizers.join(", ") };
+            if run.sanitizers.is_empty() { "none".to_owned() } else { run.sanitizers.join(", ") };
         table.row([
             Cell::code(&fuzz.target),
-            Cell::count(fuzz.crashes).tone(tone),
-            Cell::count(fuzz.executions),
-            Cell::text(&fuzz.engine),
+            Cell::text(&run.engine),
+            Cell::text(if run.guided { "yes" } else { "no" }),
+            Cell::count(run.crashes).tone(tone),
+            Cell::count(run.executions),
+            Cell::number(run.wall_s, number::seconds(run.wall_s)),
+            Cell::maybe(run.executions_per_s(), number::short),
+            Cell::count(run.seed),
             Cell::text(sanitizers),
-            Cell::number(fuzz.wall_s, number::seconds(fuzz.wall_s)),
-            Cell::maybe(fuzz.executions_per_s(), number::short),
-            Cell::count(fuzz.corpus),
-            Cell::maybe(fuzz.features, number::count),
-            Cell::maybe(fuzz.edges, number::count),
+            Cell::count(run.corpus),
+            Cell::maybe(run.features, number::count),
+            Cell::maybe(run.edges, number::count),
         ]);
     }
     table
@@ -65,10 +71,11 @@ fn fuzz_targets(algorithm: &str, fuzzed: &[&Fuzz]) -> Table {
 fn fuzz_injected(algorithm: &str, fuzzed: &[&Fuzz]) -> Table {
     let mut table = Table::new(
         format!("{algorithm}-fuzz-injected"),
-        "Bugs put back under the fuzzer",
+        "Bugs put back under the engines",
         &[
             ("Bug", "bug"),
             ("Target", "target"),
+            ("Engine", "engine"),
             ("Verdict", "verdict"),
             ("Executions", "executions"),
             ("Took", "wall_seconds"),
@@ -79,8 +86,9 @@ fn fuzz_injected(algorithm: &str, fuzzed: &[&Fuzz]) -> Table {
     {
         let found = Cell::text("found").tone(Tone::Good);
         table.row([
-            Cell::text(&injected.bug),
+            Cell::code(&injected.bug),
             Cell::code(&fuzz.target),
+            Cell::text(&injected.engine),
             if injected.found { found } else { Cell::text("not found").tone(Tone::Bad) },
             Cell::count(injected.executions),
             Cell::number(injected.wall_s, number::seconds(injected.wall_s)),

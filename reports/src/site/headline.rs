@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::throughput::{self, Shape, Verdict};
 use super::{ALGORITHMS, HARNESS, Site, command};
-use crate::artifact::{Payload, Simulate, Verb};
+use crate::artifact::{Fuzz, Payload, Simulate, Verb};
 use crate::number;
 use crate::table::Tone;
 
@@ -99,18 +99,24 @@ fn fuzzed(site: &Site) -> Figure {
     if targets.is_empty() {
         return missing(name, Verb::Fuzz, target);
     }
-    let executions = targets.iter().fold(0u64, |sum, fuzz| sum.saturating_add(fuzz.executions));
-    let crashes = targets.iter().fold(0u64, |sum, fuzz| sum.saturating_add(fuzz.crashes));
+    let sum = |of: &dyn Fn(&Fuzz) -> u64| targets.iter().fold(0u64, |sum, fuzz| sum.saturating_add(of(fuzz)));
+    let (guided, drawn) = (sum(&|fuzz| fuzz.executions(true)), sum(&|fuzz| fuzz.executions(false)));
+    let crashes = sum(&Fuzz::crashes);
     let injected: Vec<_> = targets.iter().flat_map(|fuzz| &fuzz.injected).collect();
     let found = injected.iter().filter(|injected| injected.found).count();
-    let mut detail = format!("{}, {crashes} crashes", number::of(targets.len() as u64, "target"));
+    let all = number::of(targets.len() as u64, "target");
+    // Different things: no sum of the two.
+    let mut detail = format!(
+        "drawn from a seed, and {} steered by coverage; {all}, {crashes} crashes",
+        number::short_count(guided)
+    );
     if !injected.is_empty() {
-        detail = format!("{detail}; {found} of {} re-injected bugs found", injected.len());
+        detail = format!("{detail}; re-injected bug found in {found} of {} hunts", injected.len());
     }
     let tone = if crashes > 0 { Tone::Bad } else { Tone::Plain };
     Figure {
         name,
-        value: Some(number::short_count(executions)),
+        value: Some(number::short_count(drawn)),
         detail: detail + ".",
         target: target.into(),
         tone,

@@ -148,7 +148,14 @@ fn status_cell(site: &Site, algorithm: &str, verb: Verb) -> Cell {
     let figure = match verb {
         Verb::Verify => states_of(&results),
         Verb::Simulate => sum_of(&results, "runs", |p| if let Payload::Simulate(s) = p { s.runs } else { 0 }),
-        Verb::Fuzz => sum_of(&results, "inputs", |p| if let Payload::Fuzz(f) = p { f.executions } else { 0 }),
+        Verb::Fuzz => {
+            let of = |guided| {
+                sum_of(&results, if guided { "steered" } else { "drawn" }, |p| {
+                    if let Payload::Fuzz(fuzz) = p { fuzz.executions(guided) } else { 0 }
+                })
+            };
+            format!("{}, {}", of(false), of(true))
+        }
         Verb::Zoo => {
             let of = |f: fn(&Zoo) -> usize| -> usize {
                 results.iter().map(|a| if let Payload::Zoo(zoo) = &a.payload { f(zoo) } else { 0 }).sum()

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
-    Artifact, Bench, Benchmark, Bug, Compare, Detection, Finding, Fuzz, Implementation, Injected, Instance,
-    Interleavings, Interval, Latency, LoadPoint, Measurement, Metric, Outcome, Payload, PropertyKind,
-    PropertyResult, Quantile, Quantiles, Role, SCHEMA, Shard, Simulate, Stage, Test, Verify, Zoo,
+    Artifact, Bench, Benchmark, Bug, Compare, Detection, Finding, Fuzz, FuzzRun, Implementation, Injected,
+    Instance, Interleavings, Interval, Latency, LoadPoint, Measurement, Metric, Outcome, Payload,
+    PropertyKind, PropertyResult, Quantile, Quantiles, Role, SCHEMA, Shard, Simulate, Stage, Test, Verify,
+    Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 
@@ -112,17 +113,22 @@ fn payload(g: &mut Gen) -> Payload {
         1 => Payload::Simulate(simulate(g)),
         2 => Payload::Zoo(Zoo { bugs: some(g, bug) }),
         3 => Payload::Fuzz(Fuzz {
-            executions: u64::arbitrary(g),
-            wall_s: number(g),
-            features: maybe(g, u64::arbitrary),
-            crashes: u64::arbitrary(g),
-            sanitizers: some(g, text),
+            runs: some(g, |g| FuzzRun {
+                guided: bool::arbitrary(g),
+                executions: u64::arbitrary(g),
+                wall_s: number(g),
+                features: maybe(g, u64::arbitrary),
+                crashes: u64::arbitrary(g),
+                sanitizers: some(g, text),
+                ..FuzzRun::new(&text(g), u64::arbitrary(g))
+            }),
             injected: some(g, |g| Injected {
                 bug: text(g),
+                engine: text(g),
                 found: bool::arbitrary(g),
                 ..Injected::default()
             }),
-            ..Fuzz::new(&text(g), &text(g))
+            ..Fuzz::new(&text(g))
         }),
         4 => Payload::Compare(Compare {
             workload: text(g),

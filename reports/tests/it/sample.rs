@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use reports::artifact::{
-    Bug, Compare, Detection, Finding, Fuzz, Implementation, Injected, Instance, Interleavings, Latency,
-    LoadPoint, Measurement, Metric, Outcome, Payload, PropertyResult, Quantiles, Role, Simulate, Verb,
-    Verify, Zoo,
+    Bug, Compare, Detection, Finding, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings,
+    Latency, LoadPoint, Measurement, Metric, Outcome, Payload, PropertyResult, Quantiles, Role, Simulate,
+    Verb, Verify, Zoo,
 };
 use reports::recorder::Recorder;
 
@@ -24,25 +24,35 @@ pub(crate) fn write(root: &Path) -> std::io::Result<()> {
     run.finish(Outcome::Passed, Payload::Simulate(simulate()))?;
 
     for (target, algorithm, executions) in [
-        ("raft-message", "raft", 2_400_000),
-        ("raft-handlers", "raft", 1_300_000),
-        ("scenario", "scenario", 1_050_000),
+        ("raft-message", "raft", 616_305),
+        ("raft-handlers", "raft", 92_210),
+        ("scenario", "scenario", 534_825),
     ] {
         let mut run = start(Verb::Fuzz, target, &format!("cargo xtask fuzz {target}"))?;
         run.algorithm(algorithm).title(&format!("Fuzzing {target}"));
-        let injected =
-            Injected { bug: "length not checked".into(), found: true, executions: 8_123, wall_s: 1.4 };
-        let injected = if target == "raft-message" { vec![injected] } else { Vec::new() };
-        let corpus = 213;
-        let fuzz = Fuzz {
+        let (guided, random) = ("libFuzzer on stable", "corpus replay and random bytes");
+        let injected = |engine: &str, executions| Injected {
+            bug: "length-not-checked".into(),
+            engine: engine.into(),
+            found: true,
             executions,
-            wall_s: 61.0,
-            corpus,
-            features: Some(1_844),
-            edges: Some(902),
-            injected,
-            ..Fuzz::new(target, "libFuzzer on stable")
+            wall_s: 1.4,
         };
+        let injected = vec![injected(guided, 8_123), injected(random, 30_276)];
+        let runs = vec![
+            FuzzRun {
+                guided: true,
+                executions,
+                wall_s: 61.0,
+                corpus: 213,
+                features: Some(1_844),
+                edges: Some(902),
+                ..FuzzRun::new(guided, 1)
+            },
+            FuzzRun { executions: 1_000_000, wall_s: 15.2, corpus: 48, ..FuzzRun::new(random, 1) },
+        ];
+        let injected = if target == "raft-message" { injected } else { Vec::new() };
+        let fuzz = Fuzz { runs, injected, ..Fuzz::new(target) };
         run.finish(Outcome::Passed, Payload::Fuzz(fuzz))?;
     }
 
@@ -85,7 +95,7 @@ pub(crate) fn write_trouble(root: &Path) -> std::io::Result<()> {
     let run = Recorder::start_in(root, Verb::Verify, "raft-threads", "cargo xtask verify raft --full")?;
     let reason = "no nightly toolchain: rustup toolchain install nightly".to_owned();
     run.finish(Outcome::Skipped { reason }, Payload::Verify(Verify::default()))?;
-    std::fs::write(root.join("fuzz/broken.json"), "{\n  \"schema\": 1,\n")
+    std::fs::write(root.join("fuzz/broken.json"), "{\n  \"schema\": 2,\n")
 }
 
 fn verify() -> Verify {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use reports::artifact::{Artifact, Fuzz, Metric, Outcome, Payload, Verb, Verify};
+use reports::artifact::{Artifact, Fuzz, FuzzRun, Metric, Outcome, Payload, Verb, Verify};
 use reports::recorder::Recorder;
 use reports::store::{
     FILES_MAX, SIZE_MAX_BYTES, Unreadable, is_file_name, is_name, read_all, write_atomically,
@@ -14,7 +14,7 @@ use crate::invented::Invented;
 use crate::put;
 
 fn fuzz(subject: &str) -> Payload {
-    Payload::Fuzz(Fuzz::new(subject, "random bytes"))
+    Payload::Fuzz(Fuzz { runs: vec![FuzzRun::new("random bytes", 1)], ..Fuzz::new(subject) })
 }
 
 /// Writes a valid artifact `fuzz/<subject>.json` and gives its text.
@@ -80,7 +80,8 @@ fn a_number_that_json_cannot_hold_is_refused_and_the_old_artifact_stands() {
     let folder = Folder::new("infinite");
     let old = record(folder.path(), "raft");
     let recorder = Recorder::start_in(folder.path(), Verb::Fuzz, "raft", "cargo xtask fuzz").unwrap();
-    let endless = Fuzz { wall_s: f64::INFINITY, ..Fuzz::default() };
+    let endless = FuzzRun { wall_s: f64::INFINITY, ..FuzzRun::default() };
+    let endless = Fuzz { runs: vec![endless], ..Fuzz::default() };
     let error = recorder.finish(Outcome::Passed, Payload::Fuzz(endless)).expect_err("infinity is refused");
     assert!(error.to_string().contains("is every number finite?"), "{error}");
     assert_eq!(fs::read_to_string(folder.path().join("fuzz/raft.json")).unwrap(), old);
@@ -127,7 +128,7 @@ fn what_is_no_artifact_is_named_with_line_and_reason() {
     let folder = Folder::new("broken");
     let text = record(folder.path(), "raft");
     let line_of = |word: &str| text.lines().position(|line| line.contains(word)).map(|line| line + 1);
-    let future = text.replace("\"schema\": 1", "\"schema\": 9");
+    let future = text.replace("\"schema\": 2", "\"schema\": 9");
     let verb = text.replace("\"verb\": \"fuzz\"", "\"verb\": \"levitate\"");
     let negative = text.replace("\"executions\": 0", "\"executions\": -1");
     let folder_of_verify = text.replace("\"verb\": \"fuzz\"", "\"verb\": \"verify\"");
@@ -136,13 +137,13 @@ fn what_is_no_artifact_is_named_with_line_and_reason() {
     let nested = "[".repeat(100_000);
     for (content, line, reason) in [
         (&b"\xff\xfe"[..], Some(1), "expected value"),
-        (b"{\n  \"schema\": 1\n}", Some(3), "missing field"),
+        (b"{\n  \"schema\": 2\n}", Some(3), "missing field"),
         (b"{\n  \"other\": 1\n}", Some(3), "missing field `schema`"),
         (b"[1, 2]", Some(1), "trailing characters"),
         (b"null", Some(1), "invalid type"),
         (b"{\"schema\": \"1\"}", Some(1), "invalid type: string"),
         (nested.as_bytes(), Some(1), "invalid type"),
-        (future.as_bytes(), None, "schema 9; this build reads schema 1"),
+        (future.as_bytes(), None, "schema 9; this build reads schema 2"),
         (verb.as_bytes(), line_of("\"verb\""), "unknown variant `levitate`"),
         (negative.as_bytes(), line_of("\"executions\""), "invalid value: integer `-1`"),
         (folder_of_verify.as_bytes(), None, "verb `verify` with the payload of `fuzz`"),

@@ -3,31 +3,35 @@
 //!
 //! Coverage-guided runs start from `fuzz/corpus/<target>` and `fuzz/regressions/<target>` and write what is
 //! new to `target/fuzz/corpus/<target>`, so that the committed seeds stay as they are. A crashing input is
-//! minimised and put into `fuzz/regressions/<target>`, where `cargo test` replays it from then on. The run's
-//! log goes to the `record` binary of the fuzz crate, which writes the artifact.
+//! minimised and put into `fuzz/regressions/<target>`, where `cargo test` replays it from then on. Where
+//! `fuzz/injected` holds the same target with a bug put back, it is run beside: it must crash.
 //!
-//! The flags of the stable engine were tried on a small crate; choice, arguments and log reading are tested
-//! here; the cargo-fuzz path is verified only where cargo-fuzz is installed.
+//! Coverage guidance runs for a while, not to a number: instrumented code is slow. So the `replay` binary of
+//! the fuzz crate then runs inputs drawn from the seed through the same body, to a number. It reads the logs
+//! of the guided runs, prints what all came to, and writes one artifact with a figure for each.
+//!
+//! Choice and arguments are tested here, log reading in the fuzz crate; the cargo-fuzz path is verified only
+//! where cargo-fuzz is installed.
 
 mod engine;
-mod log;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use self::engine::Engine;
-use self::log::Summary;
 use crate::cli::Invocation;
 use crate::exit::Exit;
-use crate::json::Object;
-use crate::process::{self, COMMAND, Ended, Program, Stream};
-use crate::progress::{Paint, Progress, duration, painted};
+use crate::process::{self, COMMAND, Program, Stream};
+use crate::progress::Progress;
 use crate::workspace::Workspace;
 
-/// `--quick`: executions per target, and seconds after which a slow target stops nevertheless.
-const QUICK: Limits = Limits { executions: Some(1_000_000), seconds: Some(90) };
-/// `--full`: as long as it takes to exhaust what coverage guidance finds in a night's share.
-const FULL: Limits = Limits { executions: None, seconds: Some(3600) };
+/// Inputs drawn from the seed, and, with `--full`, the executions that coverage guides.
+const EXECUTIONS: u64 = 1_000_000;
+/// Without `--full`: how long coverage guides the inputs of a target, in seconds.
+const QUICK_SECONDS: u64 = 20;
+/// What the hunt for the bug that is put back may take: executions, and seconds.
+const INJECTED: Limits = Limits { executions: Some(300_000), seconds: Some(60) };
 /// How long one crash is minimised, in seconds.
 const MINIMISE_SECONDS: u64 = 20;
 /// libFuzzer's exit code after an interruption.
@@ -38,6 +42,18 @@ const INTERRUPTED: i32 = 72;
 struct Limits {
     executions: Option<u64>,
     seconds: Option<u64>,
+}
+
+impl Limits {
+    /// What is asked for of the engine that was chosen.
+    fn asked(invocation: &Invocation) -> Limits {
+        let (executions, seconds) = (invocation.number("executions"), invocation.number("time"));
+        match (executions, seconds, invocation.has("full")) {
+            (None, None, true) => Limits { executions: Some(EXECUTIONS), seconds: None },
+            (None, None, false) => Limits { executions: Some(EXECUTIONS), seconds: Some(QUICK_SECONDS) },
+            (executions, seconds, _) => Limits { executions, seconds },
+        }
+    }
 }
 
 /// Fuzzes the targets.
@@ -59,16 +75,20 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
         }
     };
     let campaign = Campaign { workspace, invocation, engine };
-    if engine == Engine::Random {
-        return campaign.random(&targets);
-    }
-    let binaries = match campaign.build(&targets) {
-        Ok(binaries) => binaries,
-        Err(exit) => return exit,
+    let binaries = match engine {
+        Engine::Random => None,
+        Engine::CargoFuzz | Engine::LibFuzzer => match campaign.build(&targets) {
+            Ok(binaries) => Some(binaries),
+            Err(exit) => return exit,
+        },
     };
     let mut exit = Exit::Fine;
     for target in &targets {
-        match campaign.fuzz(target, &binaries) {
+        let ended = match &binaries {
+            Some(binaries) => campaign.guided(target, binaries).map(|guided| campaign.replay(target, guided)),
+            None => Ok(campaign.replay(target, Vec::new())),
+        };
+        match ended.unwrap_or_else(|exit| exit) {
             Exit::Fine => {}
             Exit::Interrupted => return Exit::Interrupted,
             other => exit = other,
@@ -85,18 +105,6 @@ struct Campaign<'a> {
 }
 
 impl Campaign<'_> {
-    fn limits(&self) -> Limits {
-        let given = Limits {
-            executions: self.invocation.number("executions"),
-            seconds: self.invocation.number("time"),
-        };
-        match given {
-            Limits { executions: None, seconds: None } if self.invocation.has("full") => FULL,
-            Limits { executions: None, seconds: None } => QUICK,
-            given => given,
-        }
-    }
-
     /// A path as every child gets it, from the root: what stands in an artifact means the same elsewhere.
     fn shown(&self, path: &Path) -> String {
         self.workspace.shown(path)
@@ -114,33 +122,40 @@ impl Campaign<'_> {
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// Corpus replay and random bytes: the `replay` binary does it all, artifact and results included.
-    fn random(&self, targets: &[String]) -> Exit {
-        let limits = self.limits();
-        let mut exit = Exit::Fine;
-        for target in targets {
-            let mut program = Program::cargo("run --release -p fuzz --bin replay --").args([target.clone()]);
-            for (name, value) in [
-                ("--executions", limits.executions),
-                ("--time", limits.seconds),
-                ("--seed", Some(self.seed())),
-            ] {
-                program = program
-                    .args(value.map(|value| [name.to_owned(), value.to_string()]).into_iter().flatten());
-            }
-            program = program.args(self.invocation.json.then_some("--json"));
-            program = program.env(COMMAND, &self.command(target));
-            match program.run(&self.workspace.root, &Stream::Ours, &Stream::Ours, || ()) {
-                _ if process::interrupted() => return Exit::Interrupted,
-                Ok(ended) if ended.fine() => {}
-                Ok(ended) => exit = Exit::from_child(ended.code),
-                Err(reason) => {
-                    eprintln!("xtask: {reason}");
-                    exit = Exit::Missing;
-                }
+    /// The binary with a bug put back that stands beside a target, if there is one.
+    fn injected(&self, target: &str) -> Option<String> {
+        let name = format!("{target}_injected");
+        self.workspace.root.join("fuzz/injected").join(format!("{name}.rs")).is_file().then_some(name)
+    }
+
+    /// Corpus replay and inputs drawn from the seed. `guided` tells what libFuzzer did before. The artifact and
+    /// all results are this binary's.
+    fn replay(&self, target: &str, guided: Vec<String>) -> Exit {
+        let limits = Limits::asked(self.invocation);
+        // A longest time is meant for what coverage guides, if anything does.
+        let (executions, seconds) = match limits {
+            Limits { executions: None, seconds } if guided.is_empty() => (None, seconds),
+            Limits { executions, .. } => (Some(executions.unwrap_or(EXECUTIONS)), None),
+        };
+        let mut program = Program::cargo("run --release -p fuzz --bin replay --").args([target.to_owned()]);
+        for (name, value) in
+            [("--executions", executions), ("--time", seconds), ("--seed", Some(self.seed()))]
+        {
+            program =
+                program.args(value.map(|value| [name.to_owned(), value.to_string()]).into_iter().flatten());
+        }
+        program = program.args(guided).args(self.invocation.json.then_some("--json"));
+        program = program.env(COMMAND, &self.command(target));
+        // How cargo is started is nobody's result.
+        let program = program.env("CARGO_TERM_QUIET", "true");
+        match program.run(&self.workspace.root, &Stream::Ours, &Stream::Ours, || ()) {
+            _ if process::interrupted() => Exit::Interrupted,
+            Ok(ended) => Exit::from_child(ended.code),
+            Err(reason) => {
+                eprintln!("xtask: {reason}");
+                Exit::Missing
             }
         }
-        exit
     }
 
     /// Builds the instrumented targets and gives the folder of their binaries.
@@ -150,7 +165,9 @@ impl Campaign<'_> {
             Exit::Missing
         })?;
         let folder = self.workspace.target.join(self.engine.folder());
-        for program in self.engine.build(targets, &host, &folder) {
+        let injected = targets.iter().filter_map(|target| self.injected(target));
+        let binaries: Vec<String> = targets.iter().cloned().chain(injected).collect();
+        for program in self.engine.build(&binaries, &host, &folder) {
             match program.run(&self.workspace.root, &Stream::Error, &Stream::Ours, || ()) {
                 _ if process::interrupted() => return Err(Exit::Interrupted),
                 Ok(ended) if ended.fine() => {}
@@ -167,52 +184,93 @@ impl Campaign<'_> {
         Ok(folder.join(host).join("release"))
     }
 
-    /// Fuzzes one target to a limit or a crash, keeps the crash, and has the artifact written.
-    fn fuzz(&self, target: &str, binaries: &Path) -> Exit {
-        let folder = |part: &str| self.workspace.target.join("fuzz").join(part).join(target);
-        let (crashes, corpus) = (folder("crashes"), folder("corpus"));
-        let log = self.workspace.target.join("fuzz/logs").join(format!("{target}.log"));
+    /// Fuzzes one target to a limit or a crash, with the bug put back on another core, and keeps a crash. Gives
+    /// the words that tell `replay` of it.
+    fn guided(&self, target: &str, binaries: &Path) -> Result<Vec<String>, Exit> {
+        let injected = self.injected(target);
+        let (log, hunt) = thread::scope(|scope| {
+            let hunt = injected.map(|name| {
+                let run = move || {
+                    let corpus = Corpus::Fresh;
+                    self.fuzzer(&binaries.join(&name), target, &name, INJECTED, corpus, &mut Progress::new())
+                };
+                scope.spawn(run)
+            });
+            let limits = Limits::asked(self.invocation);
+            let mut progress = Progress::new();
+            let log =
+                self.fuzzer(&binaries.join(target), target, target, limits, Corpus::Kept, &mut progress);
+            progress.clear();
+            (log, hunt.map(|hunt| hunt.join().expect("a run of the fuzzer does not panic")))
+        });
+        let log = log?;
+        let mut words = vec!["--guided".to_owned(), self.shown(&log)];
+        words.extend(["--engine".to_owned(), self.engine.label().to_owned()]);
+        words.extend(
+            self.engine.sanitizer().into_iter().flat_map(|name| ["--sanitizer".to_owned(), name.to_owned()]),
+        );
+        if let Some(input) = crash_in(&self.crashes(target))
+            && let Some(kept) = self.keep(target, &binaries.join(target), &input)
+        {
+            words.extend(["--input".to_owned(), self.shown(&kept)]);
+        }
+        if let Some(hunt) = hunt {
+            words.extend(["--injected".to_owned(), self.shown(&hunt?)]);
+        }
+        Ok(words)
+    }
+
+    /// Where libFuzzer puts what crashes a binary.
+    fn crashes(&self, name: &str) -> PathBuf {
+        self.workspace.target.join("fuzz/crashes").join(name)
+    }
+
+    /// Runs a binary of a target under libFuzzer to a limit or a crash, and gives its log.
+    fn fuzzer(
+        &self,
+        binary: &Path,
+        target: &str,
+        name: &str,
+        limits: Limits,
+        corpus: Corpus,
+        progress: &mut Progress,
+    ) -> Result<PathBuf, Exit> {
+        let new = self.workspace.target.join("fuzz/corpus").join(name);
+        let log = self.workspace.target.join("fuzz/logs").join(format!("{name}.log"));
+        let crashes = self.crashes(name);
+        let ready = match corpus {
+            Corpus::Kept => fs::create_dir_all(&new),
+            Corpus::Fresh => fresh(&new),
+        };
+        if let Err(error) = ready.and_then(|()| fresh(&crashes)).and_then(|()| remove(&log)) {
+            eprintln!("xtask: {}: {error}", self.shown(&new));
+            return Err(Exit::Finding);
+        }
         let seeds =
             ["corpus", "regressions"].map(|part| self.workspace.root.join("fuzz").join(part).join(target));
-        if let Err(error) =
-            fresh(&crashes).and_then(|()| fs::create_dir_all(&corpus)).and_then(|()| remove(&log))
-        {
-            eprintln!("xtask: {}: {error}", folder("").display());
-            return Exit::Finding;
-        }
-        let binary = binaries.join(target);
-        let program = Program::new([self.shown(&binary)])
-            .args(arguments(self.limits(), self.seed(), &self.shown(&crashes)))
-            .args([self.shown(&corpus)])
+        let program = Program::new([self.shown(binary)])
+            .args(arguments(limits, self.seed(), &self.shown(&crashes)))
+            .args([self.shown(&new)])
             .args(seeds.iter().filter(|seed| seed.is_dir()).map(|seed| self.shown(seed)));
-        let mut progress = Progress::new();
         let ended = program.run(&self.workspace.root, &Stream::Error, &Stream::File(log.clone()), || {
             progress.show(|| {
-                format!(
-                    "{target}  {}",
-                    process::tail(&log, 400).lines().rev().find(|l| l.starts_with('#')).unwrap_or("")
-                )
+                let end = process::tail(&log, 400);
+                format!("{name}  {}", end.lines().rev().find(|line| line.starts_with('#')).unwrap_or(""))
             });
         });
-        progress.clear();
-        let ended = match ended {
-            Ok(ended) => ended,
+        match ended {
+            // What ended by a crash says so in its log, as does what was interrupted.
+            Ok(ended) if ended.fine() || ended.code == Some(INTERRUPTED) => Ok(log),
+            Ok(_) if crash_in(&crashes).is_some() || process::interrupted() => Ok(log),
+            Ok(ended) => {
+                eprintln!("xtask: {name} did not run to its end: {}, {}", ended.shown(), self.shown(&log));
+                Err(Exit::Finding)
+            }
             Err(reason) => {
                 eprintln!("xtask: {reason}");
-                return Exit::Finding;
+                Err(Exit::Finding)
             }
-        };
-        let summary = Summary::read(
-            &fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default(),
-        );
-        let kept = summary
-            .input
-            .as_deref()
-            .and_then(|input| self.keep(target, &binary, &self.workspace.root.join(input)));
-        let exit = verdict(target, ended, &summary);
-        self.print(target, ended, &summary, exit, kept.as_deref(), &log);
-        let recorded = self.record(target, &log, kept.as_deref());
-        if exit == Exit::Fine && !recorded { Exit::Finding } else { exit }
+        }
     }
 
     /// Minimises a crashing input and puts it among the regressions. Gives its path there.
@@ -257,99 +315,26 @@ impl Campaign<'_> {
             }
         }
     }
-
-    fn record(&self, target: &str, log: &Path, kept: Option<&Path>) -> bool {
-        let mut program = Program::cargo("run --release -p fuzz --bin record --").args([
-            "--target",
-            target,
-            "--engine",
-            self.engine.label(),
-            "--log",
-            &self.shown(log),
-            "--command",
-            &self.command(target),
-        ]);
-        if let Some(sanitizer) = self.engine.sanitizer() {
-            program = program.args(["--sanitizer", sanitizer]);
-        }
-        if let Some(kept) = kept {
-            program = program.args(["--input".to_owned(), self.shown(kept)]);
-        }
-        match program.run(&self.workspace.root, &Stream::Error, &Stream::Ours, || ()) {
-            Ok(ended) if ended.fine() => true,
-            Ok(ended) => {
-                eprintln!("xtask: no artifact: {}: {}", ended.shown(), program.shown());
-                false
-            }
-            Err(reason) => {
-                eprintln!("xtask: no artifact: {reason}");
-                false
-            }
-        }
-    }
-
-    fn print(
-        &self,
-        target: &str,
-        ended: Ended,
-        summary: &Summary,
-        exit: Exit,
-        kept: Option<&Path>,
-        log: &Path,
-    ) {
-        let kept = kept.map(|path| self.shown(path));
-        let replay = format!("cargo run --release -p fuzz --bin replay -- {target}");
-        if self.invocation.json {
-            let line = Object::new()
-                .text("verb", "fuzz")
-                .text("target", target)
-                .text("engine", self.engine.label())
-                .text("outcome", exit.word())
-                .maybe_count("executions", summary.executions)
-                .seconds("seconds", ended.seconds)
-                .maybe_count("edges", summary.edges)
-                .maybe_count("features", summary.features)
-                .maybe_count("corpus", summary.corpus)
-                .maybe_text("input", kept.as_deref())
-                .maybe_text("replay", kept.as_deref().map(|_| replay.as_str()))
-                .text("log", &self.shown(log));
-            println!("{}", line.end());
-            return;
-        }
-        let shown = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
-        let word =
-            if exit == Exit::Fine { painted(Paint::Good, "ok") } else { painted(Paint::Bad, exit.word()) };
-        println!(
-            "{word} {target}: {} executions in {}, {} edges, {} features, corpus of {}",
-            shown(summary.executions),
-            duration(ended.seconds),
-            shown(summary.edges),
-            shown(summary.features),
-            shown(summary.corpus)
-        );
-        if let Some(reason) = &summary.reason {
-            println!("   {reason}");
-        }
-        match kept {
-            Some(kept) => println!("   kept: {kept}\n   replay: {replay}"),
-            None if exit == Exit::Finding => println!("   log: {}", self.shown(log)),
-            None => {}
-        }
-    }
 }
 
-/// How the run of a target ended.
-fn verdict(target: &str, ended: Ended, summary: &Summary) -> Exit {
-    match ended.code {
-        _ if summary.input.is_some() => Exit::Finding,
-        Some(INTERRUPTED) => Exit::Interrupted,
-        _ if process::interrupted() => Exit::Interrupted,
-        Some(0) if summary.executions.is_some() => Exit::Fine,
-        _ => {
-            eprintln!("xtask: {target} did not run to its end: {}", ended.shown());
-            Exit::Finding
-        }
-    }
+/// What a run of libFuzzer begins with, beside the committed inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Corpus {
+    /// What earlier runs found.
+    Kept,
+    /// Nothing: how long a search takes is to be the same every time.
+    Fresh,
+}
+
+/// The input that ended a run, if one did: it crashed, hung or took too much memory. Inputs that were merely
+/// slow lie there too.
+fn crash_in(folder: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    let ended = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        ["crash-", "timeout-", "oom-", "leak-"].iter().any(|kind| name.starts_with(kind))
+    };
+    entries.map(|entry| entry.path()).find(ended)
 }
 
 /// libFuzzer's arguments, but for the corpora.
@@ -394,6 +379,38 @@ mod tests {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn what_ended_a_run_is_told_from_what_was_slow() {
+        let folder = std::env::temp_dir().join(format!("xtask-fuzz-{}", std::process::id()));
+        fresh(&folder).expect("a temporary folder");
+        assert_eq!(crash_in(&folder), None);
+        fs::write(folder.join("slow-unit-1"), "x").expect("written");
+        assert_eq!(crash_in(&folder), None);
+        fs::write(folder.join("crash-2"), "x").expect("written");
+        assert_eq!(crash_in(&folder), Some(folder.join("crash-2")));
+        fs::remove_dir_all(folder).expect("our own folder");
+    }
+
+    #[test]
+    fn what_is_asked_for_replaces_the_default_as_a_whole() {
+        let asked = |line: &str| {
+            let words = line.split_whitespace().map(std::ffi::OsString::from);
+            match crate::cli::parse(words).expect("a command line") {
+                crate::cli::Parsed::Run(invocation) => Limits::asked(&invocation),
+                crate::cli::Parsed::Help(_) => panic!("{line}"),
+            }
+        };
+        let limits = |executions, seconds| Limits { executions, seconds };
+        assert_eq!(asked("fuzz --quick"), limits(Some(EXECUTIONS), Some(QUICK_SECONDS)));
+        assert_eq!(
+            asked("fuzz --full"),
+            limits(Some(EXECUTIONS), None),
+            "to the number, however long it takes"
+        );
+        assert_eq!(asked("fuzz --time 7 --full"), limits(None, Some(7)));
+        assert_eq!(asked("fuzz --executions 5"), limits(Some(5), None));
     }
 
     #[test]

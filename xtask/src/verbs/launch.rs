@@ -78,7 +78,7 @@ fn wait(workspace: &Workspace, invocation: &Invocation, program: &Program, stdou
     let ended = program.run(&workspace.root, stdout, &Stream::Ours, || ());
     let (exit, trouble) = match ended {
         _ if process::interrupted() => (Exit::Interrupted, Some("interrupted".to_owned())),
-        Ok(ended) if ended.code.is_some_and(|code| (0..=3).contains(&code)) => {
+        Ok(ended) if ended.code.is_some_and(|code| (0..=3).contains(&code) || code == 130) => {
             (Exit::from_child(ended.code), None)
         }
         Ok(ended) => (Exit::from_child(ended.code), Some(format!("{}: {}", ended.shown(), program.shown()))),

@@ -1,7 +1,7 @@
 //! Which fuzzing engine a run uses, and how its binaries are built.
 //!
 //! libFuzzer needs no nightly compiler: coverage instrumentation is an LLVM pass that stable accepts, and
-//! these are the flags that cargo-fuzz passes for `--sanitizer none`. Only sanitizers need nightly.
+//! these are the flags that cargo-fuzz passes for `--sanitizer none`, but for one. Only sanitizers need nightly.
 
 use std::path::Path;
 
@@ -9,12 +9,13 @@ use crate::process::Program;
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// What instruments a build for libFuzzer on stable.
+/// What instruments a build for libFuzzer on stable. Not among it: `-sanitizer-coverage-trace-compares`, which
+/// cargo-fuzz passes. With it, side by side for 25 s a target, there were 28 to 48 % fewer executions, fewer
+/// features of all three targets and fewer edges of two (of `raft_message` 7 more of 1,564).
 const INSTRUMENT: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares \
     --cfg fuzzing -Cdebug-assertions -Ccodegen-units=1";
 
 /// What drives a fuzz target.

@@ -1,78 +1,13 @@
-//! What the two binaries share: how they end, and what they write.
+//! Where the inputs of a target lie, and what its artifact is called.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::{fs, io};
 
+use reports::command_line::Refused;
 use reports::store;
 
 use crate::TARGETS;
 use crate::inputs::{self, Kept};
-
-/// How a binary ends. The numbers mean the same for every verb.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// All was done, and nothing was found.
-    Fine,
-    /// Something was found, or the run was stopped before it could be.
-    Finding,
-    /// The command line, or a file that it names, is wrong.
-    Usage,
-    /// Something is missing on this machine.
-    Missing,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
-            Exit::Fine => 0,
-            Exit::Finding => 1,
-            Exit::Usage => 2,
-            Exit::Missing => 3,
-        })
-    }
-}
-
-/// Why a binary does not go on: said on standard error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// How it ends.
-    pub exit: Exit,
-    /// The reason.
-    pub reason: String,
-}
-
-impl Refused {
-    /// The command line or an input is wrong.
-    pub fn usage(reason: impl ToString) -> Self {
-        Refused { exit: Exit::Usage, reason: reason.to_string() }
-    }
-
-    /// The machine lacks something, or refuses it.
-    pub fn missing(reason: impl ToString) -> Self {
-        Refused { exit: Exit::Missing, reason: reason.to_string() }
-    }
-}
-
-impl From<lexopt::Error> for Refused {
-    fn from(error: lexopt::Error) -> Self {
-        Refused::usage(error)
-    }
-}
-
-/// Ends the binary `name`, and says why it did not go on, if it did not.
-pub fn end(name: &str, result: Result<Exit, Refused>) -> ExitCode {
-    match result {
-        Ok(exit) => exit.into(),
-        Err(Refused { exit, reason }) => {
-            if exit == Exit::Usage {
-                eprintln!("{name}: --help says how it is used");
-            }
-            eprintln!("{name}: {reason}");
-            exit.into()
-        }
-    }
-}
 
 /// The target of this name.
 ///
@@ -94,11 +29,6 @@ pub fn subject(target: &str) -> String {
 /// What the artifact of a target is about: an algorithm, or a part of the harness.
 pub fn algorithm(target: &str) -> &str {
     target.split('_').next().unwrap_or(target)
-}
-
-/// What a reader types to repeat this run: what the starter says, or else `otherwise`.
-pub fn command(otherwise: impl FnOnce() -> String) -> String {
-    std::env::var("SWARMPROOF_COMMAND").unwrap_or_else(|_| otherwise())
 }
 
 /// The folder of this crate in the workspace that the binary was started in.
@@ -135,6 +65,8 @@ pub fn keep(home: &Path, target: &str, bytes: &[u8]) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use reports::command_line::Exit;
+
     use super::*;
 
     #[test]
