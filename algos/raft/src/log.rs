@@ -95,6 +95,15 @@ impl<C> Log<C> {
             .flat_map(move |placed| placed.run.entries().iter().map(move |entry| (of_run(placed), entry)))
     }
 
+    /// The entries from `index` on, which is at least 1, with their terms, oldest first.
+    pub fn iter_from(&self, index: Index) -> impl Iterator<Item = (Term, &Entry<C>)> {
+        let position = if index > self.last_index { self.runs.len() } else { self.position(index) };
+        self.runs.range(position..).flat_map(move |placed| {
+            let skipped = index.saturating_sub(placed.first) as usize;
+            placed.run.entries()[skipped..].iter().map(move |entry| (placed.run.term(), entry))
+        })
+    }
+
     /// The position of the run that holds `index`, which must exist. Gallops back from the tail, because
     /// most questions concern the last runs: costs the logarithm of the distance.
     #[inline]
@@ -283,6 +292,7 @@ mod tests {
             assert_eq!(log.term_at(0), Some(0));
             assert_eq!(log.term_at(last + 1), None);
             assert_eq!(log.term_at(u64::MAX), None);
+            assert!(log.iter_from(last + 1).next().is_none());
             for index in 1..=last {
                 let (term, command) = model[index as usize - 1];
                 assert_eq!(log.term_at(index), Some(term), "seed {seed}, index {index}");
@@ -291,6 +301,9 @@ mod tests {
                     let end = (index as usize - 1 + count).min(model.len());
                     assert_eq!(plain(&log.slice(index, count as u64)), model[index as usize - 1..end]);
                 }
+                let rest = model[index as usize - 1..].iter().copied();
+                let entries = log.iter_from(index).map(|(term, entry)| (term, entry.clone()));
+                assert!(entries.eq(rest.map(|(term, command)| (term, Entry::Command(command)))));
                 let mut walked = 0;
                 while index + walked <= last {
                     walked += log.piece(index + walked, last).len() as u64;

@@ -35,6 +35,11 @@ pub trait Observation {
     fn applied_index(&self) -> Index;
     /// The term and a digest of the content of the entry at `index`, which is at least 1.
     fn entry_at(&self, index: Index) -> Option<(Term, u64)>;
+    /// The same of all entries from `first` on, which is at least 1. Fewer than up to
+    /// [`Observation::last_index`] if one is missing.
+    fn entries_from(&self, first: Index) -> impl Iterator<Item = (Term, u64)> {
+        (first..=self.last_index()).map_while(|index| self.entry_at(index))
+    }
 }
 
 impl<M: Machine> Observation for Raft<M>
@@ -63,6 +68,10 @@ where
 
     fn entry_at(&self, index: Index) -> Option<(Term, u64)> {
         self.log.entry(index).map(|(term, entry)| (term, digest(entry)))
+    }
+
+    fn entries_from(&self, first: Index) -> impl Iterator<Item = (Term, u64)> {
+        self.log.iter_from(first).map(|(term, entry)| (term, digest(entry)))
     }
 }
 
@@ -197,7 +206,7 @@ impl RaftProperties {
         for (index, node) in nodes.iter().enumerate() {
             if node.is_none() && self.seen[index].is_known() {
                 // Others change while it is down: when it is back, all of its log is judged anew.
-                *self.seen_mut(index) = Arc::default();
+                Arc::make_mut(&mut self.seen)[index] = Arc::default();
             }
         }
         let Some(Some(node)) = nodes.get(touched.index()) else { return Ok(()) };
@@ -207,13 +216,14 @@ impl RaftProperties {
         if let Some(term) = leads {
             self.election_safety(term, touched)?;
         }
-        let change = if self.seen[touched.index()].shows(*node) {
-            Change { first: node.last_index() + 1, overwrites: false }
-        } else {
-            Arc::make_mut(self.seen_mut(touched.index())).look(*node, touched)?
-        };
-        if led != leads {
-            Arc::make_mut(self.seen_mut(touched.index())).led = leads;
+        let shows = self.seen[touched.index()].shows(*node);
+        let mut change = Change { first: node.last_index() + 1, overwrites: false };
+        if !shows || led != leads {
+            let seen = Arc::make_mut(&mut Arc::make_mut(&mut self.seen)[touched.index()]);
+            seen.led = leads;
+            if !shows {
+                change = seen.look(*node, touched)?;
+            }
         }
         // "A leader never overwrites or deletes entries in its log; it only appends new entries."
         if leads.is_some() && leads == led && change.overwrites {
@@ -232,11 +242,6 @@ impl RaftProperties {
             }
         }
         self.state_machine_safety(*node, touched)
-    }
-
-    /// What is remembered of one node, to be changed.
-    fn seen_mut(&mut self, index: usize) -> &mut Arc<Seen> {
-        &mut Arc::make_mut(&mut self.seen)[index]
     }
 
     /// "At most one leader can be elected in a given term."
@@ -353,7 +358,9 @@ impl RaftProperties {
     /// The first property that does not hold.
     pub fn judge_all<O: Observation>(&self, nodes: &[Option<&O>]) -> Result<(), Violation> {
         let log = |node: &O| -> Vec<Option<(Term, u64)>> {
-            (1..=node.last_index()).map(|index| node.entry_at(index)).collect()
+            let mut log: Vec<_> = node.entries_from(1).map(Some).collect();
+            log.resize(log.len().max(node.last_index() as usize), None);
+            log
         };
         let mut up = vec![];
         for (index, node) in nodes.iter().enumerate() {
@@ -447,12 +454,13 @@ impl Seen {
         }
         let overwrites = same < self.log.len();
         self.log.truncate(same);
-        for index in same + 1..=last {
-            let Some(entry) = node.entry_at(index as Index) else {
-                let detail = format!("{name} says that its log has {last} entries and lacks entry {index}");
-                return Err(Violation::new(LOG_MATCHING, detail));
-            };
+        for entry in node.entries_from(same as Index + 1) {
             self.log.push(Link::after(self.log.last(), entry));
+        }
+        if self.log.len() != last {
+            let has = self.log.len();
+            let detail = format!("{name} says that its log has {last} entries and shows {has}");
+            return Err(Violation::new(LOG_MATCHING, detail));
         }
         Ok(Change { first: same as Index + 1, overwrites })
     }

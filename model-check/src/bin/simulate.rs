@@ -237,11 +237,9 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
         if !missed.is_empty() {
             println!("  never reached: {}", missed.join(", "));
         }
-        println!(
-            "  recovery after healing: median {:?} ms, 99 % {:?} ms",
-            summary.recovery_quantile(500),
-            summary.recovery_quantile(990)
-        );
+        if let (Some(median), Some(most)) = (summary.recovery_quantile(500), summary.recovery_quantile(990)) {
+            println!("  recovery after healing: median {median} ms, 99 % {most} ms");
+        }
         println!("  {}", path.display());
     }
     Ok(exit)
