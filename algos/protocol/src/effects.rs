@@ -53,7 +53,8 @@ pub enum Effect<P: Protocol> {
     Retire(WriteId),
     /// The run has reached the place of this name.
     Mark(&'static str),
-    /// The input was not acted on, for this reason. Nothing of the node has changed.
+    /// What the input asked for was not done, for this reason. The node may have learned from it all the same: a
+    /// request with a later term, say, moves a Raft node's term, whatever becomes of the request.
     Refuse(&'static str),
 }
 
@@ -221,7 +222,7 @@ impl<P: Protocol> Effects<P> {
         self.push(|| Effect::Mark(label));
     }
 
-    /// Says that the input is not acted on, and why. Drivers count refusals by reason.
+    /// Says that what the input asks for is not done, and why. Drivers count refusals by reason.
     #[inline]
     pub fn refuse(&mut self, reason: &'static str) {
         self.push(|| Effect::Refuse(reason));

@@ -42,7 +42,7 @@ use crate::history::History;
 #[cfg(doc)]
 use crate::profile::Fault;
 use crate::profile::{Conditions, Pace, Profile};
-use crate::world::{FlushMode, Identical, SyncMode};
+use crate::world::{FlushMode, Identical, Perform, SyncMode};
 use crate::{Bounds, Event, Setup};
 
 mod clients;
@@ -71,9 +71,6 @@ pub(crate) mod purpose {
 
 /// The property that every client completes an operation in time once everything is healed.
 pub const PROGRESS: &str = "progress";
-
-/// Does a task: a pure function.
-pub type Perform<P> = fn(&<P as Protocol>::Config, &<P as Protocol>::Task) -> <P as Protocol>::Outcome;
 
 /// What to simulate; a seed makes a run of it.
 pub struct Simulation<P: Service, Q> {
