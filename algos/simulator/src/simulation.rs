@@ -36,7 +36,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use swarm_protocol::{OpId, Properties, Protocol, Service, Stream, Ticks, Violation};
+use swarm_protocol::{OpId, Properties, Service, Stream, Ticks, Violation};
 
 use crate::history::History;
 #[cfg(doc)]
