@@ -107,6 +107,9 @@ pub struct Completion<A> {
     pub id: OpId,
     /// Who answered.
     pub node: NodeId,
+    /// When: the first answer of each run of inputs reads the clock, and the others share its reading. A
+    /// client that takes its answers late still knows when they were given.
+    pub at: Instant,
     /// What it said.
     pub answer: A,
 }
@@ -118,6 +121,17 @@ pub enum Refused<O> {
     Full(O),
     /// The node has stopped or panicked, or there is no such node.
     Stopped(O),
+}
+
+/// What became of operations that were handed over together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invoked<O> {
+    /// The identifier of the first; those of the others follow it one by one.
+    pub first: OpId,
+    /// How many were taken.
+    pub taken: u64,
+    /// The first that was not, if there is one.
+    pub refused: Option<Refused<O>>,
 }
 
 /// What a node panicked with.
@@ -337,6 +351,39 @@ impl<P: Protocol> Client<P> {
     /// # Errors
     /// [`Refused`] gives the operation back; it was not taken.
     pub fn invoke(&mut self, node: NodeId, op: P::Op) -> Result<OpId, Refused<P::Op>> {
+        let Invoked { first, refused, .. } = self.invoke_all(node, [op]);
+        refused.map_or(Ok(first), Err)
+    }
+
+    /// Asks `node` for operations, in order, until one is refused; wakes it once. To wake a sleeping thread
+    /// takes longer than a node takes for an operation, so a client that has many at once hands them over
+    /// so. What comes after a refused operation stays in the iterator.
+    pub fn invoke_all(&mut self, node: NodeId, ops: impl IntoIterator<Item = P::Op>) -> Invoked<P::Op> {
+        let first = self.next;
+        let mut refused = None;
+        for op in ops {
+            match self.hand_over(node, op) {
+                Ok(()) => self.next += 1,
+                Err(op) => {
+                    refused = Some(op);
+                    break;
+                }
+            }
+        }
+        if self.next > first
+            && let Some(parkings) = self.shared.parkings.get()
+        {
+            parkings[node.index()].wake();
+        }
+        Invoked { first: self.id(first), taken: self.next - first, refused }
+    }
+
+    fn id(&self, sequence: u64) -> OpId {
+        OpId(u64::from(self.number) << SEQUENCE_BITS | sequence)
+    }
+
+    /// Puts an operation into the lane of a node, and wakes nobody.
+    fn hand_over(&self, node: NodeId, op: P::Op) -> Result<(), Refused<P::Op>> {
         let Some(lanes) = self.shared.lanes.get(node.index()) else {
             return Err(Refused::Stopped(op));
         };
@@ -345,15 +392,7 @@ impl<P: Protocol> Client<P> {
         if self.shared.stopping() || !lanes.running.load(Ordering::Acquire) {
             return Err(Refused::Stopped(op));
         }
-        let id = OpId(u64::from(self.number) << SEQUENCE_BITS | self.next);
-        if let Err((_, op)) = lanes.ops.push((id, op)) {
-            return Err(Refused::Full(op));
-        }
-        self.next += 1;
-        if let Some(parkings) = self.shared.parkings.get() {
-            parkings[node.index()].wake();
-        }
-        Ok(id)
+        lanes.ops.push((self.id(self.next), op)).map_err(|(_, op)| Refused::Full(op))
     }
 
     /// Takes an answer that has arrived.
@@ -399,6 +438,7 @@ fn run<P: Protocol, S: Storage<P::Record>>(
         parkings,
         nodes_to_wake: vec![false; shared.lanes.len()],
         clients_to_wake: vec![false; shared.mailboxes.len()],
+        answered_at: None,
     };
     while !shared.stopping() {
         host.set_now(shared.now());
@@ -444,6 +484,8 @@ struct ThreadOutbox<'a, P: Protocol> {
     /// Who has been given something since the last [`Outbox::hand_over`]: one wake-up for a whole run.
     nodes_to_wake: Vec<bool>,
     clients_to_wake: Vec<bool>,
+    /// When the first answer since the last [`Outbox::hand_over`] was given.
+    answered_at: Option<Instant>,
 }
 
 impl<P: Protocol> Outbox<P> for ThreadOutbox<'_, P> {
@@ -461,10 +503,12 @@ impl<P: Protocol> Outbox<P> for ThreadOutbox<'_, P> {
             return false;
         };
         self.clients_to_wake[client] = true;
-        mailbox.answers.push(Completion { id, node: self.me, answer }).is_ok()
+        let at = *self.answered_at.get_or_insert_with(Instant::now);
+        mailbox.answers.push(Completion { id, node: self.me, at, answer }).is_ok()
     }
 
     fn hand_over(&mut self) {
+        self.answered_at = None;
         for (wake, parking) in self.nodes_to_wake.iter_mut().zip(self.parkings) {
             if core::mem::take(wake) {
                 parking.wake();

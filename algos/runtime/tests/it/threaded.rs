@@ -43,7 +43,7 @@ fn add_all(
             under_way.insert(id, number);
             continue;
         }
-        let Completion { id, node: PRIMARY, answer: Answer::Added { position } } = wait(client) else {
+        let Completion { id, node: PRIMARY, at: _, answer: Answer::Added { position } } = wait(client) else {
             panic!("another answer than asked for");
         };
         let number = under_way.remove(&id).expect("answered once, and to whom it belongs");
@@ -113,11 +113,40 @@ fn a_cluster_goes_on_from_the_disks_of_another() {
 }
 
 #[test]
+fn operations_handed_over_together_are_taken_in_order_and_the_refused_one_comes_back() {
+    let options = Options { lane_ops_max: 4, ..Options::default() };
+    let (cluster, mut clients) = start(vec![Disk::new()], &options);
+    let client = &mut clients[0];
+    let (mut given, mut again) = (0..1_000u64, None);
+    let (mut first, mut taken, mut answered) = (None, 0, 0);
+    while answered < 1_000 {
+        let ops = again.take().into_iter().chain(given.by_ref().map(Op::Add));
+        let invoked = client.invoke_all(PRIMARY, ops);
+        assert_eq!(invoked.first.0, first.get_or_insert(invoked.first).0 + taken, "identifiers go on");
+        taken += invoked.taken;
+        match invoked.refused {
+            Some(Refused::Full(op)) => again = Some(op),
+            None => assert_eq!(taken, 1_000),
+            Some(Refused::Stopped(_)) => panic!("the node runs"),
+        }
+        wait(client);
+        answered += 1;
+    }
+    let elsewhere = client.invoke_all(NodeId(7), [Op::Add(1), Op::Add(2)]);
+    assert_eq!((elsewhere.taken, elsewhere.refused), (0, Some(Refused::Stopped(Op::Add(1)))));
+    let stopped = cluster.shutdown().unwrap();
+    assert!(stopped[0].node.numbers.iter().copied().eq(0..1_000), "in order, none lost, none twice");
+}
+
+#[test]
 fn a_task_is_done_and_answered() {
     let (cluster, mut clients) = start(vec![Disk::new(); 3], &Options::default());
+    let invoked = Instant::now();
     let id = clients[0].invoke(NodeId(2), Op::Square(12)).unwrap();
-    let expected = Completion { id, node: NodeId(2), answer: Answer::Squared(144) };
-    assert_eq!(wait(&mut clients[0]), expected);
+    let completion = wait(&mut clients[0]);
+    let at = completion.at;
+    assert_eq!(completion, Completion { id, node: NodeId(2), at, answer: Answer::Squared(144) });
+    assert!(invoked <= at && at <= Instant::now(), "the answer was given between asking and taking");
     cluster.shutdown().unwrap();
 }
 
