@@ -66,9 +66,98 @@ impl Stopwatch {
     }
 }
 
+/// A step of wall time that asks whether the thread ran: longer than one turn of a loop takes, far shorter
+/// than the scheduler's slices.
+const STEP: Duration = Duration::from_micros(20);
+
+/// The time in which this thread could have run and did: wall time without the stretches in which the
+/// machine ran something else, and with jumps over those in which there was nothing to do.
+///
+/// A reading costs what one of wall time costs; after a step of more than 20 µs the thread's CPU clock is
+/// asked how much of it was the thread's own. Shorter absences stay in.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnTime {
+    wall: Instant,
+    /// Both clocks when they were last compared.
+    compared: (Duration, Duration),
+    /// The last reading of wall time.
+    last_wall: Duration,
+    /// What was taken off so far.
+    absent: Duration,
+    /// What was jumped over so far.
+    jumped: Duration,
+    /// The last reading; none is earlier.
+    last: Duration,
+}
+
+impl OwnTime {
+    /// A clock that starts at 0.
+    pub fn start() -> Self {
+        let (wall, zero) = (Instant::now(), Duration::ZERO);
+        let compared = (zero, thread_cpu());
+        OwnTime { wall, compared, last_wall: zero, absent: zero, jumped: zero, last: zero }
+    }
+
+    /// Time since the start; never less than it was.
+    #[inline]
+    pub fn now(&mut self) -> Duration {
+        let wall = self.wall.elapsed();
+        if wall.saturating_sub(self.last_wall) > STEP {
+            self.compare();
+        } else {
+            self.last_wall = wall;
+        }
+        self.last = self.last.max((self.last_wall + self.jumped).saturating_sub(self.absent));
+        self.last
+    }
+
+    #[cold]
+    fn compare(&mut self) {
+        let (cpu, wall) = (thread_cpu(), self.wall.elapsed());
+        let (wall_before, cpu_before) = self.compared;
+        let ran = cpu.saturating_sub(cpu_before);
+        self.absent += wall.saturating_sub(wall_before).saturating_sub(ran);
+        self.compared = (wall, cpu);
+        self.last_wall = wall;
+    }
+
+    /// Jumps forward to `time`, if that lies ahead.
+    pub fn skip_to(&mut self, time: Duration) {
+        let now = self.now();
+        self.jumped += time.saturating_sub(now);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn own_time_stands_still_while_the_thread_sleeps() {
+        let mut clock = OwnTime::start();
+        let begin = thread_cpu();
+        let before = clock.now();
+        std::thread::park_timeout(Duration::from_millis(20));
+        let after = clock.now();
+        // However the sleep ended, what was not the thread's own CPU time is off.
+        let (used, passed) = (thread_cpu().saturating_sub(begin), after.saturating_sub(before));
+        assert!(passed <= used + STEP, "{passed:?} of {used:?}");
+    }
+
+    #[test]
+    fn own_time_jumps_and_never_goes_back() {
+        let mut clock = OwnTime::start();
+        clock.skip_to(Duration::from_hours(1));
+        let mut last = clock.now();
+        assert!(last >= Duration::from_hours(1));
+        clock.skip_to(Duration::from_mins(1));
+        for _ in 0..10_000 {
+            let now = clock.now();
+            assert!(now >= last);
+            last = now;
+        }
+        assert!(last < Duration::from_hours(2));
+    }
 
     #[test]
     fn thread_cpu_moves_with_work_alone() {

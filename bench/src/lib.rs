@@ -11,7 +11,7 @@
 //! | how fast are others? | [`peers`]: each behind a feature, at its best settings |
 //! | how fast are we? | [`raft`]: our Raft over the runtime's driver for one thread |
 //! | who is ahead, and is that noise? | [`paired`] and [`verdict`]: rounds, ratios, intervals |
-//! | what do users wait under load? | [`open_loop`] and [`live`]: planned arrivals on the threaded runtime |
+//! | what do users wait under load? | [`series`] under planned arrivals ([`open_loop`]), on one thread ([`solo`]) or three ([`live`]) |
 //!
 //! ```
 //! use bench::raft::OurRaft;
@@ -33,8 +33,9 @@ pub mod live;
 pub mod open_loop;
 pub mod paired;
 pub mod peers;
-pub mod progress;
 pub mod raft;
 pub mod recorder;
+pub mod series;
+pub mod solo;
 pub mod verdict;
 pub mod workload;

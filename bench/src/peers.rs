@@ -5,6 +5,7 @@
 //! file it lives in: every figure says which variant and version it is of.
 
 use crate::paired::Contestant;
+use crate::series::Series;
 
 #[cfg(feature = "peer-raft-rs")]
 pub mod raft_rs;
@@ -25,6 +26,14 @@ pub fn contestants(every_variant: bool) -> Vec<Contestant> {
     contestants.extend(raft_rs::contestants(every_variant));
     let _ = every_variant;
     contestants
+}
+
+/// The peers that are compiled in, under open load on one thread.
+pub fn series() -> Vec<Series> {
+    vec![
+        #[cfg(feature = "peer-raft-rs")]
+        raft_rs::series(),
+    ]
 }
 
 /// Implementations that one might look for in a comparison and does not find, with the reason.

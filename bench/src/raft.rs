@@ -15,6 +15,8 @@
 //! Verified by the digests of [`crate::workload::prove`], which every node must reach, and by the number of
 //! messages per commit.
 
+use core::fmt::Debug;
+use core::marker::PhantomData;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -54,7 +56,7 @@ pub struct Digesting(pub Digest);
 impl Machine for Digesting {
     type Command = Bytes;
     type Answer = ();
-    type Spec = NothingPromised;
+    type Spec = NothingPromised<Bytes>;
 
     #[inline]
     fn apply(&mut self, command: &Bytes) {
@@ -62,16 +64,16 @@ impl Machine for Digesting {
     }
 }
 
-/// What clients of [`Digesting`] are promised: an answer. The digests say the rest.
+/// What clients are promised of commands `C`: an answer. The digests say the rest.
 #[derive(Clone, Copy, Debug)]
-pub struct NothingPromised;
+pub struct NothingPromised<C>(PhantomData<C>);
 
-impl Specification for NothingPromised {
+impl<C: Clone + Debug> Specification for NothingPromised<C> {
     type State = ();
-    type Op = Bytes;
+    type Op = C;
     type Answer = ();
 
-    fn apply((): &mut (), _op: &Bytes) {}
+    fn apply((): &mut (), _op: &C) {}
 }
 
 /// A disk that remembers its latest records only.

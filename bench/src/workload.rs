@@ -29,7 +29,7 @@ use crate::clock::{Stopwatch, thread_cpu};
 use crate::recorder;
 
 /// Commands that a session commits before it is measured: buffers have their size, pipelines are full.
-const SESSION_WARM: u64 = 4_096;
+pub(crate) const SESSION_WARM: u64 = 4_096;
 
 /// Commands that a cluster commits before it is given up for a fresh one. Logs grow to this many entries
 /// and nobody has to cut one back, which is what implementations do most differently (by snapshots, on the
@@ -278,7 +278,7 @@ impl Pass {
 }
 
 /// A closed loop: as many commands are in flight as the window holds, and a new one follows each commit.
-struct Loop<'a, C> {
+pub(crate) struct Loop<'a, C> {
     cluster: &'a mut C,
     load: Load,
     proposed: u64,
@@ -287,7 +287,7 @@ struct Loop<'a, C> {
 }
 
 impl<'a, C: Cluster> Loop<'a, C> {
-    fn new(cluster: &'a mut C, load: &Load) -> Self {
+    pub(crate) fn new(cluster: &'a mut C, load: &Load) -> Self {
         Loop { cluster, load: *load, proposed: 0, applied: 0, idle_pumps: 0 }
     }
 
@@ -296,15 +296,30 @@ impl<'a, C: Cluster> Loop<'a, C> {
     fn fill(&mut self, limit: u64) -> u64 {
         let free = (self.applied + self.load.window).min(limit) - self.proposed;
         if free > 0 {
-            self.cluster.propose(self.load.burst(self.proposed, free));
-            self.proposed += free;
+            self.propose(free);
         }
         free
     }
 
+    /// Proposes the next `count` commands, whatever the window.
+    #[inline]
+    pub(crate) fn propose(&mut self, count: u64) {
+        self.cluster.propose(self.load.burst(self.proposed, count));
+        self.proposed += count;
+    }
+
+    /// Commits what a session begins with, and waits for it.
+    pub(crate) fn warm_up(&mut self) -> Result<(), Wrong> {
+        while self.applied < SESSION_WARM {
+            self.fill(SESSION_WARM);
+            self.pump()?;
+        }
+        self.drain()
+    }
+
     /// Pumps once; says how many commands the leader applied.
     #[inline]
-    fn pump(&mut self) -> Result<u64, Wrong> {
+    pub(crate) fn pump(&mut self) -> Result<u64, Wrong> {
         let newly = self.cluster.pump();
         self.applied += newly;
         if self.applied > self.proposed {
@@ -330,7 +345,7 @@ impl<'a, C: Cluster> Loop<'a, C> {
     }
 
     /// Waits for what is in flight, and compares every node's digest with what it must be.
-    fn finish(mut self) -> Result<Digest, Wrong> {
+    pub(crate) fn finish(mut self) -> Result<Digest, Wrong> {
         self.drain()?;
         self.cluster.settle();
         let expected = self.load.expected(self.proposed);

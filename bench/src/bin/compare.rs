@@ -9,21 +9,17 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bench::paired::{self, Contestant, Plan, Results, Shape};
-use bench::progress::Progress;
 use bench::workload::{Budget, SESSION_COMMANDS};
 use bench::{clock, floor, peers, raft, verdict};
-use reports::artifact::{Compare, Finding, Metric, Outcome, Payload, Verb};
+use reports::artifact::{Compare, Finding, Implementation, Metric, Outcome, Payload, Verb};
+use reports::command_line::{self, Effort, Exit, ProgressLine, Refused};
 use reports::recorder::Recorder;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Set by Ctrl-C. Nothing else is published through it, so no ordering is needed.
-static STOP: AtomicBool = AtomicBool::new(false);
 
 const USAGE: &str = "\
 usage: compare [raft] [--quick | --full] [--peers | --no-peers] [--seed N] [--json]
@@ -37,60 +33,44 @@ usage: compare [raft] [--quick | --full] [--peers | --no-peers] [--seed N] [--js
 ";
 
 struct Options {
+    common: command_line::Options,
     full: bool,
     peers: Option<bool>,
     seed: u64,
-    json: bool,
 }
 
 fn main() -> ExitCode {
-    let options = match parse(lexopt::Parser::from_env()) {
+    let options = match options() {
         Ok(Some(options)) => options,
         Ok(None) => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        Err(error) => {
-            eprint!("compare: {error}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
+        Err(refused) => return command_line::end("compare", Err(refused)),
     };
-    if options.peers == Some(true) && !peers::compiled().1.is_empty() {
-        eprintln!("compare: peers are not compiled in; run `cargo xtask compare --peers`, which builds them");
-        return ExitCode::from(3);
-    }
-    match run(&options) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("compare: the artifact could not be written: {error}");
-            ExitCode::from(3)
-        }
-    }
+    command_line::end("compare", run(&options))
 }
 
 /// The command line; `None` asks for help.
-fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
-    use lexopt::prelude::{Long, Short, Value, ValueExt};
-    let mut options = Options { full: false, peers: None, seed: 1, json: false };
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("quick") => options.full = false,
-            Long("full") => options.full = true,
-            Long("peers") => options.peers = Some(true),
-            Long("no-peers") => options.peers = Some(false),
-            Long("seed") => options.seed = arguments.value()?.parse()?,
-            Long("json") => options.json = true,
-            Long("help") | Short('h') => return Ok(None),
-            Value(subject) if subject == "raft" => {}
-            Value(subject) => {
-                return Err(
-                    format!("there is nothing to compare with `{}`", subject.to_string_lossy()).into()
-                );
-            }
-            other => return Err(other.unexpected()),
+fn options() -> Result<Option<Options>, Refused> {
+    let (mut with_peers, mut seed) = (None, 1);
+    let common = command_line::read(|option, parser| {
+        match option {
+            "peers" => with_peers = Some(true),
+            "no-peers" => with_peers = Some(false),
+            "seed" => seed = command_line::value(parser, "seed")?,
+            _ => return Ok(false),
         }
+        Ok(true)
+    })?;
+    let Some(common) = common else { return Ok(None) };
+    common.algorithms()?;
+    if with_peers == Some(true) && !peers::compiled().1.is_empty() {
+        let how = "peers are not compiled in; run `cargo xtask compare --peers`, which builds them";
+        return Err(Refused::missing(how));
     }
-    Ok(Some(options))
+    let full = common.effort == Effort::Full;
+    Ok(Some(Options { common, full, peers: with_peers, seed }))
 }
 
 fn plan(options: &Options) -> Plan {
@@ -109,7 +89,8 @@ fn plan(options: &Options) -> Plan {
     }
 }
 
-fn run(options: &Options) -> io::Result<ExitCode> {
+fn run(options: &Options) -> Result<Exit, Refused> {
+    command_line::interrupt()?;
     let with_peers = options.peers != Some(false);
     let mut contestants: Vec<Contestant> = raft::contestants();
     contestants.extend(floor::contestants());
@@ -117,7 +98,8 @@ fn run(options: &Options) -> io::Result<ExitCode> {
         contestants.extend(peers::contestants(options.full));
     }
     let plan = plan(options);
-    let mut recorder = Recorder::start(Verb::Compare, "raft", &command(options))?;
+    let mut recorder = Recorder::start(Verb::Compare, "raft", &options.common.command("compare"))
+        .map_err(Refused::missing)?;
     recorder
         .title("Raft: commits per CPU-second beside peers and floors")
         .allocator("mimalloc")
@@ -129,31 +111,18 @@ fn run(options: &Options) -> io::Result<ExitCode> {
         .parameter("proof, commands read to the last byte on every node", plan.proof_commands)
         .parameter("latency clock", "wall at window 1, thread CPU at windows of 16 and more")
         .metric(Metric::counted("one reading of the thread's CPU clock", clock::cost_of_thread_cpu(), "ns"));
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).map_err(io::Error::other)?;
 
-    let mut progress = Progress::new("compare", options.json);
+    let mut progress = ProgressLine::new();
     let results = paired::run(&contestants, &plan, |done, passes| {
-        progress.show(done as f64 / passes as f64);
-        !STOP.load(Ordering::Relaxed)
+        progress.show(|| format!("compare: pass {done} of {passes}"));
+        !command_line::interrupted()
     });
     progress.clear();
 
     for failure in &results.failures {
-        let (who, shape) = (&failure.implementation, failure.shape);
-        recorder.finding(Finding::new(
-            "equal work",
-            format!(
-                "{} {} ({}) at {} B, window {}: {}",
-                who.name, who.version, who.settings, shape.bytes, shape.window, failure.wrong
-            ),
-        ));
+        recorder.finding(Finding::new("equal work", described(failure)));
     }
-    let code = exit_code(&results);
-    let outcome = match code {
-        0 => Outcome::Passed,
-        130 => Outcome::Interrupted,
-        _ => Outcome::Failed,
-    };
+    let outcome = outcome(&results);
     let compare = Compare {
         workload:
             "three nodes in one thread, a closed loop of commands at the leader, each freshly allocated; \
@@ -164,21 +133,10 @@ fn run(options: &Options) -> io::Result<ExitCode> {
         measurements: results.measurements.clone(),
     };
     print(options, &compare, &results);
-    let path = recorder.finish(outcome, Payload::Compare(compare))?;
+    let exit = Exit::from(&outcome);
+    let path = recorder.finish(outcome, Payload::Compare(compare)).map_err(Refused::missing)?;
     eprintln!("artifact: {}", path.display());
-    Ok(ExitCode::from(code))
-}
-
-/// The command that a reader types to repeat the run.
-fn command(options: &Options) -> String {
-    let peers = match options.peers {
-        Some(true) => " --peers",
-        Some(false) => " --no-peers",
-        None => "",
-    };
-    let length = if options.full { " --full" } else { " --quick" };
-    let seed = if options.seed == 1 { String::new() } else { format!(" --seed {}", options.seed) };
-    format!("cargo xtask compare{length}{peers}{seed}")
+    Ok(exit)
 }
 
 fn not_compared(options: &Options, with_peers: bool) -> Vec<String> {
@@ -197,34 +155,63 @@ fn not_compared(options: &Options, with_peers: bool) -> Vec<String> {
     lines
 }
 
-fn exit_code(results: &Results) -> u8 {
+fn outcome(results: &Results) -> Outcome {
     match (results.failures.is_empty(), results.interrupted) {
-        (false, _) => 1,
-        (true, true) => 130,
-        (true, false) => 0,
+        (false, _) => Outcome::Failed,
+        (true, true) => Outcome::Interrupted,
+        (true, false) => Outcome::Passed,
     }
+}
+
+/// One line on a contestant that did other work than it was given.
+fn described(failure: &paired::Failure) -> String {
+    let (Implementation { name, version, settings, .. }, shape) = (&failure.implementation, failure.shape);
+    format!("{name} {version} ({settings}) at {} B, window {}: {}", shape.bytes, shape.window, failure.wrong)
 }
 
 fn print(options: &Options, compare: &Compare, results: &Results) {
     let mut out = io::stdout().lock();
     // A reader that has gone away needs no table.
-    if options.json {
+    if options.common.json {
         for measurement in &compare.measurements {
             let line = serde_json::to_string(measurement).expect("figures are finite");
             let _ = writeln!(out, "{line}");
         }
+        for failure in &results.failures {
+            let _ = writeln!(out, "{}", serde_json::json!({ "wrong": described(failure) }));
+            eprintln!("compare: WRONG: {}", described(failure));
+        }
         return;
+    }
+    for failure in &results.failures {
+        let _ = writeln!(out, "WRONG, so without figures: {}", described(failure));
     }
     for feature in peers::compiled().1 {
         let _ = writeln!(out, "SKIPPED {feature}: not compiled in (build with --features peers)");
     }
     let _ = write!(out, "{}", verdict::text(compare));
-    for failure in &results.failures {
-        let (who, shape) = (&failure.implementation, failure.shape);
-        let _ = writeln!(
-            out,
-            "WRONG: {} ({}) at {} B, window {}: {}",
-            who.name, who.settings, shape.bytes, shape.window, failure.wrong
-        );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bench::paired::Failure;
+    use bench::workload::Wrong;
+    use reports::artifact::Role;
+
+    #[test]
+    fn wrong_work_fails_the_run_and_says_whose_it_is() {
+        let wrong = Wrong::Stalled { proposed: 9, applied: 7 };
+        let implementation = Implementation::new(Role::Peer, "peer", "1.2", "fast");
+        let failure = Failure { implementation, shape: Shape { bytes: 64, window: 8 }, wrong };
+        let said = described(&failure);
+        assert_eq!(said, "peer 1.2 (fast) at 64 B, window 8: stalled: 7 of 9 commands applied at the leader");
+        let exit = |failures: &[Failure], interrupted| {
+            Exit::from(&outcome(&Results { failures: failures.to_vec(), interrupted, ..Results::default() }))
+        };
+        assert_eq!(exit(&[], false), Exit::Fine);
+        assert_eq!(exit(&[], true), Exit::Interrupted);
+        assert_eq!(exit(std::slice::from_ref(&failure), false), Exit::Finding);
+        assert_eq!(exit(&[failure], true), Exit::Finding);
     }
 }

@@ -1,49 +1,39 @@
-//! `latency`: open-loop load against the threaded runtime, coordinated omission accounted for.
+//! `latency`: open-loop load on every series, coordinated omission accounted for.
 //!
-//! Measures the capacity first (a closed loop), then plays a Poisson plan at each of several rates up to near
-//! that capacity. Leaves the artifact `latency/raft.json` and, beside it, for each rate an interval log
+//! Measures the capacity of each series first (a closed loop), then offers it a Poisson plan at shares of that
+//! capacity. Leaves the artifact `latency/raft.json` and, beside it, for each point an interval log
 //! (`.hlog`: response and service times, one histogram a second) and a percentile distribution (`.hgrm`:
 //! response times in milliseconds) that the standard viewers of HdrHistogram open. Ctrl-C ends the run and
-//! leaves an artifact of the rates that are complete.
+//! leaves an artifact of the points that are complete.
 //!
-//! A run whose generator was late too often is void: it is recorded, marked and no failure. On a machine
-//! with few or shared processors many runs are.
+//! A point whose figures are the load thread's own lateness is void: it is recorded, marked and no failure.
 //!
 //! Exit codes: 0 done, 1 the nodes did wrong work, 2 wrong usage, 3 the machine refused (threads, files),
 //! 130 interrupted.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bench::hgrm::hgrm;
-use bench::live::{self, Failure, Run};
-use bench::open_loop::{LATE_BY, LATE_SHARE_MAX, arrivals};
-use bench::progress::Progress;
+use bench::open_loop::{LATE_BY, LATENESS_SHARE_MAX};
 use bench::recorder::interval_log;
+use bench::series::{self, Offer, Played, Series};
 use bench::verdict::aligned;
-use bench::workload::Load;
 use hdrhistogram::Histogram;
-use reports::artifact::{
-    Finding, Implementation, Latency, LoadPoint, Metric, Outcome, Payload, Quantiles, Role, Verb,
-};
+use reports::artifact::{Finding, Latency, LoadPoint, Metric, Outcome, Payload, Quantiles, Verb};
+use reports::command_line::{self, Effort, Exit, ProgressLine, Refused};
 use reports::recorder::Recorder;
+use reports::store;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Set by Ctrl-C. Nothing else is published through it, so no ordering is needed.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// Commands in flight when the capacity is measured.
-const CAPACITY_WINDOW: u64 = 1_024;
-
 const USAGE: &str = "\
 usage: latency [raft] [--rate R,...] [--quick | --full] [--bytes N] [--seed N] [--json]
 
-  --rate R,...  operations per second, instead of shares of the measured capacity
-  --quick       six rates of two seconds (the default)
+  --rate R,...  operations per second, instead of shares of each series' capacity
+  --quick       six rates of one second (the default)
   --full        eleven rates of ten seconds
   --bytes N     bytes of a command, 8 to 65536 (default 64)
   --seed N      another plan (default 1)
@@ -51,174 +41,165 @@ usage: latency [raft] [--rate R,...] [--quick | --full] [--bytes N] [--seed N] [
 ";
 
 struct Options {
+    common: command_line::Options,
     rates: Vec<f64>,
     full: bool,
     bytes: usize,
     seed: u64,
-    json: bool,
 }
 
 fn main() -> ExitCode {
-    let options = match parse(lexopt::Parser::from_env()) {
+    let options = match options() {
         Ok(Some(options)) => options,
         Ok(None) => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        Err(error) => {
-            eprint!("latency: {error}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
+        Err(refused) => return command_line::end("latency", Err(refused)),
     };
-    match run(&options) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            eprintln!("latency: {error}");
-            ExitCode::from(3)
-        }
-    }
+    command_line::end("latency", run(&options))
 }
 
 /// The command line; `None` asks for help.
-fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
-    use lexopt::prelude::{Long, Short, Value, ValueExt};
-    let mut options = Options { rates: Vec::new(), full: false, bytes: 64, seed: 1, json: false };
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("rate") => {
-                for rate in arguments.value()?.string()?.split(',') {
+fn options() -> Result<Option<Options>, Refused> {
+    let (mut rates, mut bytes, mut seed) = (Vec::new(), 64, 1);
+    let common = command_line::read(|option, parser| {
+        match option {
+            "rate" => {
+                for rate in command_line::value::<String>(parser, "rate")?.split(',') {
                     match rate.trim().parse::<f64>() {
-                        Ok(rate) if (1.0..=1e8).contains(&rate) => options.rates.push(rate),
+                        Ok(rate) if (1.0..=1e8).contains(&rate) => rates.push(rate),
                         _ => {
-                            return Err(format!("`{rate}` is not a rate of 1 to 100000000 per second").into());
+                            let why = format!("`{rate}` is not a rate of 1 to 100000000 per second");
+                            return Err(Refused::usage(why));
                         }
                     }
                 }
             }
-            Long("quick") => options.full = false,
-            Long("full") => options.full = true,
-            Long("bytes") => {
-                options.bytes = arguments.value()?.parse()?;
-                if !(8..=65_536).contains(&options.bytes) {
-                    return Err(format!("{} bytes are not between 8 and 65536", options.bytes).into());
+            "bytes" => {
+                bytes = command_line::value(parser, "bytes")?;
+                if !(8..=65_536).contains(&bytes) {
+                    return Err(Refused::usage(format!("{bytes} bytes are not between 8 and 65536")));
                 }
             }
-            Long("seed") => options.seed = arguments.value()?.parse()?,
-            Long("json") => options.json = true,
-            Long("help") | Short('h') => return Ok(None),
-            Value(subject) if subject == "raft" => {}
-            Value(subject) => {
-                let subject = subject.to_string_lossy();
-                return Err(format!("there is no algorithm `{subject}` to load (raft)").into());
-            }
-            other => return Err(other.unexpected()),
+            "seed" => seed = command_line::value(parser, "seed")?,
+            _ => return Ok(false),
         }
-    }
-    Ok(Some(options))
-}
-
-/// The command that a reader types to repeat the run.
-fn command(options: &Options) -> String {
-    let rates: Vec<String> = options.rates.iter().map(f64::to_string).collect();
-    let length = if options.full { "--full" } else { "--quick" };
-    let parts = [
-        "cargo xtask latency raft".to_owned(),
-        if rates.is_empty() { String::new() } else { format!("--rate {}", rates.join(",")) },
-        length.to_owned(),
-        if options.bytes == 64 { String::new() } else { format!("--bytes {}", options.bytes) },
-        if options.seed == 1 { String::new() } else { format!("--seed {}", options.seed) },
-    ];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+        Ok(true)
+    })?;
+    let Some(common) = common else { return Ok(None) };
+    common.algorithms()?;
+    let full = common.effort == Effort::Full;
+    Ok(Some(Options { common, rates, full, bytes, seed }))
 }
 
 /// Shares of the capacity, from one at which nobody waits for anybody to near all of it.
 const fn shares(full: bool) -> &'static [f64] {
     if full {
-        &[0.002, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95]
+        &[0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
     } else {
-        &[0.002, 0.01, 0.05, 0.2, 0.5, 0.8]
+        &[0.01, 0.1, 0.3, 0.5, 0.7, 0.9]
     }
 }
 
-fn run(options: &Options) -> io::Result<u8> {
-    let length = Duration::from_secs(if options.full { 10 } else { 2 });
+fn run(options: &Options) -> Result<Exit, Refused> {
+    let (seconds, operations_max) = if options.full { (10, 2e7) } else { (1, 2e6) };
+    let length = Duration::from_secs(seconds);
     let started = SystemTime::now();
-    let mut recorder = Recorder::start(Verb::Latency, "raft", &command(options))?;
+    let command = options.common.command("latency");
+    let mut recorder = Recorder::start(Verb::Latency, "raft", &command).map_err(Refused::missing)?;
     recorder
         .title("Raft: latency under open load")
         .allocator("mimalloc")
         .parameter("seed", options.seed)
         .parameter("bytes of a command", options.bytes)
-        .parameter("seconds of each rate", length.as_secs())
+        .parameter("seconds of each rate, at most", seconds)
+        .parameter("operations of each rate, at most", operations_max)
         .parameter("late, beyond", format!("{} us", LATE_BY.as_micros()))
-        .parameter("void, beyond a late share of", LATE_SHARE_MAX);
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).map_err(io::Error::other)?;
+        .parameter("void, if lateness is a larger share of p50 or p99 than", LATENESS_SHARE_MAX);
+    command_line::interrupt()?;
+    let going = || !command_line::interrupted();
 
     let mut latency = Latency {
         arrivals: format!("Poisson, planned before the run, seed {}", options.seed),
         points: Vec::new(),
         not_compared: vec![
-            "peers: none has a threaded runtime in this process; compare measures their cores".to_owned(),
-            "disks and networks: storage is memory with group commit, lanes are shared memory".to_owned(),
-            "the load thread shares the machine's processors with the nodes".to_owned(),
+            "peers on threads and on disks: they bring neither; on one thread they are here".to_owned(),
+            "networks: messages move as values through shared memory".to_owned(),
+            "idle caches: on one thread the time in which nothing is due is jumped over".to_owned(),
+            "threads: the load thread shares the machine's processors with the nodes".to_owned(),
         ],
     };
     let mut findings = Vec::new();
-    let rates = match rates(options, &mut recorder) {
-        Ok(rates) => rates,
-        Err(failure) => {
-            findings.push(finding(&failure, "measuring the capacity"));
-            Vec::new()
-        }
+    let mut wrong = |series: &Series, when: &str, why: String| {
+        let who = &series.implementation.name;
+        findings.push(Finding::new("what was answered was applied", format!("{who}, {when}: {why}")));
     };
-    let mut progress = Progress::new("latency", options.json);
-    for (position, rate) in rates.iter().copied().enumerate() {
-        if stopping() {
-            break;
-        }
-        progress.show(position as f64 / rates.len() as f64);
-        let load = Load::new(options.seed, options.bytes, 1);
-        let plan = arrivals(options.seed, rate, length);
-        match live::run(load, plan, || !stopping()) {
-            Ok(run) if run.interrupted => {}
-            Ok(run) => latency.points.push(point(&recorder, started, rate, length, &run)?),
-            Err(failure) => findings.push(finding(&failure, &format!("at {rate:.0} per second"))),
+    // Not the folder for temporary files, which may be in memory.
+    let folder = store::default_root().map_err(Refused::missing)?.join("latency/disks");
+    let all = series::all(&folder);
+    let mut progress = ProgressLine::new();
+    for (place, series) in all.iter().enumerate() {
+        let rates = match rates(options, series, &mut recorder) {
+            Ok(rates) => rates,
+            Err(why) => {
+                wrong(series, "measuring the capacity", why);
+                continue;
+            }
+        };
+        for (done, rate) in rates.iter().copied().enumerate() {
+            if !going() {
+                break;
+            }
+            progress
+                .show(|| format!("latency: series {place} of {}, rate {done} of {}", all.len(), rates.len()));
+            // As many operations as p99.9 asks for, and no more: at high rates the plan is shorter.
+            let length = length.min(Duration::from_secs_f64(operations_max / rate));
+            let offer = Offer { seed: options.seed, bytes: options.bytes, rate, length };
+            match series.play(&offer, &mut || going()) {
+                Ok(played) if played.interrupted => {}
+                Ok(played) => {
+                    let point = point(&mut recorder, started, series, &offer, &played);
+                    latency.points.push(point.map_err(Refused::missing)?);
+                }
+                Err(why) => wrong(series, &format!("at {rate:.0} per second"), why),
+            }
         }
     }
     progress.clear();
-    let (outcome, code) = match (findings.is_empty(), stopping()) {
-        (false, _) => (Outcome::Failed, 1),
-        (true, true) => (Outcome::Interrupted, 130),
-        (true, false) => (Outcome::Passed, 0),
+    // Nothing is read from the disks again; what cannot be removed is overwritten by the next run.
+    let _ = std::fs::remove_dir_all(&folder);
+    let outcome = match (findings.is_empty(), going()) {
+        (false, _) => Outcome::Failed,
+        (true, false) => Outcome::Interrupted,
+        (true, true) => Outcome::Passed,
     };
     print(options, &latency, &findings);
     for finding in findings {
         recorder.finding(finding);
     }
-    let path = recorder.finish(outcome, Payload::Latency(latency))?;
+    let exit = Exit::from(&outcome);
+    let path = recorder.finish(outcome, Payload::Latency(latency)).map_err(Refused::missing)?;
     eprintln!("artifact: {}", path.display());
-    Ok(code)
-}
-
-fn stopping() -> bool {
-    STOP.load(Ordering::Relaxed)
-}
-
-fn finding(failure: &Failure, when: &str) -> Finding {
-    Finding::new("what was answered was applied", format!("{when}: {failure}"))
+    Ok(exit)
 }
 
 /// The rates to offer: those asked for, or shares of the capacity, which is then noted.
-fn rates(options: &Options, recorder: &mut Recorder) -> Result<Vec<f64>, Failure> {
+fn rates(options: &Options, series: &Series, recorder: &mut Recorder) -> Result<Vec<f64>, String> {
     if !options.rates.is_empty() {
         return Ok(options.rates.clone());
     }
-    let load = Load::new(options.seed, options.bytes, CAPACITY_WINDOW);
-    let tries: usize = if options.full { 5 } else { 3 };
-    let samples: Vec<f64> =
-        (0..tries).map(|_| live::capacity(load, Duration::from_millis(400))).collect::<Result<_, _>>()?;
-    let name = format!("capacity: answers in a closed loop of {CAPACITY_WINDOW}");
-    let capacity = Metric::measured(&name, "operations per second", samples);
+    let (tries, length) = if options.full { (5, 1_000) } else { (3, 300) };
+    let mut samples = Vec::new();
+    for _ in 0..tries {
+        samples.push(series.capacity(options.seed, options.bytes, Duration::from_millis(length))?);
+    }
+    let name = &series.implementation.name;
+    let capacity = Metric::measured(
+        &format!("{name}: capacity, there being always work"),
+        "operations per second",
+        samples,
+    );
     // Two figures are enough of a rate that is to be typed again.
     let rate = |share: f64| {
         let exact = capacity.value * share;
@@ -232,34 +213,36 @@ fn rates(options: &Options, recorder: &mut Recorder) -> Result<Vec<f64>, Failure
 
 /// A run's figures, with its two files written.
 fn point(
-    recorder: &Recorder,
+    recorder: &mut Recorder,
     started: SystemTime,
-    rate: f64,
-    length: Duration,
-    run: &Run,
+    series: &Series,
+    offer: &Offer,
+    played: &Played,
 ) -> io::Result<LoadPoint> {
-    let recording = &run.recording;
+    let (recording, rate) = (&played.recording, offer.rate);
+    let name = &series.implementation.name;
     let comments = [
-        format!("raft, {rate:.0} operations per second planned, times in nanoseconds"),
+        format!("{name}, {rate:.0} operations per second planned, times in nanoseconds"),
         "response: from the planned time; service: from the time of sending".to_owned(),
     ];
     let log = interval_log(&comments, started, &recording.intervals)?;
-    let settings = "three node threads, one load thread, memory storage, group commit";
+    let file = format!("{}-{rate:.0}", series.key);
+    for (what, count) in played.notes.iter().filter(|(_, count)| *count > 0) {
+        recorder.metric(Metric::counted(&format!("{name}, {rate:.0} offered: {what}"), *count as f64, ""));
+    }
     Ok(LoadPoint {
-        implementation: Implementation::new(Role::Ours, "swarm-raft", env!("CARGO_PKG_VERSION"), settings),
+        implementation: series.implementation.clone(),
         offered_per_s: rate,
-        achieved_per_s: recording.response.len() as f64 / run.length.max(length).as_secs_f64(),
-        seconds: length.as_secs_f64(),
+        achieved_per_s: recording.response.len() as f64 / played.length.max(offer.length).as_secs_f64(),
+        seconds: offer.length.as_secs_f64(),
         response: quantiles(&recording.response),
         service: quantiles(&recording.service),
         generator_lag: quantiles(&recording.lag),
         late_share: recording.late_share(),
         // What was never answered is in no histogram.
-        void: recording.is_void() || run.unanswered > 0,
-        hlog: Some(recorder.file_beside(&format!("{rate:.0}.hlog"), &log)?),
-        hgrm: Some(
-            recorder.file_beside(&format!("{rate:.0}.hgrm"), hgrm(&recording.response, 1e6).as_bytes())?,
-        ),
+        void: recording.is_void() || played.unanswered > 0,
+        hlog: Some(recorder.file_beside(&format!("{file}.hlog"), &log)?),
+        hgrm: Some(recorder.file_beside(&format!("{file}.hgrm"), hgrm(&recording.response, 1e6).as_bytes())?),
     })
 }
 
@@ -270,10 +253,13 @@ fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
 fn print(options: &Options, latency: &Latency, findings: &[Finding]) {
     let mut out = io::stdout().lock();
     // A reader that has gone away needs no table.
-    if options.json {
+    if options.common.json {
         for point in &latency.points {
             let line = serde_json::to_string(point).expect("figures are finite");
             let _ = writeln!(out, "{line}");
+        }
+        for finding in findings {
+            let _ = writeln!(out, "{}", serde_json::json!({ "wrong": finding.detail }));
         }
         return;
     }
@@ -285,15 +271,17 @@ fn print(options: &Options, latency: &Latency, findings: &[Finding]) {
         "p99.9 us",
         "service p50 us",
         "p99 us",
-        "lag p99 us",
+        "lag p50 us",
+        "p99 us",
         "late",
-        "",
+        "implementation",
     ];
     let mut rows = vec![header.map(str::to_owned)];
     for point in &latency.points {
         let us = |quantiles: &Quantiles, q| {
             quantiles.at(q).map_or("-".to_owned(), |nanos| format!("{:.1}", nanos / 1e3))
         };
+        let void = if point.void { " VOID: the load thread was late, or answers are missing" } else { "" };
         rows.push([
             format!("{:.0}", point.offered_per_s),
             format!("{:.0}", point.achieved_per_s),
@@ -302,9 +290,10 @@ fn print(options: &Options, latency: &Latency, findings: &[Finding]) {
             us(&point.response, 0.999),
             us(&point.service, 0.5),
             us(&point.service, 0.99),
+            us(&point.generator_lag, 0.5),
             us(&point.generator_lag, 0.99),
             format!("{:.1} %", point.late_share * 100.0),
-            if point.void { "void: the generator was late, or answers are missing" } else { "" }.to_owned(),
+            format!("{}{void}", point.implementation.name),
         ]);
     }
     let _ = write!(out, "{}", aligned(&rows));

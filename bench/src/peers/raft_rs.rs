@@ -23,6 +23,7 @@ use raft_rs::{Config, RawNode, StateRole};
 use reports::artifact::{Implementation, Role};
 
 use crate::paired::Contestant;
+use crate::series::Series;
 use crate::workload::{Burst, Cluster, Digest};
 
 /// The release that `Cargo.lock` pins.
@@ -74,6 +75,14 @@ pub fn contestants(every_variant: bool) -> Vec<Contestant> {
         })
     };
     Variant::ALL.into_iter().filter(|variant| every_variant || variant.burst).map(contestant).collect()
+}
+
+/// The variant that is fastest in bursts, under open load.
+pub fn series() -> Series {
+    let [.., variant] = Variant::ALL;
+    let settings = format!("{}; memory; the thread's own time", variant.settings());
+    let implementation = Implementation::new(Role::Peer, "raft-rs, one thread", VERSION, &settings);
+    Series::solo(implementation, "raft-rs", move || RaftRs::new(variant))
 }
 
 struct Node {
