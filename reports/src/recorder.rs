@@ -84,6 +84,16 @@ impl Recorder {
         self
     }
 
+    /// Says that the run began at this time, in other processes. How busy the machine and they were is then not
+    /// known.
+    pub fn began(&mut self, time: SystemTime) -> &mut Self {
+        self.artifact.started = rfc3339(time);
+        let ago = time.elapsed().unwrap_or_default();
+        self.begun = self.begun.checked_sub(ago).unwrap_or(self.begun);
+        (self.artifact.conditions.load_start, self.ticks, self.cpu) = (None, None, None);
+        self
+    }
+
     /// Says which allocator the binary uses, where it is not the system's.
     pub fn allocator(&mut self, allocator: &str) -> &mut Self {
         allocator.clone_into(&mut self.artifact.machine.allocator);

@@ -161,6 +161,20 @@ pub struct Test {
     pub stages: Vec<Stage>,
 }
 
+impl Test {
+    /// How many checks passed, failed and were not run, over all stages.
+    pub fn sums(&self) -> (u64, u64, u64) {
+        let sum = |of: fn(&Stage) -> u64| self.stages.iter().map(of).fold(0, u64::saturating_add);
+        (sum(|stage| stage.passed), sum(|stage| stage.failed), sum(|stage| stage.skipped))
+    }
+
+    /// How the whole ended.
+    pub fn outcome(&self) -> Outcome {
+        let any = |outcome: &Outcome| self.stages.iter().any(|stage| stage.outcome == *outcome);
+        [Outcome::Interrupted, Outcome::Failed].into_iter().find(any).unwrap_or(Outcome::Passed)
+    }
+}
+
 /// One stage of the test suite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
@@ -168,6 +182,14 @@ pub struct Stage {
     pub name: String,
     /// How it ended.
     pub outcome: Outcome,
+    /// Checks that passed: tests, or the stage as one.
+    pub passed: u64,
+    /// Checks that failed.
+    pub failed: u64,
+    /// Checks that were not run.
+    pub skipped: u64,
+    /// Which were not run, and why.
+    pub not_run: Option<String>,
     /// Wall-clock time, in seconds.
     pub wall_s: f64,
     /// What it found.

@@ -4,7 +4,7 @@ use super::page::Page;
 use super::{Site, outcome_cell};
 use crate::artifact::{Benchmark, Metric, Payload, Verb};
 use crate::number;
-use crate::table::{Cell, Table};
+use crate::table::{Cell, Table, Tone};
 
 pub(super) fn benchmarks(page: &mut Page, site: &Site, algorithm: &str) {
     page.section("benchmarks", "Micro-benchmarks", |page| {
@@ -56,14 +56,29 @@ pub(super) fn tests(page: &mut Page, site: &Site, algorithm: &str) {
         let mut table = Table::new(
             format!("{algorithm}-tests"),
             "Stages of the test suite",
-            &[("Stage", "stage"), ("Outcome", "outcome"), ("Took", "wall_seconds"), ("Findings", "findings")],
+            &[
+                ("Stage", "stage"),
+                ("Outcome", "outcome"),
+                ("Passed", "passed"),
+                ("Failed", "failed"),
+                ("Not run", "skipped"),
+                ("Took", "wall_seconds"),
+                ("Why not run", "reason"),
+            ],
         );
         for artifact in site.results(algorithm, Verb::Test) {
             let Payload::Test(test) = &artifact.payload else { continue };
             for stage in &test.stages {
-                let outcome = outcome_cell(&stage.outcome);
-                let took = Cell::number(stage.wall_s, number::seconds(stage.wall_s));
-                table.row([Cell::text(&stage.name), outcome, took, Cell::count(stage.findings.len() as u64)]);
+                let failed = Cell::count(stage.failed);
+                table.row([
+                    Cell::text(&stage.name),
+                    outcome_cell(&stage.outcome),
+                    Cell::count(stage.passed),
+                    if stage.failed > 0 { failed.tone(Tone::Bad) } else { failed },
+                    Cell::count(stage.skipped),
+                    Cell::number(stage.wall_s, number::seconds(stage.wall_s)),
+                    Cell::text(stage.not_run.as_deref().unwrap_or("–")),
+                ]);
             }
         }
         page.table(table);

@@ -19,7 +19,10 @@ pub(super) fn page(site: &Site) -> Page {
     lead(&mut page, site);
     notices(&mut page, site);
     headline::write(&mut page, site);
-    page.section("status", "What was verified, and how deep", |page| page.table(status(site)));
+    page.section("status", "What was verified, and how deep", |page| {
+        page.table(status(site));
+        page.table(suites(site));
+    });
     page.section("runs", "What ran", |page| {
         page.paragraph(
             "Each row is one artifact: the command repeats it. A run of another revision is marked stale.",
@@ -121,6 +124,44 @@ fn status(site: &Site) -> Table {
     for algorithm in ALGORITHMS.into_iter().chain(harness) {
         let name = Cell::text(display_name(algorithm)).link(format!("{algorithm}.html"));
         table.row([name].into_iter().chain(EXPECTED.map(|verb| status_cell(site, algorithm, verb))));
+    }
+    table
+}
+
+/// The test suite and the micro-benchmarks, which a report does not run by itself.
+fn suites(site: &Site) -> Table {
+    let mut table = Table::new(
+        "suites",
+        "The test suite and the micro-benchmarks",
+        &[("Run", "run"), ("Outcome", "outcome"), ("What came out", "result"), ("Command", "command")],
+    );
+    for (verb, name, section) in
+        [(Verb::Test, "Test suite", "tests"), (Verb::Bench, "Micro-benchmarks", "benchmarks")]
+    {
+        let mut runs = site.artifacts.iter().filter(|artifact| artifact.verb == verb).peekable();
+        if runs.peek().is_none() {
+            let gap = Cell::text("not run").tone(Tone::Missing);
+            let command = Cell::code(format!("cargo xtask {verb}"));
+            table.row([Cell::text(name), gap, Cell::text("–").tone(Tone::Missing), command]);
+        }
+        for artifact in runs {
+            let result = match &artifact.payload {
+                Payload::Test(test) => {
+                    let (passed, failed, skipped) = test.sums();
+                    let stages = number::of(test.stages.len() as u64, "stage");
+                    let [passed, failed, skipped] = [passed, failed, skipped].map(number::count);
+                    format!("{passed} passed, {failed} failed, {skipped} not run, in {stages}")
+                }
+                Payload::Bench(bench) => number::of(bench.benchmarks.len() as u64, "benchmark"),
+                _ => "–".to_owned(),
+            };
+            table.row([
+                Cell::text(name).link(format!("{}.html#{section}", page_of(artifact))),
+                outcome_cell(&artifact.outcome),
+                Cell::text(result),
+                Cell::code(&artifact.command),
+            ]);
+        }
     }
     table
 }

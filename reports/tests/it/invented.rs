@@ -153,6 +153,10 @@ fn payload(g: &mut Gen) -> Payload {
             stages: some(g, |g| Stage {
                 name: text(g),
                 outcome: outcome(g),
+                passed: u64::arbitrary(g),
+                failed: u64::arbitrary(g),
+                skipped: u64::arbitrary(g),
+                not_run: maybe(g, text),
                 wall_s: number(g),
                 findings: some(g, finding),
             }),

@@ -107,6 +107,10 @@ fn the_sample_site_is_whole() {
     assert!(index.text.contains("raft-rs is ahead of Raft at window 1, 64 B commands, 3 nodes: 1.04×."));
     assert!(index.text.contains("simulate raft-wild failed: linearizability, log_matching."));
     assert!(index.text.contains("fuzz/broken.json"));
+    assert!(index.text.contains("513 passed, 0 failed, 2 not run, in 3 stages"), "the suite is summed up");
+    // What coverage steers and what is drawn are told apart, and never added up.
+    assert!(index.text.contains("3.00 Mdrawn from a seed, and 1.24 M steered by coverage"));
+    assert!(!index.text.contains("4.24 M"));
     assert!(
         documents.iter().any(|document| document.path == "harness.html"),
         "the scenario target has a place"

@@ -3,6 +3,8 @@
 //! Names and options go through as they were typed. The binary prints its own results and writes its own
 //! artifact; what a reader would type to repeat the run is in the variable [`COMMAND`].
 
+use std::time::SystemTime;
+
 use crate::cli::Invocation;
 use crate::exit::Exit;
 use crate::json::Object;
@@ -49,11 +51,37 @@ pub(crate) fn bench(workspace: &Workspace, invocation: &Invocation) -> Exit {
         program = program.args(["--quick"]);
     }
     let stdout = if invocation.json { Stream::Error } else { Stream::Ours };
+    let began = SystemTime::now();
     let exit = wait(workspace, invocation, &program, &stdout);
+    if exit == Exit::Fine {
+        // Some benches must not stand in for all.
+        let subject = if invocation.names.is_empty() { "raft" } else { "raft-part" };
+        let folder = workspace.shown(&workspace.target.join("criterion"));
+        let program = record("bench", subject, "raft", began).args(["--criterion", &folder]);
+        if let Err(reason) = recorded(workspace, &program.env(COMMAND, &invocation.command())) {
+            eprintln!("xtask: no artifact: {reason}");
+        }
+    }
     if invocation.json && matches!(exit, Exit::Fine | Exit::Missing | Exit::Usage) {
         println!("{}", Object::new().text("verb", "bench").text("outcome", exit.word()).end());
     }
     exit
+}
+
+/// The binary that turns what a run begun then has left into an artifact.
+pub(super) fn record(verb: &str, subject: &str, algorithm: &str, began: SystemTime) -> Program {
+    let seconds = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    Program::cargo("run --quiet --release -p reports --bin record --")
+        .args([verb, "--subject", subject, "--algorithm", algorithm])
+        .args(["--began".to_owned(), seconds.to_string()])
+}
+
+/// Runs it. An error says why there is no artifact.
+pub(super) fn recorded(workspace: &Workspace, program: &Program) -> Result<(), String> {
+    match program.run(&workspace.root, &Stream::Error, &Stream::Ours, || ())? {
+        ended if ended.fine() => Ok(()),
+        ended => Err(format!("{}: {}", ended.shown(), program.shown())),
+    }
 }
 
 /// A binary of the crate that checks.

@@ -2,7 +2,8 @@
 //!
 //! A stage that fails does not keep the later ones from running; a stage that this machine cannot run says
 //! `SKIPPED name: reason`. Nobody reads a thousand lines of passing tests: output goes to a log per stage, and
-//! its end is shown if the stage failed. The last line, `N passed, N failed, N skipped`, is for machines.
+//! its end is shown if the stage failed. The last line, `N passed, N failed, N skipped`, is for machines. How each
+//! stage ended is left as the artifact `test/workspace.json`.
 //!
 //! Verified by tests of the table ([`stages`]) and of the counting ([`tally`]).
 
@@ -11,15 +12,15 @@ mod tally;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use self::stages::{Stage, Work};
 use self::tally::Tally;
-use super::tidy;
+use super::{launch, tidy};
 use crate::cli::Invocation;
 use crate::exit::Exit;
 use crate::json::Object;
-use crate::process::{self, Program, Stream, tail};
+use crate::process::{self, COMMAND, Program, Stream, tail};
 use crate::progress::{Paint, Progress, duration, painted};
 use crate::workspace::Workspace;
 
@@ -44,7 +45,9 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
         }
         return Exit::Fine;
     }
+    let began = SystemTime::now();
     let mut total = Tally::default();
+    let mut lines = String::new();
     for stage in &stages {
         let stage_start = Instant::now();
         let result = if process::interrupted() {
@@ -60,8 +63,18 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
         };
         total.add(&result.tally);
         let seconds = stage_start.elapsed().as_secs_f64();
-        if invocation.json { json(stage, &result, seconds) } else { print(stage, &result, seconds) }
+        let line = json(stage, &result, seconds);
+        if invocation.json {
+            println!("{line}");
+        } else {
+            print(stage, &result, seconds);
+        }
+        lines += &line;
+        lines.push('\n');
     }
+    // Some stages must not stand in for all.
+    let subject = if invocation.names.is_empty() { "workspace" } else { "workspace-part" };
+    record(workspace, invocation, subject, &lines, began);
     let exit = match () {
         () if process::interrupted() => Exit::Interrupted,
         () if total.failed > 0 => Exit::Finding,
@@ -278,7 +291,21 @@ fn print(stage: &Stage, result: &Result, seconds: f64) {
     }
 }
 
-fn json(stage: &Stage, result: &Result, seconds: f64) {
+/// Leaves the artifact. What the stages said stands, whether or not it can be written.
+fn record(workspace: &Workspace, invocation: &Invocation, subject: &str, lines: &str, began: SystemTime) {
+    let file = workspace.target.join("xtask/test/stages.jsonl");
+    if let Err(error) = process::write_whole(&file, lines.as_bytes()) {
+        eprintln!("xtask: no artifact: {}: {error}", file.display());
+        return;
+    }
+    let program = launch::record("test", subject, "harness", began);
+    let program = program.args(["--lines", &workspace.shown(&file)]).env(COMMAND, &invocation.command());
+    if let Err(reason) = launch::recorded(workspace, &program) {
+        eprintln!("xtask: no artifact: {reason}");
+    }
+}
+
+fn json(stage: &Stage, result: &Result, seconds: f64) -> String {
     let outcome = match &result.failure {
         Some(_) => "failed",
         None if result.tally.passed > 0 => "passed",
@@ -294,7 +321,7 @@ fn json(stage: &Stage, result: &Result, seconds: f64) {
         .seconds("seconds", seconds)
         .maybe_text("reason", result.failure.as_ref().map(|(reason, _)| reason.as_str()))
         .maybe_text("not run", (!result.skipped.is_empty()).then(|| result.skipped.join("; ")).as_deref());
-    println!("{}", line.end());
+    line.end()
 }
 
 fn list(stage: &Stage, json: bool) {
