@@ -119,7 +119,7 @@ fn a_file_cut_short_is_unreadable_at_its_last_line() {
         let unreadable = only_unreadable(folder.path());
         assert_eq!(unreadable.path, Path::new("fuzz/raft.json"));
         assert_eq!(unreadable.line, Some(text[..length].matches('\n').count() + 1), "{unreadable}");
-        // A cut behind a decimal point leaves what is no number.
+        // A cut behind the e of an exponent leaves what is no number.
         let reasons = ["EOF", "invalid number"];
         assert!(reasons.iter().any(|reason| unreadable.reason.contains(reason)), "{unreadable}");
     }
