@@ -13,7 +13,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use swarm_protocol::quorum::commit_index;
 use swarm_protocol::{Choices, Effect, Effects, Input, NodeId, NodeSet, Protocol, Stream, Ticks, WriteId};
-use swarm_raft::{Config, Entries, Entry, Log, Message, Payload, Raft, Run, wire};
+use swarm_raft::{Config, Entries, Entry, Log, Message, Raft, Run};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -134,35 +134,6 @@ fn step(criterion: &mut Criterion) {
     });
 }
 
-fn codec(criterion: &mut Criterion) {
-    let payloads = Load::new(1, 64, 1).burst(0, COMMANDS);
-    let entries: Vec<_> = payloads.map(|bytes| Entry::Command(Payload::new(&bytes))).collect();
-    let message = Message::Append {
-        term: 7,
-        prev_index: 1_000,
-        prev_term: 7,
-        commit: 999,
-        entries: Entries::from(Run::new(7, Arc::from(entries))),
-    };
-    let mut bytes = Vec::new();
-    wire::encode(&message, &mut bytes);
-    let mut group = criterion.benchmark_group("wire/append of 16");
-    group.throughput(Throughput::Bytes(bytes.len() as u64));
-    group.bench_function("encode", |bencher| {
-        let mut out = Vec::new();
-        bencher.iter(|| {
-            out.clear();
-            wire::encode(black_box(&message), &mut out);
-        });
-        assert_eq!(out, bytes);
-    });
-    group.bench_function("decode", |bencher| {
-        let mut decoded = None;
-        bencher.iter(|| decoded = Some(wire::decode::<Message<Payload>>(black_box(&bytes))));
-        assert_eq!(decoded, Some(Ok(message.clone())));
-    });
-}
-
 fn closed_loop(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("loop, 3 nodes");
     group.throughput(Throughput::Elements(1));
@@ -176,5 +147,5 @@ fn closed_loop(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, quorum, log, step, codec, closed_loop);
+criterion_group!(benches, quorum, log, step, closed_loop);
 criterion_main!(benches);
