@@ -22,10 +22,7 @@ fn open(html: &mut Html, id: &str, title: &str, caption: &str, height: f64) {
     let view = format!("0 0 {WIDTH} {height:.0}");
     html.literal("<figure><figcaption>").element("strong", &[], title).text(" ").text(caption);
     html.literal("</figcaption>");
-    html.open(
-        "div",
-        &[("class", &"scroll"), ("tabindex", &"0"), ("role", &"region"), ("aria-label", &title)],
-    );
+    html.open("div", &[("class", &"scroll"), ("tabindex", &"0"), ("role", &"group"), ("aria-label", &title)]);
     let attributes: Attributes<'_> =
         &[("id", &id), ("viewBox", &view), ("role", &"img"), ("aria-labelledby", &labels)];
     html.open("svg", attributes);

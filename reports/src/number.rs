@@ -126,12 +126,37 @@ pub(crate) fn round(text: &str) -> String {
 
 /// A small probability as a power of ten.
 pub(crate) fn probability(value: f64) -> String {
-    if value > 0.0 { format!("{value:.0e}").replace('e', " · 10^") } else { "0".to_owned() }
+    let text = format!("{value:.0e}");
+    match text.split_once('e') {
+        Some((figure, exponent)) if value > 0.0 => format!("{figure} · 10{}", superscript(exponent)),
+        _ => "0".to_owned(),
+    }
+}
+
+/// The digits of a whole number as an exponent.
+fn superscript(number: &str) -> String {
+    let raised = |digit| match digit {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        // The others stand in a row.
+        digit => digit.to_digit(10).and_then(|digit| char::from_u32('⁰' as u32 + digit)).unwrap_or(digit),
+    };
+    number.chars().map(raised).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_probabilities_are_powers_of_ten() {
+        for (value, text) in [(1.7e-7, "2 · 10⁻⁷"), (3e-10, "3 · 10⁻¹⁰"), (2.2e-12, "2 · 10⁻¹²"), (0.0, "0")]
+        {
+            assert_eq!(probability(value), text);
+        }
+    }
 
     #[test]
     fn numbers_as_people_read_them() {

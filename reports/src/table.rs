@@ -129,6 +129,25 @@ impl Cell {
     }
 }
 
+/// A word of code that is longer than this may break anywhere, in characters.
+const CODE_WORD_MAX: usize = 32;
+
+/// Code that breaks between its words: not behind a hyphen, as prose does.
+fn code(text: &str) -> Html {
+    let mut html = Html::new();
+    html.literal("<code>");
+    for (place, word) in text.split(' ').enumerate() {
+        html.text(if place > 0 { " " } else { "" });
+        if word.chars().count() <= CODE_WORD_MAX {
+            html.element("span", &[("class", &"w")], word);
+        } else {
+            html.text(word);
+        }
+    }
+    html.literal("</code>");
+    html
+}
+
 /// What can stand behind a cell.
 pub(crate) trait Number {
     fn into_f64(self) -> f64;
@@ -189,7 +208,7 @@ impl Table {
             (0..self.columns.len()).map(|column| if self.is_numeric(column) { "n" } else { "t" }).collect();
         html.open(
             "div",
-            &[("class", &"scroll"), ("tabindex", &"0"), ("role", &"region"), ("aria-label", &self.caption)],
+            &[("class", &"scroll"), ("tabindex", &"0"), ("role", &"group"), ("aria-label", &self.caption)],
         );
         html.open(
             "table",
@@ -218,7 +237,7 @@ impl Table {
                 };
                 match (&cell.link, cell.code) {
                     (Some(target), _) => html.element("a", &[("href", target)], cell.shown()),
-                    (None, true) => html.element("code", &[], cell.shown()),
+                    (None, true) => html.append(&code(&cell.shown())),
                     (None, false) => html.text(cell.shown()),
                 };
                 html.close(tag);

@@ -34,7 +34,7 @@ fn fuzz_targets(algorithm: &str, fuzzed: &[&Fuzz]) -> Table {
         &[
             ("Target", "target"),
             ("Engine", "engine"),
-            ("Steered by coverage", "guided"),
+            ("Steered", "guided"),
             ("Crashes", "crashes"),
             ("Executions", "executions"),
             ("Took", "wall_seconds"),

@@ -208,7 +208,7 @@ impl Page {
 
     /// A text as it is.
     pub(super) fn listing(&mut self, label: &str, text: &str) {
-        self.body.open("pre", &[("tabindex", &"0"), ("role", &"region"), ("aria-label", &label)]);
+        self.body.open("pre", &[("tabindex", &"0"), ("role", &"group"), ("aria-label", &label)]);
         self.body.element("code", &[], text).literal("</pre>");
     }
 

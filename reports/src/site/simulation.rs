@@ -57,7 +57,6 @@ fn counts(page: &mut Page, algorithm: &str, what: &str, title: &str, counts: &[(
     if counts.is_empty() {
         return;
     }
-    page.heading(title);
     let id = format!("{algorithm}-{what}");
     page.figure(&bars::plot(&format!("{id}-plot"), title, "Over all runs above.", counts));
     let mut table = Table::new(id, title, &[("Name", "name"), ("Count", "count")]);
