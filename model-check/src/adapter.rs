@@ -23,6 +23,7 @@
 //! Verified by `tests/it`: pinned counts, equal on one and two threads, and properties of each kind seen to
 //! fail.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ptr;
@@ -30,9 +31,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use stateright::{Model, Property};
-use swarm_protocol::Properties;
+use swarm_protocol::{Properties, Violation};
 use swarm_simulator::world::{CONTRACT, INVARIANTS, Known, LINEARIZABILITY, PANIC};
 use swarm_simulator::{Event, Setup, Subject, World};
+
+use crate::engine::System;
 
 /// What is judged beside the properties of the protocol.
 pub const COMMON: [&str; 4] = [LINEARIZABILITY, INVARIANTS, PANIC, CONTRACT];
@@ -119,8 +122,17 @@ impl Reached {
         0
     }
 
+    /// Takes over what was noted elsewhere.
+    fn take_over(&self, noted: &BTreeMap<String, u32>) {
+        for (label, depth) in noted {
+            let known = self.marks.iter().filter_map(|(known, _)| known.get()).find(|known| *known == label);
+            // At most as many names as there are bits, each once in the life of the process.
+            self.note(known.copied().unwrap_or_else(|| label.clone().leak()), *depth);
+        }
+    }
+
     /// What was reached, by name, with the fewest events that led there.
-    pub fn all(&self) -> std::collections::BTreeMap<&'static str, u32> {
+    pub fn all(&self) -> BTreeMap<&'static str, u32> {
         let reached = |(label, fewest): &(OnceLock<&'static str>, AtomicU32)| {
             let fewest = fewest.load(Ordering::Relaxed);
             (fewest < u32::MAX).then_some((*label.get()?, fewest))
@@ -148,8 +160,6 @@ pub struct Space<P: Subject + 'static, Q: 'static> {
     pub cut: AtomicBool,
     /// The greatest depth of a state that was gone on from.
     pub expanded: AtomicU32,
-    /// The greatest depth of a state that was generated.
-    pub deepest: AtomicU32,
     /// The fingerprint of the first state that breaks any property.
     first_broken: OnceLock<u64>,
     /// For each `always` property the fingerprint of the first state that breaks it.
@@ -190,7 +200,6 @@ impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Space<P, Q> {
             stop: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             expanded: AtomicU32::new(0),
-            deepest: AtomicU32::new(0),
             first_broken: OnceLock::new(),
             broken: Default::default(),
             shown: Default::default(),
@@ -216,6 +225,19 @@ impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Space<P, Q> {
         let open = self.goals.iter().enumerate().filter(|(i, _)| !self.reached.has(first + i));
         let reached = open.filter(|(_, goal)| (goal.holds)(world));
         reached.fold(0, |bits, (_, goal)| bits | self.reached.note(goal.name, depth))
+    }
+
+    /// The world after `event`, `depth` events from the start, and what it shows for the first time, as bits of
+    /// [`Reached`]; none if it is the same world, or if the event is not enabled.
+    fn succeed(&self, world: &World<P, Q>, event: &Event<P>, depth: u32) -> Option<(World<P, Q>, u64)> {
+        let mut world = world.clone();
+        let applied = world.apply_known(&self.setup, event, &self.known).ok()?;
+        let marks = applied.marks.iter().fold(0, |marks, mark| marks | self.reached.note(mark, depth));
+        if !applied.changed {
+            return None;
+        }
+        let marks = marks | self.goals(&world, depth);
+        Some((world, marks))
     }
 
     /// The setup that everything starts from.
@@ -282,17 +304,8 @@ impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Model for Spa
     }
 
     fn next_state(&self, state: &Self::State, event: Self::Action) -> Option<Self::State> {
-        let mut world = state.world.clone();
-        let applied = world.apply_known(&self.setup, &event, &self.known).ok()?;
         let depth = state.depth + 1;
-        let marks = applied.marks.iter().fold(0, |marks, mark| marks | self.reached.note(mark, depth));
-        if !applied.changed {
-            return None;
-        }
-        if depth > self.deepest.load(Ordering::Relaxed) {
-            self.deepest.fetch_max(depth, Ordering::Relaxed);
-        }
-        let marks = marks | self.goals(&world, depth);
+        let (world, marks) = self.succeed(&state.world, &event, depth)?;
         Some(State { world, depth, marks })
     }
 
@@ -303,6 +316,48 @@ impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Model for Spa
         let sometimes =
             expected.zip(Self::SHOWS).map(|(name, condition)| Property::sometimes(name, condition));
         always.chain(sometimes).collect()
+    }
+}
+
+impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> System for Space<P, Q>
+where
+    World<P, Q>: Send + Sync,
+    Setup<P>: Send + Sync,
+    Known<P>: Send + Sync,
+{
+    type State = World<P, Q>;
+    type Event = Event<P>;
+
+    fn identity(&self) -> String {
+        format!("{}{:?}", self.setup.header(), self.setup.config)
+    }
+
+    fn initial(&self) -> Vec<World<P, Q>> {
+        vec![World::new(&self.setup)]
+    }
+
+    fn events(&self, state: &World<P, Q>, out: &mut Vec<Event<P>>) {
+        state.enabled(&self.setup, out);
+    }
+
+    fn after(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Option<World<P, Q>> {
+        Some(self.succeed(state, event, depth)?.0)
+    }
+
+    fn fingerprint(&self, state: &World<P, Q>) -> u64 {
+        state.fingerprint()
+    }
+
+    fn violation(&self, state: &World<P, Q>) -> Option<Violation> {
+        state.violation().cloned()
+    }
+
+    fn noted(&self) -> BTreeMap<String, u32> {
+        self.reached.all().into_iter().map(|(name, depth)| (name.to_owned(), depth)).collect()
+    }
+
+    fn note(&self, noted: &BTreeMap<String, u32>) {
+        self.reached.take_over(noted);
     }
 }
 

@@ -17,7 +17,7 @@ use swarm_simulator::world::{FlushMode, Known, SyncMode};
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::adapter::{Goal, Space};
-use crate::search::{Found, Limits, Progress, Stopped, search};
+use crate::search::{Engine, Found, Limits, Progress, Stopped, search, search_by_levels};
 use crate::{explore, finding};
 
 /// A setup to be searched, and what is known of it.
@@ -74,8 +74,14 @@ pub trait Check: Sync {
     /// What it shows.
     fn about(&self) -> &'static str;
 
-    /// Searches it, and judges what was found. `command` is what repeats the search.
-    fn check(&self, limits: &Limits<'_>, command: &str, progress: &mut dyn FnMut(Progress)) -> Verdict;
+    /// Lets `engine` search it, and judges what was found. `command` is what repeats the search.
+    fn check(
+        &self,
+        engine: Engine,
+        limits: &Limits<'_>,
+        command: &str,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Verdict;
 
     /// Serves it to a browser until the process ends.
     ///
@@ -101,8 +107,17 @@ where
         self.about
     }
 
-    fn check(&self, limits: &Limits<'_>, command: &str, progress: &mut dyn FnMut(Progress)) -> Verdict {
-        let found = self.search(limits, progress);
+    fn check(
+        &self,
+        engine: Engine,
+        limits: &Limits<'_>,
+        command: &str,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Verdict {
+        let found = match engine {
+            Engine::Stateright => self.search(limits, progress),
+            Engine::Own => search_by_levels(&self.space(), limits, progress),
+        };
         self.judge(&found, limits, command)
     }
 
@@ -156,8 +171,9 @@ where
                     .map(|missed| Finding::new(missed, format!("{}: no execution reaches this", self.name))),
             );
         }
-        // On one thread the search for a counterexample is the same every time, too.
-        let comparable = visited_all || (shown.is_some() && found.threads == 1);
+        // On one thread stateright's search for a counterexample is the same every time, too.
+        let repeatable = found.engine == Engine::Stateright && found.threads == 1;
+        let comparable = visited_all || (shown.is_some() && repeatable);
         if comparable && let Some(detail) = self.differs(found) {
             findings.push(Finding::new("pinned_counts", format!("{}: {detail}", self.name)));
         }
@@ -174,10 +190,11 @@ where
         self.marks.iter().copied().chain(goals).filter(|name| !found.marks.contains_key(name))
     }
 
-    /// How the search differs from what is pinned, if it does. Depths are those of shortest paths on one
-    /// thread alone.
+    /// How the search differs from what is pinned, if it does. Stateright's depths are those of shortest paths
+    /// on one thread alone.
     fn differs(&self, found: &Found<P>) -> Option<String> {
-        let depth = if found.threads == 1 { found.depth } else { self.pinned.depth };
+        let exact = found.engine == Engine::Own || found.threads == 1;
+        let depth = if exact { found.depth } else { self.pinned.depth };
         let seen = Pinned { states: found.states, generated: found.generated, depth };
         (seen != self.pinned).then(|| {
             format!(
@@ -202,7 +219,7 @@ where
         let missed = self.missed(found).map(|name| PropertyResult::sometimes(name, None));
         artifact::Instance {
             name: self.name.to_owned(),
-            engine: "stateright, breadth first".to_owned(),
+            engine: found.engine.name().to_owned(),
             bounds: self.bounds(setup),
             threads: found.threads as u32,
             states: found.states,

@@ -21,6 +21,7 @@
 
 pub mod adapter;
 pub mod campaign;
+pub mod engine;
 pub mod explore;
 pub mod finding;
 pub mod forgetful;

@@ -19,6 +19,7 @@ use swarm_simulator::world::Known;
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::adapter::{SOUND, Searched, Space};
+use crate::engine;
 
 /// How much a search may use.
 #[derive(Clone, Copy, Debug)]
@@ -45,14 +46,35 @@ pub struct Progress {
     pub memory_bytes: u64,
 }
 
+/// Who searches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Stateright, breadth first.
+    Stateright,
+    /// [`engine`], level by level.
+    Own,
+}
+
+impl Engine {
+    /// As reports name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Engine::Stateright => "stateright, breadth first",
+            Engine::Own => "swarmproof, level by level",
+        }
+    }
+}
+
 /// What a search came to.
 #[derive(Debug)]
 pub struct Found<P: Subject> {
+    /// Who searched.
+    pub engine: Engine,
     /// Distinct states visited, the first included.
     pub states: u64,
     /// States generated, repetitions included.
     pub generated: u64,
-    /// The greatest depth of a visited state, in events.
+    /// The greatest depth of a state that was judged, in events.
     pub depth: u32,
     /// The greatest depth of which, and of all before it, every state was judged, where that is known.
     pub complete_depth: Option<u32>,
@@ -88,7 +110,7 @@ impl<P: Subject> Found<P> {
 
 impl Limits<'_> {
     /// The limit that is reached, if one is.
-    fn reached(&self, states: u64, memory_bytes: u64) -> Option<Stopped> {
+    pub(crate) fn reached(&self, states: u64, memory_bytes: u64) -> Option<Stopped> {
         if self.interrupt.load(Ordering::Relaxed) {
             Some(Stopped::Interrupted)
         } else if memory_bytes > self.memory_bytes {
@@ -197,7 +219,9 @@ where
 
     // Discoveries are paths that are walked again: the stop flag would block the way.
     space.stop.store(false, Ordering::Relaxed);
-    let (depth, expanded) = (space.deepest.load(Ordering::Relaxed), space.expanded.load(Ordering::Relaxed));
+    let expanded = space.expanded.load(Ordering::Relaxed);
+    let depth =
+        if space.cut.load(Ordering::Relaxed) { expanded.max(depth_max.unwrap_or(0)) } else { expanded };
     let counterexample = checker.discovery(SOUND).and_then(|path| {
         let violation = path.last_state().world.violation()?.clone();
         Some(Counterexample { violation, events: path.into_actions() })
@@ -219,6 +243,7 @@ where
         Some(Stopped::StateLimit | Stopped::MemoryBudget | Stopped::Interrupted) => Some(expanded),
     };
     Found {
+        engine: Engine::Stateright,
         states: checker.unique_state_count() as u64,
         generated: checker.state_count() as u64,
         depth,
@@ -230,5 +255,41 @@ where
         memory_peak_bytes,
         marks: space.reached.all(),
         counterexample,
+    }
+}
+
+/// Visits a space level by level with the engine of our own, otherwise as [`search`] does. A search with a limit on
+/// depth may have several threads.
+///
+/// # Panics
+/// If the protocol's types break the rules of their contract so badly that a search thread panics.
+pub fn search_by_levels<P, Q>(
+    space: &Space<P, Q>,
+    limits: &Limits<'_>,
+    progress: impl FnMut(Progress),
+) -> Found<P>
+where
+    P: Subject + 'static,
+    Q: Properties<P> + Eq + Hash + 'static,
+    World<P, Q>: Send + Sync,
+    Setup<P>: Send + Sync,
+    Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
+{
+    let search = engine::Search { depth_max: space.depth_max(), ..engine::Search::within(*limits) };
+    let found = engine::search(space, &search, progress).expect("without a checkpoint nothing is unusable");
+    Found {
+        engine: Engine::Own,
+        states: found.states,
+        generated: found.generated,
+        depth: found.depth(),
+        complete_depth: Some(found.complete_depth),
+        stopped: found.stopped,
+        threads: found.threads,
+        cpu: found.cpu,
+        wall: found.wall,
+        memory_peak_bytes: found.memory_peak_bytes,
+        marks: space.reached.all(),
+        counterexample: found.counterexample.map(|(violation, events)| Counterexample { violation, events }),
     }
 }

@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -71,6 +71,17 @@ pub fn is_file_name(name: &str) -> bool {
 /// # Errors
 /// As the system reports them; the old content then stands.
 pub fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_through(path, |file| file.write_all(content))
+}
+
+/// Like [`write_atomically`], for content that need not be in memory as a whole.
+///
+/// # Errors
+/// As the system or `content` reports them; the old content then stands.
+pub fn write_through(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name =
         path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a file needs a name"))?;
@@ -80,9 +91,9 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     beside.push(format!(".{}.tmp", std::process::id()));
     let beside = folder.join(beside);
     let written = (|| {
-        let mut file = File::create(&beside)?;
-        file.write_all(content)?;
-        file.sync_all()?;
+        let mut file = BufWriter::new(File::create(&beside)?);
+        content(&mut file)?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         fs::rename(&beside, path)?;
         File::open(folder)?.sync_all()
     })();

@@ -1,10 +1,11 @@
-//! `verify [ALGO…] [--quick|--full|--small] [--threads N] [--memory-mib M] [--json]`: checks every property on every
+//! `verify [ALGO…] [--quick|--full|--small] [--engine E] [--threads N] [--memory-mib M]
+//! [--json]`: checks every property on every
 //! execution within the bounds of each instance, and leaves an artifact `verify/<algorithm>.json`.
 
 use std::process::ExitCode;
 
 use model_check::instance::{Check, Verdict};
-use model_check::search::{Limits, Stopped};
+use model_check::search::{Engine, Limits, Stopped};
 use model_check::{finding, raft};
 use reports::artifact::{Instance, Outcome, Payload, PropertyKind, Verb, Verify};
 use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
@@ -14,14 +15,15 @@ use reports::recorder::Recorder;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const HELP: &str = "\
-verify [ALGO...] [--quick|--full|--small] [--threads N] [--memory-mib M] [--json]
+verify [ALGO...] [--quick|--full|--small] [--engine E] [--threads N] [--memory-mib M] [--json]
 
 Checks every property of the algorithms (default: all) in every state within the bounds of each instance.
 
   --quick          the instances that end within a minute or two (default)
   --full           all instances
   --small          the instances that tests run, which end within seconds
-  --threads N      threads per search (default: all processors); a search with a limit on depth has one
+  --engine E       stateright (default), or own: level by level, in less memory
+  --threads N      threads per search (default: all processors); stateright has one where depth is limited
   --memory-mib M   memory that the process may have resident (default: 6144)
   --json           one JSON object per instance, and one at the end
 ";
@@ -30,14 +32,24 @@ struct Options {
     common: command_line::Options,
     algorithms: Vec<&'static str>,
     small: bool,
+    engine: Engine,
     memory_mib: u64,
 }
 
 fn options() -> Result<Option<Options>, Refused> {
-    let (mut small, mut memory_mib) = (false, 6144);
+    let (mut small, mut engine, mut memory_mib) = (false, Engine::Stateright, 6144);
     let common = command_line::read(|option, parser| {
         match option {
             "small" => small = true,
+            "engine" => {
+                engine = match command_line::value::<String>(parser, "engine")?.as_str() {
+                    "stateright" => Engine::Stateright,
+                    "own" => Engine::Own,
+                    other => {
+                        return Err(Refused::usage(&format!("--engine is stateright or own, not `{other}`")));
+                    }
+                }
+            }
             "memory-mib" => memory_mib = command_line::value(parser, "memory-mib")?,
             _ => return Ok(false),
         }
@@ -50,7 +62,7 @@ fn options() -> Result<Option<Options>, Refused> {
     if memory_mib == 0 {
         return Err(Refused::usage("--memory-mib is at least 1"));
     }
-    Ok(Some(Options { algorithms: common.algorithms()?, common, small, memory_mib }))
+    Ok(Some(Options { algorithms: common.algorithms()?, common, small, engine, memory_mib }))
 }
 
 fn main() -> ExitCode {
@@ -97,7 +109,7 @@ fn verify(algorithm: &str, options: &Options, limits: &Limits<'_>) -> Result<Exi
     let (mut verify, mut found, mut interrupted) = (Verify::default(), Vec::new(), false);
     let instances = if options.small { raft::small() } else { raft::instances(full) };
     for check in instances {
-        let verdict = one(&*check, limits, &command, options.common.json);
+        let verdict = one(&*check, options, limits, &command);
         interrupted |= verdict.interrupted;
         let Verdict { instance, findings, shown, .. } = verdict;
         if let Some(scenario) = shown.and_then(|shown| shown.scenario) {
@@ -132,16 +144,16 @@ fn verify(algorithm: &str, options: &Options, limits: &Limits<'_>) -> Result<Exi
     Ok(exit)
 }
 
-fn one(check: &dyn Check, limits: &Limits<'_>, command: &str, json: bool) -> Verdict {
+fn one(check: &dyn Check, options: &Options, limits: &Limits<'_>, command: &str) -> Verdict {
     let mut line = ProgressLine::new();
-    let verdict = check.check(limits, command, &mut |progress| {
+    let verdict = check.check(options.engine, limits, command, &mut |progress| {
         line.show(|| {
             let (states, memory) = (grouped(progress.states), progress.memory_bytes >> 20);
             format!("{}: {states} states, depth {}, {memory} MiB", check.name(), progress.depth)
         });
     });
     line.clear();
-    if json {
+    if options.common.json {
         println!("{}", serde_json::json!({ "verb": "verify", "instance": verdict.instance }));
     } else {
         print_instance(check, &verdict);

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use model_check::adapter::Goal;
 use model_check::instance::{Check, Instance, Pinned, Verdict};
 use model_check::raft;
-use model_check::search::Limits;
+use model_check::search::{Engine, Limits};
 use reports::artifact::PropertyKind;
 use swarm_protocol::{NodeId, Properties, Violation};
 use swarm_raft::properties::RaftProperties;
@@ -21,7 +21,7 @@ const LIMITS: Limits<'static> =
 const COMMAND: &str = "cargo xtask verify raft";
 
 fn check(check: &dyn Check) -> Verdict {
-    check.check(&LIMITS, COMMAND, &mut |_| ())
+    check.check(Engine::Stateright, &LIMITS, COMMAND, &mut |_| ())
 }
 
 /// What is broken, of the first finding.

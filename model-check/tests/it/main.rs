@@ -2,6 +2,7 @@
 
 mod binaries;
 mod campaigns;
+mod engine;
 mod explore;
 mod instances;
 mod search;

@@ -1,0 +1,527 @@
+//! A breadth first search of our own, beside stateright's: level by level, in little memory, and resumable.
+//!
+//! Every state is known by its fingerprint, by the state that it was first generated from, and by which of
+//! that state's events led to it: [`visited`] and [`tree`], some twenty bytes. The states themselves are
+//! kept for the level that is gone on from and for the next one, as long as memory lasts. Beyond that only
+//! their places in the tree are kept, and they are made again when their turn comes: neighbours share most
+//! of the way from the start, so that few events are repeated for each.
+//!
+//! A level is divided among threads, and ends before the next begins. So every state has its true depth on
+//! any number of threads, what was generated and visited is counted alike, and which depth is complete is
+//! always known. Which of several shortest ways to a state is remembered depends on the threads.
+//!
+//! What can be searched is a [`System`]: worlds of a protocol, or anything else. Verified by
+//! `tests/it/engine.rs`: two-phase commit with its published number of states, the instances of Raft with
+//! the counts that stateright comes to, on one and two threads, under memory budgets, cut off and resumed,
+//! and checkpoints damaged at every byte.
+
+mod checkpoint;
+mod tree;
+mod visited;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reports::machine;
+use swarm_protocol::Violation;
+
+use self::checkpoint::Checkpoint;
+use self::tree::Tree;
+use self::visited::Visited;
+use crate::search::{Limits, Progress, Stopped};
+
+pub use self::checkpoint::Unusable;
+
+/// States and events, to be searched.
+pub trait System: Sync {
+    /// A state. Cloned once per event that is tried.
+    type State: Send + Sync;
+    /// What leads from one state to another.
+    type Event;
+
+    /// What is searched, and within which bounds: a checkpoint of another system is refused.
+    fn identity(&self) -> String;
+
+    /// Where everything starts.
+    fn initial(&self) -> Vec<Self::State>;
+
+    /// Replaces the contents of `out` by the events of `state`, in an order that depends on the state alone.
+    fn events(&self, state: &Self::State, out: &mut Vec<Self::Event>);
+
+    /// The state after `event`, `depth` events from the start; none if the event does nothing, or leads out of
+    /// the bounds.
+    fn after(&self, state: &Self::State, event: &Self::Event, depth: u32) -> Option<Self::State>;
+
+    /// A hash of the state: states with equal fingerprints are taken for one.
+    fn fingerprint(&self, state: &Self::State) -> u64;
+
+    /// What is wrong in this state, if anything is. Asked once for each state.
+    fn violation(&self, state: &Self::State) -> Option<Violation>;
+
+    /// What was noted on the way, each with the fewest events that lead there.
+    fn noted(&self) -> BTreeMap<String, u32> {
+        BTreeMap::new()
+    }
+
+    /// Takes over what an earlier search has noted.
+    fn note(&self, _noted: &BTreeMap<String, u32>) {}
+}
+
+/// What a search came to.
+pub struct Found<S: System> {
+    /// Distinct states, the first included.
+    pub states: u64,
+    /// States generated, repetitions included.
+    pub generated: u64,
+    /// How many states have which depth.
+    pub levels: Vec<u64>,
+    /// All states up to this depth were judged.
+    pub complete_depth: u32,
+    /// Why not all states were visited, if they were not.
+    pub stopped: Option<Stopped>,
+    /// Threads that searched.
+    pub threads: usize,
+    /// CPU time of the process during the search, where the system tells.
+    pub cpu: Option<Duration>,
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// The most memory that was seen resident, in bytes.
+    pub memory_peak_bytes: u64,
+    /// What visited states take beside the frontier, in bytes.
+    pub visited_bytes: u64,
+    /// How many states were made again because memory did not last.
+    pub remade: u64,
+    /// A violated property, and the events that lead there: as few as possible.
+    pub counterexample: Option<(Violation, Vec<S::Event>)>,
+}
+
+impl<S: System> Found<S> {
+    /// The depth of the deepest state.
+    pub fn depth(&self) -> u32 {
+        self.levels.len() as u32 - 1
+    }
+
+    /// Distinct states visited per second of CPU time, where both are known.
+    pub fn states_per_cpu_s(&self) -> Option<f64> {
+        let seconds = self.cpu?.as_secs_f64();
+        (seconds > 0.0).then(|| self.states as f64 / seconds)
+    }
+
+    /// What a visited state takes beside the frontier, in bytes.
+    pub fn bytes_per_state(&self) -> f64 {
+        self.visited_bytes as f64 / self.states as f64
+    }
+}
+
+/// What is searched, and how far.
+pub struct Search<'a> {
+    /// Threads, memory, states, and a flag to end the search. Half of the memory may hold states; beyond that
+    /// they are made again.
+    pub limits: Limits<'a>,
+    /// States further away are not visited.
+    pub depth_max: Option<u32>,
+    /// About how many states of a level are kept at most; further ones are made again.
+    pub kept_max: usize,
+    /// Where to leave checkpoints, at ends of levels; and to go on from, if there is one.
+    pub checkpoint: Option<&'a Path>,
+    /// How much time lies between checkpoints at least.
+    pub checkpoint_every: Duration,
+}
+
+impl<'a> Search<'a> {
+    /// A search within `limits`, to any depth, without checkpoints.
+    pub const fn within(limits: Limits<'a>) -> Self {
+        Search {
+            limits,
+            depth_max: None,
+            kept_max: usize::MAX,
+            checkpoint: None,
+            checkpoint_every: Duration::from_secs(60),
+        }
+    }
+}
+
+/// States of one level that stand next to each other in the tree.
+struct Chunk<State> {
+    /// The place of the first.
+    first: u32,
+    count: u32,
+    /// All of them, or none: then they are made again.
+    states: Vec<State>,
+}
+
+/// States that were generated from one chunk, without places yet.
+struct Fresh<State> {
+    /// Where each comes from, and by which event.
+    origins: Vec<(u32, u16)>,
+    /// All of them, or none.
+    states: Vec<State>,
+}
+
+/// What was generated from the chunk of this number.
+struct Grown<State> {
+    number: usize,
+    fresh: Vec<Fresh<State>>,
+}
+
+/// How many states are kept or made again together.
+const CHUNK: usize = 1024;
+
+/// A violation, and the event that leads there: the state that it happens in, and its number.
+type Broken = (u32, u16, Violation);
+
+/// One level as it is gone on from.
+struct Level<'a, S: System> {
+    system: &'a S,
+    limits: &'a Limits<'a>,
+    tree: &'a Tree,
+    visited: &'a Visited,
+    depth: u32,
+    chunks: Vec<Mutex<Option<Chunk<S::State>>>>,
+    next: AtomicUsize,
+    /// Set once no further chunk is to be taken.
+    stop: AtomicBool,
+    why: Mutex<Option<Stopped>>,
+    generated: AtomicU64,
+    remade: AtomicU64,
+    memory_peak: AtomicU64,
+    /// How many states of the next level are kept, and may be.
+    kept: AtomicUsize,
+    kept_max: usize,
+    grown: Mutex<Vec<Grown<S::State>>>,
+    broken: Mutex<Option<(usize, Broken)>>,
+}
+
+/// Locks. No thread that panicked leaves anything half done that matters: the panic ends the search.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Visits a system level by level, until all of it is visited, a property is found broken, or a limit is
+/// reached. `progress` is told now and then.
+///
+/// # Errors
+/// If the checkpoint to go on from cannot be used, or none can be written.
+///
+/// # Panics
+/// If a state has 65,536 events or more, or if the system does: it is the system that is wrong then.
+pub fn search<S: System>(
+    system: &S,
+    search: &Search<'_>,
+    mut progress: impl FnMut(Progress),
+) -> Result<Found<S>, Unusable> {
+    let (begun, cpu_begun) = (Instant::now(), machine::process_cpu());
+    let mut run = Run::begin(system, search)?;
+    let mut saved = Instant::now();
+    while run.stopped.is_none() && run.counterexample.is_none() && !run.frontier.is_empty() {
+        if search.depth_max.is_some_and(|most| run.depth() >= most) {
+            if run.any_event() {
+                run.stopped = Some(Stopped::DepthLimit);
+            }
+            break;
+        }
+        run.advance(&mut progress);
+        if let Some(path) = search.checkpoint
+            && run.stopped.is_none()
+            && run.counterexample.is_none()
+            && saved.elapsed() >= search.checkpoint_every
+        {
+            run.save(path)?;
+            saved = Instant::now();
+        }
+    }
+    let counterexample = run.counterexample.take().map(|(place, event, violation)| {
+        let events = run.tree.way(place, event);
+        (violation, tree::events(system, &events))
+    });
+    Ok(Found {
+        states: run.visited.len(),
+        generated: run.generated,
+        complete_depth: run.complete_depth,
+        stopped: if counterexample.is_some() { Some(Stopped::Broken) } else { run.stopped },
+        threads: search.limits.threads.max(1),
+        cpu: cpu_begun.zip(machine::process_cpu()).map(|(begun, ended)| ended.saturating_sub(begun)),
+        wall: begun.elapsed(),
+        memory_peak_bytes: run.memory_peak,
+        visited_bytes: run.visited.bytes() + run.tree.bytes(),
+        remade: run.remade,
+        levels: run.levels,
+        counterexample,
+    })
+}
+
+/// A search under way, between two levels.
+struct Run<'a, S: System> {
+    system: &'a S,
+    limits: Limits<'a>,
+    kept_max: usize,
+    tree: Tree,
+    visited: Visited,
+    frontier: Vec<Chunk<S::State>>,
+    levels: Vec<u64>,
+    /// All states up to here were judged.
+    complete_depth: u32,
+    generated: u64,
+    remade: u64,
+    memory_peak: u64,
+    stopped: Option<Stopped>,
+    counterexample: Option<Broken>,
+}
+
+impl<'a, S: System> Run<'a, S> {
+    fn begin(system: &'a S, search: &Search<'a>) -> Result<Self, Unusable> {
+        let mut run = Run {
+            system,
+            limits: search.limits,
+            kept_max: search.kept_max,
+            tree: Tree::new(),
+            visited: Visited::new(),
+            frontier: Vec::new(),
+            levels: Vec::new(),
+            complete_depth: 0,
+            generated: 0,
+            remade: 0,
+            memory_peak: 0,
+            stopped: None,
+            counterexample: None,
+        };
+        if let Some(path) = search.checkpoint
+            && let Some(checkpoint) = Checkpoint::read(path, &system.identity())?
+        {
+            run.resume(checkpoint)?;
+            return Ok(run);
+        }
+        let mut fresh = Fresh { origins: Vec::new(), states: Vec::new() };
+        for (number, state) in system.initial().into_iter().enumerate() {
+            run.generated += 1;
+            if run.visited.insert(system.fingerprint(&state)) {
+                let number = u16::try_from(number).expect("a system has fewer than 65,536 initial states");
+                if let Some(violation) = system.violation(&state) {
+                    run.counterexample.get_or_insert((Tree::ROOT, number, violation));
+                }
+                fresh.origins.push((Tree::ROOT, number));
+                fresh.states.push(state);
+            }
+        }
+        run.settle(vec![fresh]);
+        Ok(run)
+    }
+
+    /// Goes on from a checkpoint: the states of its last level are made again.
+    fn resume(&mut self, checkpoint: Checkpoint) -> Result<(), Unusable> {
+        let Checkpoint { levels, generated, noted, tree, fingerprints, path, .. } = checkpoint;
+        for fingerprint in fingerprints {
+            self.visited.insert(fingerprint);
+        }
+        let last = levels.last().copied().unwrap_or(0);
+        let first = tree.len() as u64 - last;
+        self.frontier = (first..tree.len() as u64)
+            .step_by(CHUNK)
+            .map(|first| Chunk {
+                first: first as u32,
+                count: (tree.len() as u64 - first).min(CHUNK as u64) as u32,
+                states: Vec::new(),
+            })
+            .collect();
+        self.tree = tree;
+        self.levels = levels;
+        self.complete_depth = self.depth();
+        self.generated = generated;
+        // A checkpoint of other code leads elsewhere: the first chunk shows it.
+        if let Some(chunk) = self.frontier.first() {
+            let made = tree::remake(self.system, &self.tree, self.depth(), chunk.first, chunk.count);
+            let known = |state: &S::State| self.visited.contains(self.system.fingerprint(state));
+            if !made.is_some_and(|states| states.iter().all(known)) {
+                return Err(Unusable::new(&path, "its states are not those of this version of the system"));
+            }
+        }
+        self.system.note(&noted);
+        Ok(())
+    }
+
+    fn depth(&self) -> u32 {
+        self.levels.len() as u32 - 1
+    }
+
+    /// Whether anything can happen in the last level.
+    fn any_event(&self) -> bool {
+        let mut events = Vec::new();
+        self.frontier.iter().any(|chunk| {
+            let made;
+            let states = if chunk.states.is_empty() {
+                made = tree::remake(self.system, &self.tree, self.depth(), chunk.first, chunk.count);
+                made.as_deref().unwrap_or_default()
+            } else {
+                &chunk.states[..]
+            };
+            states.iter().any(|state| {
+                self.system.events(state, &mut events);
+                !events.is_empty()
+            })
+        })
+    }
+
+    /// Goes on from every state of the last level.
+    fn advance(&mut self, progress: &mut impl FnMut(Progress)) {
+        let level = Level {
+            system: self.system,
+            limits: &self.limits,
+            tree: &self.tree,
+            visited: &self.visited,
+            depth: self.depth(),
+            chunks: std::mem::take(&mut self.frontier)
+                .into_iter()
+                .map(|chunk| Mutex::new(Some(chunk)))
+                .collect(),
+            next: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            why: Mutex::new(None),
+            generated: AtomicU64::new(0),
+            remade: AtomicU64::new(0),
+            memory_peak: AtomicU64::new(self.memory_peak),
+            kept: AtomicUsize::new(0),
+            kept_max: self.kept_max,
+            grown: Mutex::new(Vec::new()),
+            broken: Mutex::new(None),
+        };
+        let helpers = (self.limits.threads.max(1) - 1).min(level.chunks.len().saturating_sub(1));
+        thread::scope(|scope| {
+            for _ in 0..helpers {
+                scope.spawn(|| level.work(&mut |_| ()));
+            }
+            level.work(progress);
+        });
+        // Relaxed: the threads have been joined.
+        self.generated += level.generated.load(Ordering::Relaxed);
+        self.remade += level.remade.load(Ordering::Relaxed);
+        self.memory_peak = level.memory_peak.load(Ordering::Relaxed);
+        self.stopped = *lock(&level.why);
+        self.counterexample = lock(&level.broken).take().map(|(_, broken)| broken);
+        let mut grown = std::mem::take(&mut *lock(&level.grown));
+        drop(level);
+        grown.sort_by_key(|grown| grown.number);
+        self.settle(grown.into_iter().flat_map(|grown| grown.fresh).collect());
+        if self.stopped.is_none() && self.counterexample.is_none() {
+            self.complete_depth = self.depth();
+        }
+    }
+
+    /// Gives the states of a new level their places in the tree.
+    fn settle(&mut self, level: Vec<Fresh<S::State>>) {
+        let before = self.tree.len();
+        for Fresh { origins, states } in level {
+            if origins.is_empty() {
+                continue;
+            }
+            let first = self.tree.len() as u32;
+            for (parent, event) in &origins {
+                self.tree.push(*parent, *event);
+            }
+            self.frontier.push(Chunk { first, count: origins.len() as u32, states });
+        }
+        let fresh = (self.tree.len() - before) as u64;
+        if fresh > 0 || self.levels.is_empty() {
+            self.levels.push(fresh);
+        }
+    }
+
+    fn save(&self, path: &Path) -> Result<(), Unusable> {
+        let identity = self.system.identity();
+        let written = checkpoint::write(
+            path,
+            &identity,
+            &self.levels,
+            self.generated,
+            &self.system.noted(),
+            &self.tree,
+            &self.visited,
+        );
+        written.map_err(|error: io::Error| Unusable::new(path, &error.to_string()))
+    }
+}
+
+impl<S: System> Level<'_, S> {
+    /// Takes chunks until none is left or the search is to stop.
+    fn work(&self, progress: &mut impl FnMut(Progress)) {
+        let mut worker = Worker { level: self, events: Vec::new() };
+        // Relaxed, here and below: numbers are handed out once each and flags may be seen late; what the
+        // threads produce is handed over by locks and by joining them.
+        while !self.stop.load(Ordering::Relaxed) {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(chunk) = self.chunks.get(number).and_then(|chunk| lock(chunk).take()) else { return };
+            let memory_bytes = machine::resident_memory().unwrap_or(0);
+            self.memory_peak.fetch_max(memory_bytes, Ordering::Relaxed);
+            let states = self.visited.len();
+            progress(Progress { states, depth: self.depth, memory_bytes });
+            if let Some(why) = self.limits.reached(states, memory_bytes) {
+                self.stop.store(true, Ordering::Relaxed);
+                lock(&self.why).get_or_insert(why);
+                return;
+            }
+            let keep = memory_bytes <= self.limits.memory_bytes / 2
+                && self.kept.load(Ordering::Relaxed) < self.kept_max;
+            let fresh = worker.expand(number, chunk, keep);
+            self.kept.fetch_add(fresh.iter().map(|fresh| fresh.states.len()).sum(), Ordering::Relaxed);
+            lock(&self.grown).push(Grown { number, fresh });
+        }
+    }
+}
+
+struct Worker<'a, S: System> {
+    level: &'a Level<'a, S>,
+    events: Vec<S::Event>,
+}
+
+impl<S: System> Worker<'_, S> {
+    /// Goes on from every state of a chunk.
+    fn expand(&mut self, number: usize, chunk: Chunk<S::State>, keep: bool) -> Vec<Fresh<S::State>> {
+        let level = self.level;
+        let Chunk { first, count, mut states } = chunk;
+        if states.is_empty() {
+            let made = tree::remake(level.system, level.tree, level.depth, first, count);
+            states = made.expect("a system does the same again under the same events");
+            level.remade.fetch_add(u64::from(count), Ordering::Relaxed);
+        }
+        let (mut out, mut generated) = (Vec::new(), 0);
+        let mut fresh = Fresh { origins: Vec::new(), states: Vec::new() };
+        for (place, state) in (first..).zip(states) {
+            level.system.events(&state, &mut self.events);
+            for (event, happens) in self.events.iter().enumerate() {
+                let Some(next) = level.system.after(&state, happens, level.depth + 1) else { continue };
+                generated += 1;
+                if !level.visited.insert(level.system.fingerprint(&next)) {
+                    continue;
+                }
+                let event = u16::try_from(event).expect("a state has fewer than 65,536 events");
+                if let Some(violation) = level.system.violation(&next) {
+                    self.broken(number, (place, event, violation));
+                }
+                fresh.origins.push((place, event));
+                if keep {
+                    fresh.states.push(next);
+                }
+                if fresh.origins.len() == CHUNK {
+                    let full = Fresh { origins: Vec::new(), states: Vec::new() };
+                    out.push(std::mem::replace(&mut fresh, full));
+                }
+            }
+        }
+        out.push(fresh);
+        level.generated.fetch_add(generated, Ordering::Relaxed);
+        out
+    }
+
+    /// Of several violations the first in the order of the level counts; chunks before it are still looked at.
+    fn broken(&self, number: usize, broken: Broken) {
+        let mut first = lock(&self.level.broken);
+        if first.as_ref().is_none_or(|(other, _)| number < *other) {
+            *first = Some((number, broken));
+        }
+        self.level.stop.store(true, Ordering::Relaxed);
+    }
+}

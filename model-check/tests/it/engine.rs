@@ -1,0 +1,295 @@
+//! The engine of our own: counts that others have published or come to, budgets, checkpoints.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use model_check::adapter::Space;
+use model_check::engine::{self, Found, Search, System};
+use model_check::instance::{Instance, Pinned};
+use model_check::raft;
+use model_check::search::{Limits, Stopped};
+use swarm_protocol::{Violation, mix};
+use swarm_simulator::Subject;
+
+static GO_ON: AtomicBool = AtomicBool::new(false);
+static STOP: AtomicBool = AtomicBool::new(true);
+
+const LIMITS: Limits<'static> =
+    Limits { threads: 1, memory_bytes: 8 << 30, states_max: None, interrupt: &GO_ON };
+
+/// Two-phase commit as in TLA⁺'s `TwoPhase` (Gray and Lamport 2006, *Consensus on transaction commit*).
+struct TwoPhase {
+    managers: u32,
+    /// A manager may abort after it has promised.
+    breaks_promises: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct Commit {
+    /// Two bits for each: working, prepared, committed, aborted.
+    managers: u32,
+    /// The coordinator's: 0 undecided, 1 committed, 2 aborted.
+    decision: u32,
+    /// Of whom the coordinator knows that they are prepared.
+    known: u32,
+    /// Who has said so.
+    said: u32,
+}
+
+const WORKING: u32 = 0;
+const PREPARED: u32 = 1;
+const COMMITTED: u32 = 2;
+const ABORTED: u32 = 3;
+
+impl Commit {
+    const fn of(&self, manager: u32) -> u32 {
+        self.managers >> (2 * manager) & 3
+    }
+
+    const fn with(self, manager: u32, to: u32) -> Self {
+        Commit { managers: self.managers & !(3 << (2 * manager)) | to << (2 * manager), ..self }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Hear(u32),
+    Decide(u32),
+    Prepare(u32),
+    Abort(u32),
+    Obey(u32),
+}
+
+impl System for TwoPhase {
+    type State = Commit;
+    type Event = Step;
+
+    fn identity(&self) -> String {
+        format!("two-phase commit of {}", self.managers)
+    }
+
+    fn initial(&self) -> Vec<Commit> {
+        vec![Commit { managers: 0, decision: 0, known: 0, said: 0 }]
+    }
+
+    fn events(&self, state: &Commit, out: &mut Vec<Step>) {
+        out.clear();
+        if state.decision == 0 {
+            out.extend((state.known == (1 << self.managers) - 1).then_some(Step::Decide(1)));
+            out.push(Step::Decide(2));
+        }
+        for manager in 0..self.managers {
+            if state.decision == 0 && state.said >> manager & 1 == 1 {
+                out.push(Step::Hear(manager));
+            }
+            if state.of(manager) == WORKING {
+                out.push(Step::Prepare(manager));
+            }
+            if state.of(manager) == WORKING || self.breaks_promises && state.of(manager) == PREPARED {
+                out.push(Step::Abort(manager));
+            }
+            if state.decision > 0 {
+                out.push(Step::Obey(manager));
+            }
+        }
+    }
+
+    fn after(&self, state: &Commit, event: &Step, _depth: u32) -> Option<Commit> {
+        Some(match *event {
+            Step::Hear(manager) => Commit { known: state.known | 1 << manager, ..*state },
+            Step::Decide(decision) => Commit { decision, ..*state },
+            Step::Prepare(manager) => {
+                Commit { said: state.said | 1 << manager, ..state.with(manager, PREPARED) }
+            }
+            Step::Abort(manager) => state.with(manager, ABORTED),
+            Step::Obey(manager) => state.with(manager, if state.decision == 1 { COMMITTED } else { ABORTED }),
+        })
+    }
+
+    fn fingerprint(&self, state: &Commit) -> u64 {
+        let two = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
+        mix(mix(two(state.managers, state.decision)) ^ two(state.known, state.said))
+    }
+
+    fn violation(&self, state: &Commit) -> Option<Violation> {
+        let any = |is: u32| (0..self.managers).any(|manager| state.of(manager) == is);
+        (any(COMMITTED) && any(ABORTED)).then(|| Violation::new("consistent", "some committed, some aborted"))
+    }
+}
+
+const HONEST: TwoPhase = TwoPhase { managers: 5, breaks_promises: false };
+
+fn run<S: System>(system: &S, search: &Search<'_>) -> Found<S> {
+    engine::search(system, search, |_| ()).expect("there is no checkpoint")
+}
+
+/// A file of its own for each test, in a folder that cargo keeps for tests.
+fn file(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.checkpoint"));
+    let _ = fs::remove_file(&path);
+    path
+}
+
+#[test]
+fn two_phase_commit_has_as_many_states_as_published() {
+    for (managers, states) in [(3, 288), (5, 8_832), (7, 296_448)] {
+        for threads in [1, 2] {
+            let system = TwoPhase { managers, breaks_promises: false };
+            let found = run(&system, &Search::within(Limits { threads, ..LIMITS }));
+            assert_eq!((found.states, found.stopped), (states, None), "{managers} on {threads}");
+            assert_eq!(found.levels.iter().sum::<u64>(), states);
+            assert_eq!(found.complete_depth, found.depth());
+            assert!(states < 1000 || found.bytes_per_state() <= 40.0, "{}", found.bytes_per_state());
+        }
+    }
+}
+
+/// What the engine comes to, to be compared with what is pinned of stateright's search.
+fn counts<P, Q>(instance: &Instance<P, Q>, search: &Search<'_>) -> (Pinned, Vec<String>)
+where
+    P: Subject + 'static,
+    Space<P, Q>: System,
+    Q: swarm_protocol::Properties<P> + Eq + std::hash::Hash + 'static,
+    swarm_simulator::World<P, Q>: Send + Sync,
+    swarm_simulator::Setup<P>: Send + Sync,
+    swarm_simulator::Event<P>: Send + Sync,
+    swarm_simulator::world::Known<P>: Send + Sync,
+{
+    let space = instance.space();
+    let found = run(&space, &Search { depth_max: instance.depth_max, ..Search::within(search.limits) });
+    let marks = space.noted().into_iter().map(|(name, depth)| format!("{name} {depth}"));
+    let pinned = Pinned { states: found.states, generated: found.generated, depth: found.depth() };
+    (pinned, marks.collect())
+}
+
+#[test]
+fn both_engines_come_to_the_same_counts_and_marks() {
+    for instance in
+        [raft::TWO_NODES, raft::TWO_NODES_PRE_VOTE, raft::TWO_NODES_BETWEEN_WRITES, raft::TWO_NODES_BOUNDED]
+    {
+        let other = instance.search(&LIMITS, |_| ());
+        let other_marks: Vec<_> = other.marks.iter().map(|(name, depth)| format!("{name} {depth}")).collect();
+        for threads in [1, 2] {
+            let search = Search::within(Limits { threads, ..LIMITS });
+            let (pinned, marks) = counts(&instance, &search);
+            assert_eq!(pinned, instance.pinned, "{} on {threads}", instance.name);
+            assert_eq!(marks, other_marks, "{} on {threads}", instance.name);
+        }
+    }
+}
+
+#[test]
+fn a_counterexample_is_as_short_as_possible_on_any_number_of_threads() {
+    let liar = TwoPhase { managers: 3, breaks_promises: true };
+    for threads in [1, 2] {
+        let found = run(&liar, &Search::within(Limits { threads, ..LIMITS }));
+        let (violation, events) = found.counterexample.expect("a promise was broken");
+        assert_eq!((violation.property, found.stopped), ("consistent", Some(Stopped::Broken)));
+        let state =
+            events.iter().fold(liar.initial()[0], |state, event| liar.after(&state, event, 0).unwrap());
+        assert_eq!(liar.violation(&state), Some(violation));
+        // Prepare and hear three times, decide, one obeys, one breaks its promise.
+        assert_eq!((events.len(), found.complete_depth), (9, 8), "{events:?}");
+    }
+    let instance = raft::NO_STABLE_STORAGE;
+    let shortest = instance.search(&LIMITS, |_| ()).counterexample.expect("it must be found").events.len();
+    let found = run(&instance.space(), &Search::within(LIMITS));
+    let (violation, events) = found.counterexample.expect("it must be found");
+    assert_eq!((violation.property, events.len()), ("election_safety", shortest));
+}
+
+#[test]
+fn states_that_are_not_kept_are_made_again() {
+    let all = run(&raft::TWO_NODES.space(), &Search::within(LIMITS));
+    assert_eq!(all.remade, 0);
+    for (kept_max, threads) in [(0, 1), (100, 1), (100, 2)] {
+        let search = Search { kept_max, ..Search::within(Limits { threads, ..LIMITS }) };
+        let found = run(&raft::TWO_NODES.space(), &search);
+        assert_eq!((found.states, found.generated), (all.states, all.generated));
+        assert_eq!(found.levels, all.levels);
+        assert!(found.remade > all.states / 4, "{kept_max}: {} made again", found.remade);
+    }
+}
+
+#[test]
+fn a_search_that_is_cut_off_says_what_it_covered() {
+    let all = run(&HONEST, &Search::within(LIMITS));
+    let cut = run(&HONEST, &Search { depth_max: Some(4), ..Search::within(LIMITS) });
+    assert_eq!((cut.stopped, cut.complete_depth), (Some(Stopped::DepthLimit), 4));
+    assert_eq!(cut.levels, all.levels[..5]);
+    let whole = run(&HONEST, &Search { depth_max: Some(all.depth()), ..Search::within(LIMITS) });
+    assert_eq!((whole.states, whole.complete_depth), (all.states, all.depth()));
+
+    for (limits, stopped) in [
+        (Limits { states_max: Some(2_000), ..LIMITS }, Stopped::StateLimit),
+        (Limits { memory_bytes: 1, ..LIMITS }, Stopped::MemoryBudget),
+        (Limits { interrupt: &STOP, ..LIMITS }, Stopped::Interrupted),
+    ] {
+        let found = run(&HONEST, &Search::within(limits));
+        assert_eq!(found.stopped, Some(stopped));
+        let complete = found.complete_depth as usize;
+        assert_eq!(found.levels[..=complete], all.levels[..=complete], "what is complete is complete");
+    }
+}
+
+#[test]
+fn a_search_goes_on_from_its_checkpoint() {
+    let path = file("goes-on");
+    let space = || raft::TWO_NODES.space();
+    let all = space();
+    let whole = run(&all, &Search::within(LIMITS));
+    // Stopped again and again, a little later each time.
+    for states in (2_000..whole.states).step_by(4_000) {
+        let limits = Limits { states_max: Some(states), ..LIMITS };
+        let search =
+            Search { checkpoint: Some(&path), checkpoint_every: Duration::ZERO, ..Search::within(limits) };
+        let found = engine::search(&space(), &search, |_| ()).expect("its own checkpoint is usable");
+        assert_eq!(found.stopped, Some(Stopped::StateLimit));
+        assert!(path.exists());
+    }
+    let last = space();
+    let search = Search { checkpoint: Some(&path), ..Search::within(Limits { threads: 2, ..LIMITS }) };
+    let found = engine::search(&last, &search, |_| ()).expect("its own checkpoint is usable");
+    assert_eq!((found.states, found.generated, found.stopped), (whole.states, whole.generated, None));
+    assert_eq!(found.levels, whole.levels);
+    assert_eq!(last.noted(), all.noted());
+}
+
+#[test]
+fn checkpoints_of_others_and_damaged_ones_are_refused_with_a_reason() {
+    let path = file("refused");
+    let search = Search {
+        checkpoint: Some(&path),
+        checkpoint_every: Duration::ZERO,
+        depth_max: Some(3),
+        ..Search::within(LIMITS)
+    };
+    run(&HONEST, &search);
+    let good = fs::read(&path).expect("a checkpoint was left");
+    let refusal = |system: &TwoPhase, bytes: &[u8]| {
+        fs::write(&path, bytes).expect("the folder is ours");
+        engine::search(system, &search, |_| ()).err().map(|unusable| unusable.to_string())
+    };
+    assert_eq!(refusal(&HONEST, &good), None);
+    let other =
+        refusal(&TwoPhase { managers: 4, breaks_promises: false }, &good).expect("it is another system");
+    assert!(
+        other.contains("refused.checkpoint: it belongs to another search: two-phase commit of 5"),
+        "{other}"
+    );
+    // The same name, other behaviour.
+    let changed = refusal(&TwoPhase { managers: 5, breaks_promises: true }, &good);
+    assert!(changed.is_some_and(|reason| reason.contains("this version")), "events are numbered otherwise");
+    for at in 0..good.len() {
+        let mut damaged = good.clone();
+        damaged[at] ^= 0x10;
+        assert!(refusal(&HONEST, &damaged).is_some(), "byte {at} of {}", good.len());
+        let short = refusal(&HONEST, &good[..at]).expect("it is cut short");
+        assert!(short.contains("cut short") || short.contains("length"), "{at}: {short}");
+    }
+    assert!(
+        refusal(&HONEST, &[&good[..], &[0]].concat()).is_some_and(|reason| reason.contains("behind its end"))
+    );
+}
