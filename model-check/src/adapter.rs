@@ -35,7 +35,7 @@ use swarm_protocol::{Properties, Violation};
 use swarm_simulator::world::{CONTRACT, INVARIANTS, Known, LINEARIZABILITY, PANIC};
 use swarm_simulator::{Event, Setup, Subject, World};
 
-use crate::engine::System;
+use crate::engine::{Ahead, System};
 
 /// What is judged beside the properties of the protocol.
 pub const COMMON: [&str; 4] = [LINEARIZABILITY, INVARIANTS, PANIC, CONTRACT];
@@ -342,6 +342,12 @@ where
 
     fn after(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Option<World<P, Q>> {
         Some(self.succeed(state, event, depth)?.0)
+    }
+
+    fn look_ahead(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Ahead {
+        state.look_ahead(&self.setup, event, &self.known, |mark| {
+            self.reached.note(mark, depth);
+        })
     }
 
     fn fingerprint(&self, state: &World<P, Q>) -> u64 {

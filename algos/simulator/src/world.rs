@@ -47,10 +47,10 @@ pub use self::known::Known;
 pub use self::setup::{Bounds, FlushMode, Identical, Perform, Setup, SyncMode};
 
 use self::clients::Clients;
-use self::network::Network;
+use self::network::{Envelope, Network};
 use self::node::NodeSlot;
 use self::turn::{Cause, Leaving, Outcome, Stop, in_workload};
-use self::value::PROPERTIES;
+use self::value::{PROPERTIES, combine};
 use crate::{Event, Slot, fingerprint::hash_of};
 
 /// The property that no step panics.
@@ -75,6 +75,17 @@ pub struct Applied {
     pub marks: Vec<&'static str>,
     /// The reasons for which inputs were refused, in order.
     pub refusals: Vec<&'static str>,
+}
+
+/// What an event would come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// Nothing: it is not enabled, or changes nothing.
+    Nothing,
+    /// A world with this fingerprint.
+    World(u64),
+    /// That cannot be told without doing it.
+    Unclear,
 }
 
 /// Why an event is not enabled. The world is as it was.
@@ -295,6 +306,58 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         self.apply_to(setup, event, None, &mut seen)
     }
 
+    /// What [`World::apply_known`] would come to, without doing it: for searches, which meet most worlds more
+    /// than once. Marks are told to `mark`. Costs about half as much.
+    pub fn look_ahead(
+        &self,
+        setup: &Setup<P>,
+        event: &Event<P>,
+        known: &Known<P>,
+        mark: impl FnMut(&'static str),
+    ) -> Ahead {
+        if self.violation.is_some() || self.pending.is_some() {
+            return Ahead::Unclear;
+        }
+        if let Event::Drop { .. } | Event::Invoke { .. } | Event::Choose { .. } = event {
+            return Ahead::Unclear;
+        }
+        let Ok((index, cause)) = self.cause(setup, event) else { return Ahead::Nothing };
+        let outcome = known.outcome(setup, &self.nodes[index], &cause);
+        let node = match &outcome.node {
+            Ok(node) => node,
+            Err(Stop::Boundary) => return Ahead::Nothing,
+            Err(_) => return Ahead::Unclear,
+        };
+        let mut budget = self.budget;
+        let mut taken = None;
+        match (event, &cause) {
+            (Event::Deliver { .. }, Cause::Message(envelope)) => taken = Some(&**envelope),
+            (Event::Duplicate { .. }, _) => budget.duplicates -= 1,
+            (Event::DiskFail { .. }, _) => budget.disk_failures -= 1,
+            (Event::Crash { .. }, _) => budget.crashes -= 1,
+            _ => {}
+        }
+        let mut sent: SmallVec<[&Arc<Envelope<P>>; 8]> = SmallVec::new();
+        for what in &outcome.leaving {
+            match what {
+                Leaving::Message(envelope) => sent.push(envelope),
+                Leaving::Answer(..) => return Ahead::Unclear,
+            }
+        }
+        let Bounds { in_flight, identical, .. } = setup.bounds;
+        let network = self.network.hash_after(taken, sent.into_iter(), in_flight, identical);
+        let judged = !matches!(event, Event::Crash { .. } | Event::Advance { .. });
+        let properties = match judged.then(|| self.judge_with(setup, index, node)).flatten() {
+            None => self.properties_hash,
+            Some((Ok(()), hash, _)) => hash,
+            Some((Err(_), ..)) => return Ahead::Unclear,
+        };
+        outcome.marks.iter().copied().for_each(mark);
+        let nodes = self.nodes_hash.wrapping_sub(self.nodes[index].hash()).wrapping_add(node.hash());
+        let hashes = [nodes, network, self.clients.hash(), properties];
+        if (hashes, budget) == self.marker() { Ahead::Nothing } else { Ahead::World(combine(hashes, budget)) }
+    }
+
     fn apply_to(
         &mut self,
         setup: &Setup<P>,
@@ -485,20 +548,35 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
 
     /// Judges the properties after a turn of one node.
     fn judge(&mut self, setup: &Setup<P>, index: usize) {
-        let touched = self.nodes[index].slot.node();
+        if let Some((verdict, hash, properties)) = self.judge_with(setup, index, &self.nodes[index]) {
+            if let Err(violation) = verdict {
+                self.violation = Some(Box::new(violation));
+            }
+            self.properties_hash = hash;
+            // Equal ones may differ in what they have seen of the nodes, which later verdicts start from.
+            self.properties = properties;
+        }
+    }
+
+    /// The verdict once `node` stands at `index`, and the properties from then on with their hash; none if that
+    /// node is not judged.
+    fn judge_with(
+        &self,
+        setup: &Setup<P>,
+        index: usize,
+        node: &NodeSlot<P>,
+    ) -> Option<(Result<(), Violation>, u64, Q)> {
+        let touched = node.slot.node();
         if setup.has_twin(touched) {
-            return;
+            return None;
         }
+        let mut nodes = self.judged(setup);
+        nodes[index] = node.state.as_ref();
         let mut properties = self.properties.clone();
-        let verdict = properties.after_step(&setup.config, &self.judged(setup), touched);
-        if let Err(violation) = verdict {
-            self.violation = Some(Box::new(violation));
-        }
-        if properties != self.properties {
-            self.properties_hash = hash_of(PROPERTIES, &properties);
-        }
-        // Equal ones may differ in what they have seen of the nodes, which later verdicts start from.
-        self.properties = properties;
+        let verdict = properties.after_step(&setup.config, &nodes, touched);
+        let changed = properties != self.properties;
+        let hash = if changed { hash_of(PROPERTIES, &properties) } else { self.properties_hash };
+        Some((verdict, hash, properties))
     }
 
     /// The nodes as properties see them: none for one that is down or faulty.

@@ -44,9 +44,10 @@ fn a_depth_is_complete_with_its_last_level_judged_and_has_one_thread() {
         assert_eq!((found.threads, found.depth, found.complete_depth), (1, depth, Some(depth)));
         assert!(found.states > before, "{depth}: {} states", found.states);
         before = found.states;
-        let closed = depth == all.depth;
-        assert_eq!(found.stopped, (!closed).then_some(Stopped::DepthLimit));
+        assert_eq!(found.stopped, Some(Stopped::DepthLimit));
     }
+    let beyond = small(Some(all.depth + 1), &LIMITS);
+    assert_eq!((beyond.stopped, beyond.depth, beyond.complete_depth), (None, all.depth, Some(all.depth)));
     assert_eq!(before, all.states);
 }
 

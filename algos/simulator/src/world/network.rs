@@ -105,6 +105,43 @@ impl<P: Protocol<Message: Ord + core::hash::Hash>> Network<P> {
         self.list.insert(position, Arc::clone(envelope));
     }
 
+    /// The hash after `taken` has left and `sent` were [sent](Network::send), in that order.
+    pub(crate) fn hash_after<'a>(
+        &self,
+        taken: Option<&Envelope<P>>,
+        sent: impl Iterator<Item = &'a Arc<Envelope<P>>>,
+        limit: u32,
+        equal: Identical,
+    ) -> u64
+    where
+        P: 'a,
+    {
+        let mut hash = self.hash;
+        let mut len = self.list.len();
+        if let Some(taken) = taken {
+            hash = hash.wrapping_sub(taken.hash);
+            len -= 1;
+        }
+        let mut fresh: SmallVec<[&Arc<Envelope<P>>; 8]> = SmallVec::new();
+        for envelope in sent {
+            if len >= limit as usize {
+                break;
+            }
+            if equal == Identical::Merge {
+                let same = |other: &Arc<Envelope<P>>| Arc::ptr_eq(other, envelope) || other == envelope;
+                // Equal ones do not stand twice in the list of those that merge.
+                let left = taken.is_some_and(|taken| *taken == **envelope);
+                if fresh.iter().any(|other| same(other)) || (!left && self.list.iter().any(same)) {
+                    continue;
+                }
+            }
+            hash = hash.wrapping_add(envelope.hash);
+            len += 1;
+            fresh.push(envelope);
+        }
+        hash
+    }
+
     /// Takes a message out; says whether it was in flight.
     pub(crate) fn remove(&mut self, from: NodeId, to: Slot, message: &P::Message) -> bool {
         let found = self.search(from, to, message);

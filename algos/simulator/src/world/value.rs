@@ -13,10 +13,23 @@ use crate::{Slot, fingerprint::hash_of};
 /// The purpose under which properties are hashed.
 pub(super) const PROPERTIES: u64 = 0x5052_4f50;
 
+/// The fingerprint of a world of which nothing is out of the ordinary: of the hashes of nodes, network, clients
+/// and properties, and of what is left of the bounds.
+pub(super) fn combine(hashes: [u64; 4], budget: Budget) -> u64 {
+    let Budget { crashes, duplicates, drops, disk_failures } = budget;
+    let two = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
+    let parts = hashes.into_iter().chain([two(crashes, duplicates), two(drops, disk_failures)]);
+    parts.fold(0, |print, part| mix(print ^ part))
+}
+
 impl<P: Subject, Q> World<P, Q> {
     /// A hash of everything that matters to the future. Costs a few multiplications.
     pub fn fingerprint(&self) -> u64 {
-        self.combine(self.nodes_hash, self.network.hash(), self.clients.hash(), self.properties_hash)
+        let print = combine(
+            [self.nodes_hash, self.network.hash(), self.clients.hash(), self.properties_hash],
+            self.budget,
+        );
+        self.with_what_waits(print)
     }
 
     /// What differs, but for a collision, between two worlds that differ, questions and violations
@@ -26,12 +39,8 @@ impl<P: Subject, Q> World<P, Q> {
         (hashes, self.budget)
     }
 
-    fn combine(&self, nodes: u64, network: u64, clients: u64, properties: u64) -> u64 {
-        let Budget { crashes, duplicates, drops, disk_failures } = self.budget;
-        let two = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
-        let parts =
-            [nodes, network, clients, properties, two(crashes, duplicates), two(drops, disk_failures)];
-        let mut print = parts.into_iter().fold(0, |print, part| mix(print ^ part));
+    /// A question and a violation are out of the ordinary.
+    fn with_what_waits(&self, mut print: u64) -> u64 {
         if let Some(pending) = &self.pending {
             print = mix(print ^ hash_of(0x4153_4b53, &(&pending.event, &pending.answers, pending.ways)));
         }
@@ -102,7 +111,8 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
     pub fn fingerprint_from_scratch(&self) -> u64 {
         let nodes = self.nodes.iter().map(|node| node.hash_from_scratch()).fold(0, u64::wrapping_add);
         let properties = hash_of(PROPERTIES, &self.properties);
-        self.combine(nodes, self.network.hash_from_scratch(), self.clients.hash_from_scratch(), properties)
+        let hashes = [nodes, self.network.hash_from_scratch(), self.clients.hash_from_scratch(), properties];
+        self.with_what_waits(combine(hashes, self.budget))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use swarm_protocol::OpId;
-use swarm_simulator::world::{CONTRACT, FlushMode, Known, SyncMode};
+use swarm_protocol::{NodeId, OpId};
+use swarm_simulator::world::{Ahead, CONTRACT, FlushMode, Identical, Known, SyncMode};
 use swarm_simulator::{Applied, Bounds, Event, NotEnabled, Setup, Slot, World};
 
 use crate::toy::{Flaw, OneValuePerVersion, Op, Register, setup};
@@ -24,8 +24,9 @@ fn faults() -> Bounds {
     }
 }
 
-/// Every event of every reachable world, taken plainly and looked up; says how many worlds there are.
-fn compare(setup: &Setup<Register>, known: &Known<Register>, states_max: usize) -> usize {
+/// Every event of every reachable world, taken plainly, looked up and looked ahead to; says how many worlds there
+/// are, and how often could be told ahead what they come to.
+fn compare(setup: &Setup<Register>, known: &Known<Register>, states_max: usize) -> (usize, usize) {
     let same = |plain: &RegisterWorld, looked_up: &RegisterWorld| {
         assert_eq!(plain.fingerprint(), looked_up.fingerprint());
         assert_eq!(looked_up.fingerprint(), looked_up.fingerprint_from_scratch());
@@ -34,12 +35,25 @@ fn compare(setup: &Setup<Register>, known: &Known<Register>, states_max: usize) 
     };
     let first = RegisterWorld::new(setup);
     let mut seen = BTreeSet::from([first.fingerprint()]);
-    let (mut open, mut events) = (vec![first], Vec::new());
+    let (mut open, mut events, mut told) = (vec![first], Vec::new(), 0);
     while let Some(world) = open.pop() {
         world.enabled(setup, &mut events);
         for event in &events {
             let (mut plain, mut looked_up) = (world.clone(), world.clone());
             let taken: Result<Applied, NotEnabled> = plain.apply(setup, event);
+            let mut marks = Vec::new();
+            match world.look_ahead(setup, event, known, |mark| marks.push(mark)) {
+                Ahead::Nothing => {
+                    assert!(taken.as_ref().map_or(true, |applied| !applied.changed), "{event:?}");
+                }
+                Ahead::World(fingerprint) => {
+                    assert_eq!(fingerprint, plain.fingerprint(), "{event:?}");
+                    assert!(plain.violation().is_none() && plain.question().is_none(), "{event:?}");
+                    assert_eq!(taken.as_ref().map(|applied| &applied.marks), Ok(&marks));
+                    told += 1;
+                }
+                Ahead::Unclear => {}
+            }
             assert_eq!(looked_up.apply_known(setup, event, known), taken, "{event:?}");
             same(&plain, &looked_up);
             if seen.insert(looked_up.fingerprint()) && seen.len() < states_max {
@@ -47,7 +61,7 @@ fn compare(setup: &Setup<Register>, known: &Known<Register>, states_max: usize) 
             }
         }
     }
-    seen.len()
+    (seen.len(), told)
 }
 
 #[test]
@@ -55,8 +69,19 @@ fn a_world_that_looks_turns_up_is_the_same_world() {
     for flaw in [Flaw::None, Flaw::AnswersAtOnce, Flaw::PanicsOnOldCopy, Flaw::AssertsTooMuch] {
         let small = setup(2, flaw, &[Op::Write(1), Op::Read]).bounds(faults());
         let known = Known::new(1 << 16);
-        let states = compare(&small, &known, 20_000);
+        let (states, told) = compare(&small, &known, 20_000);
+        assert!(told > states, "{flaw:?}: {told} events of {states} worlds seen ahead");
         assert!(states > 200 && known.len() * 3 < states, "{flaw:?}: {states} worlds, {} turns", known.len());
+    }
+}
+
+#[test]
+fn equal_messages_that_count_and_twins_are_seen_ahead_too() {
+    let counted = Bounds { identical: Identical::Count, in_flight: 3, ..faults() };
+    let twins = setup(2, Flaw::None, &[Op::Write(1)]).bounds(Bounds { in_flight: 3, ..Bounds::default() });
+    for setup in [setup(2, Flaw::None, &[Op::Write(1), Op::Read]).bounds(counted), twins.twin(NodeId(1))] {
+        let (states, told) = compare(&setup, &Known::new(1 << 16), 5_000);
+        assert!(states > 20 && told * 2 > states, "{told} events of {states} worlds seen ahead");
     }
 }
 
