@@ -46,7 +46,7 @@ fn options() -> Result<Option<Options>, Refused> {
                     "stateright" => Engine::Stateright,
                     "own" => Engine::Own,
                     other => {
-                        return Err(Refused::usage(&format!("--engine is stateright or own, not `{other}`")));
+                        return Err(Refused::usage(format!("--engine is stateright or own, not `{other}`")));
                     }
                 }
             }
