@@ -13,14 +13,12 @@ use std::thread;
 use std::time::Duration;
 
 use reports::artifact::{self, Finding, Quantiles};
-use swarm_protocol::{OpId, Properties};
-use swarm_simulator::profile::{Fault, Profile};
-use swarm_simulator::simulation::{Counts, Run, Simulation, Summary, Traced};
-use swarm_simulator::world::{FlushMode, Identical, SyncMode};
-use swarm_simulator::{Bounds, Event, Setup, Subject, Trace, diagram, shrink};
+use swarm_protocol::Properties;
+use swarm_simulator::profile::Profile;
+use swarm_simulator::simulation::{Counts, Run, Simulation, Summary};
+use swarm_simulator::{Subject, Trace, diagram};
 
 use crate::finding;
-use crate::search::Counterexample;
 
 /// What a campaign runs, for any protocol.
 pub trait Simulate: Sync {
@@ -94,16 +92,11 @@ where
         }
         let violation = traced.run.violation.as_ref();
         let found = violation.map(|violation| {
-            let (setup, events) = as_world(simulation, &traced);
             let comment = format!("seed {seed} of profile {}\n{violation}", simulation.profile.name);
-            let (world, happened) = shrink::replay::<P, Q>(&setup, &events);
-            match world.violation() {
-                Some(same) if same.property == violation.property => {
-                    let found = Counterexample { violation: same.clone(), events: happened };
-                    finding::of_world::<P, Q>(&setup, &found, &comment, command)
-                }
+            match finding::in_world::<P, Q>(simulation.config.clone(), &traced) {
+                Some((setup, found)) => finding::of_world::<P, Q>(&setup, &found, &comment, command),
                 // Progress, and what clients saw under clocks and redirects, is more than a world can follow.
-                _ => Finding {
+                None => Finding {
                     replay: Some(command.to_owned()),
                     ..Finding::new(violation.property, format!("seed {seed}: {}", violation.detail))
                 },
@@ -126,39 +119,6 @@ where
     fn marks(&self) -> &'static [&'static str] {
         self.marks
     }
-}
-
-/// The run as events of a world that allows all of it. Operations that were turned away are left out: a
-/// world would ask for them again under the same name.
-fn as_world<P: Subject<Config: Clone>, Q: Properties<P>>(
-    simulation: &Simulation<P, Q>,
-    traced: &Traced<P>,
-) -> (Setup<P>, Vec<Event<P>>) {
-    let (mut names, mut workload) = (BTreeMap::new(), Vec::new());
-    for (number, operation) in (0u64..).zip(traced.history.all()) {
-        if !operation.is_struck_out() {
-            names.insert(OpId(number), OpId(workload.len() as u64));
-            workload.push(operation.op.clone());
-        }
-    }
-    let batching = traced.run.conditions.faults.contains(Fault::Batching);
-    let bounds = Bounds {
-        crashes: u32::MAX,
-        duplicates: u32::MAX,
-        drops: u32::MAX,
-        disk_failures: u32::MAX,
-        in_flight: u32::MAX,
-        identical: Identical::Count,
-        sync: SyncMode::Prefix,
-        flush: if batching { FlushMode::Deferred } else { FlushMode::Eager },
-        ..Bounds::default()
-    };
-    let setup = Setup::new(simulation.config.clone(), simulation.nodes).workload(workload).bounds(bounds);
-    let event = |event: &Event<P>| match event {
-        Event::Invoke { at, id, op } => Some(Event::Invoke { at: *at, id: *names.get(id)?, op: op.clone() }),
-        other => Some(other.clone()),
-    };
-    (setup, traced.trace.iter().filter_map(|(_, happened)| event(happened)).collect())
 }
 
 /// What a campaign came to.

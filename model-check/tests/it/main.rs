@@ -4,6 +4,7 @@ mod binaries;
 mod campaigns;
 mod engine;
 mod explore;
+mod findings;
 mod instances;
 mod search;
 mod zoo;
