@@ -24,8 +24,10 @@ pub mod campaign;
 pub mod engine;
 pub mod explore;
 pub mod finding;
+#[cfg(feature = "algorithms")]
 pub mod forgetful;
 pub mod instance;
+#[cfg(feature = "algorithms")]
 pub mod raft;
 pub mod search;
 pub mod zoo;

@@ -2,14 +2,16 @@
 //!
 //! A bug is data: a file `zoo/<algorithm>.toml` says what to replace in the algorithm's sources, which
 //! property that must break, and where to look. For each bug a copy of the crate is edited and built
-//! together with the engines ([`workshop`]); each engine hunts ([`hunt`]) within a budget of states, steps
-//! or seeds, so that what it finds does not depend on the machine; and the control, the same hunt in the
-//! same crate without the edit, must find nothing.
+//! together with the engines ([`workshop`]); each engine hunts ([`hunt`]) on the bug's [`ground`] within a
+//! budget of states, steps or seeds, so that what it finds does not depend on the machine; and the control,
+//! the same hunt in the same crate without the edit, must find nothing ([`round`]).
 //!
 //! Verified by `tests/it/zoo.rs`: the catalogue of every algorithm applies to the sources as they are, and
 //! every kind of broken catalogue is refused with its line. That hunts find something is what the zoo
 //! itself shows; its canary must be caught by every engine.
 
 pub mod catalogue;
+pub mod ground;
 pub mod hunt;
+pub mod round;
 pub mod workshop;

@@ -2,21 +2,20 @@
 //! at a time, lets every engine hunt for them, and leaves an artifact `zoo/<algorithm>.json`.
 //!
 //! A bug that no engine finds, a property broken that was not the bug's to break, a control in which
-//! something is found, a counterexample that does not play again: each is a finding of its own.
+//! something is found, a counterexample that does not play again: each is a finding of its own. A round that is
+//! stopped by Ctrl-C leaves what it has: the bugs whose hunts were over.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
-use model_check::zoo::catalogue::{Bug, CONTROL, Catalogue};
-use model_check::zoo::hunt::{Catch, Engine};
+use model_check::zoo::catalogue::{Bug, Catalogue};
+use model_check::zoo::hunt::{Budget, Engine};
+use model_check::zoo::round::{self, Hunts};
 use model_check::zoo::workshop::Workshop;
-use reports::artifact::{self, Detection, Finding, Outcome, Payload, Verb, Zoo};
-use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
+use reports::artifact::{self, Detection, Outcome, Payload, Verb, Zoo};
+use reports::command_line::{self, Exit, ProgressLine, Refused, grouped};
 use reports::recorder::Recorder;
 
 const HELP: &str = "\
@@ -96,25 +95,39 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
         .allocator("mimalloc")
         .parameter("effort", options.common.effort.name());
 
+    let budget = Budget::of_effort(options.common.effort);
+    for engine in Engine::ALL {
+        let (trials, most) = (budget.trials(engine), grouped(budget.of(engine)));
+        let times = if trials == 1 { "once".to_owned() } else { format!("{trials} times") };
+        recorder.parameter(&format!("{engine} at most"), format!("{most} {}, {times}", engine.unit()));
+    }
+
     let mut line = ProgressLine::new();
     line.show(|| format!("building {} copies of {algorithm}", bugs.len() + 1));
     let workshop = Workshop::new(&root, algorithm);
     workshop.prepare(&catalogue, &bugs).map_err(Refused::usage)?;
-    workshop.build().map_err(Refused::missing)?;
-
-    let hunts = hunts(&workshop, &bugs, options, interrupt, &mut line)?;
+    let built = workshop.build(interrupt);
+    let hunters = workshop.hunters(options.common.effort, interrupt);
+    let hunts = match built {
+        Ok(()) => round::hunts(&hunters, &bugs, options.common.threads, interrupt, |over, all| {
+            line.show(|| format!("hunting: {over} of {all} hunts are over"));
+        }),
+        Err(_) if command_line::interrupted() => Hunts::default(),
+        Err(reason) => return Err(Refused::missing(reason)),
+    };
     line.clear();
-    let interrupted = interrupt.load(Ordering::Relaxed);
     let mut zoo = Zoo::default();
     let mut findings = Vec::new();
-    if !interrupted {
-        for bug in &bugs {
-            let (record, found) = judge(&workshop, bug, &hunts)?;
+    for bug in &bugs {
+        let command = format!("cargo xtask zoo {algorithm} --bug {}", bug.id());
+        if let Some((record, found)) = round::judge(&hunters, bug, &hunts, &command) {
             tell(&record, options.common.json);
             zoo.bugs.push(record);
             findings.extend(found);
         }
     }
+    // A round that was whole before anybody stopped it is whole.
+    let interrupted = zoo.bugs.len() < bugs.len();
     let outcome = match () {
         () if interrupted => Outcome::Interrupted,
         () if findings.is_empty() => Outcome::Passed,
@@ -150,176 +163,6 @@ fn workspace_root() -> Result<PathBuf, Refused> {
         .find_map(|start| start.ancestors().find(is_root))
         .map(Path::to_owned)
         .ok_or_else(|| Refused::missing("the sources are not here: start this by cargo"))
-}
-
-/// What was caught, by copy and ground.
-type Hunts = BTreeMap<(String, String), Vec<Catch>>;
-
-/// All hunts: each bug on its ground, and the control on all grounds in use.
-fn hunts(
-    workshop: &Workshop,
-    bugs: &[&Bug],
-    options: &Options,
-    interrupt: &AtomicBool,
-    line: &mut ProgressLine,
-) -> Result<Hunts, Refused> {
-    let own = bugs.iter().map(|bug| (bug.id().to_owned(), bug.ground.clone()));
-    let mut jobs: Vec<(String, String)> = Vec::new();
-    for ground in bugs.iter().map(|bug| &bug.ground) {
-        let job = (CONTROL.to_owned(), ground.clone());
-        if !jobs.contains(&job) {
-            jobs.push(job);
-        }
-    }
-    // The control is the longest hunt, as it never ends early: it goes first.
-    jobs.extend(own);
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        // Relaxed: the counter hands out numbers, and the flag is a request that may be seen late.
-        while !interrupt.load(Ordering::Relaxed) {
-            let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let caught = hunt(workshop, &job.0, &job.1, options.common.effort);
-            results.lock().expect("no thread panics while it notes a result").push((job.clone(), caught));
-        }
-    };
-    thread::scope(|scope| {
-        let hunters: Vec<_> = (0..options.common.threads).map(|_| scope.spawn(work)).collect();
-        while !hunters.iter().all(thread::ScopedJoinHandle::is_finished) {
-            let done = results.lock().expect("no thread panics while it notes a result").len();
-            line.show(|| format!("hunting: {done} of {} hunts are over", jobs.len()));
-            thread::sleep(std::time::Duration::from_millis(50));
-        }
-    });
-    let results = results.into_inner().expect("no thread panicked while it noted a result");
-    if interrupt.load(Ordering::Relaxed) {
-        return Ok(Hunts::new());
-    }
-    results.into_iter().map(|(job, caught)| Ok((job, caught.map_err(Refused::missing)?))).collect()
-}
-
-fn hunt(workshop: &Workshop, name: &str, ground: &str, effort: Effort) -> Result<Vec<Catch>, String> {
-    let mut arguments = vec![ground];
-    if effort == Effort::Full {
-        arguments.push("--full");
-    }
-    let lines = output(workshop, name, &arguments)?;
-    let read = |line: &str| serde_json::from_str(line).map_err(|error| format!("hunt in {name}: {error}"));
-    let caught: Vec<Catch> = lines.lines().map(read).collect::<Result<_, _>>()?;
-    if caught.len() == Engine::ALL.len() {
-        Ok(caught)
-    } else {
-        Err(format!("hunt in {name}: {} of {} engines answered", caught.len(), Engine::ALL.len()))
-    }
-}
-
-/// What a hunter says.
-fn output(workshop: &Workshop, name: &str, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(workshop.hunter(name))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .output()
-        .map_err(|error| format!("hunter of {name}: {error}"))?;
-    if output.status.success() {
-        String::from_utf8(output.stdout).map_err(|error| format!("hunter of {name}: {error}"))
-    } else {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(format!("hunter of {name} ended with {}: {said}", output.status))
-    }
-}
-
-/// What the hunts say of one bug, and what is wrong with that.
-fn judge(workshop: &Workshop, bug: &Bug, hunts: &Hunts) -> Result<(artifact::Bug, Vec<Finding>), Refused> {
-    let of = |name: &str| &hunts[&(name.to_owned(), bug.ground.clone())];
-    let (caught, control) = (of(bug.id()), of(CONTROL));
-    let mut findings = Vec::new();
-    let mut wrong = |detail: String| findings.push(Finding::new("zoo", format!("{}: {detail}", bug.id())));
-    let mut record = artifact::Bug {
-        id: bug.id().to_owned(),
-        title: bug.title.clone(),
-        source: bug.source.clone(),
-        property: bug.property.clone(),
-        expected_engine: bug.engine.to_string(),
-        hard: bug.hard,
-        canary: bug.canary,
-        edit: Some(bug.diff()),
-        ..artifact::Bug::default()
-    };
-    let mut shortest = None;
-    for (catch, control) in caught.iter().zip(control) {
-        let detection = detection(catch, control);
-        if let Some(finding) = &catch.finding {
-            if !bug.breaks(&finding.property) {
-                wrong(format!("{} saw {} broken: {}", catch.engine, finding.property, finding.detail));
-            }
-            if let Some(scenario) = &finding.scenario {
-                for problem in plays(workshop, bug, catch.engine, scenario, &finding.property)? {
-                    wrong(problem);
-                }
-                if shortest.is_none_or(|shortest| catch.length < Some(shortest)) {
-                    shortest = catch.length;
-                    record.counterexample = Some(finding.clone());
-                }
-            }
-        }
-        if let Some(finding) = &control.finding {
-            wrong(format!("the control is broken, too: {} saw {}", control.engine, finding.property));
-        }
-        if bug.canary && !detection.found {
-            wrong(format!("{} does not see the canary", catch.engine));
-        }
-        record.detections.push(detection);
-    }
-    if !record.found() {
-        wrong("no engine has found it".to_owned());
-    }
-    let main = record.detections.iter().any(|detection| detection.property.as_ref() == Some(&bug.property));
-    if record.found() && !main {
-        wrong(format!("no engine saw {} broken", bug.property));
-    }
-    Ok((record, findings))
-}
-
-fn detection(catch: &Catch, control: &Catch) -> Detection {
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(0.0)
-    };
-    let successes = catch.trials.iter().filter(|trial| trial.found).count();
-    let efforts: Vec<f64> = catch.trials.iter().map(|trial| trial.effort as f64).collect();
-    Detection {
-        engine: catch.engine.to_string(),
-        found: successes * 2 > catch.trials.len(),
-        property: catch.finding.as_ref().map(|finding| finding.property.clone()),
-        effort: median(efforts.clone()) as u64,
-        effort_unit: catch.engine.unit().to_owned(),
-        trials: if efforts.len() > 1 { efforts } else { Vec::new() },
-        cpu_s: median(catch.trials.iter().map(|trial| trial.cpu_s).collect()),
-        length: catch.length,
-        control_passed: control.finding.is_none(),
-    }
-}
-
-/// Plays a counterexample in the copy that it is from, where it must break the same property, and in the
-/// control, where it must break none.
-fn plays(
-    workshop: &Workshop,
-    bug: &Bug,
-    engine: Engine,
-    scenario: &str,
-    property: &str,
-) -> Result<Vec<String>, Refused> {
-    let file = workshop.scenario(bug.id(), engine.name());
-    fs::write(&file, scenario).map_err(|error| Refused::missing(format!("{}: {error}", file.display())))?;
-    let path = file.to_string_lossy();
-    let mut problems = Vec::new();
-    for (name, expected) in [(bug.id(), property), (CONTROL, "ok")] {
-        let said = output(workshop, name, &[&bug.ground, "--play", &path]).map_err(Refused::missing)?;
-        if said.trim() != expected {
-            problems.push(format!("the scenario of {engine} plays to {} in {name}", said.trim()));
-        }
-    }
-    Ok(problems)
 }
 
 fn tell(bug: &artifact::Bug, json: bool) {

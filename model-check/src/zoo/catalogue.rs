@@ -9,6 +9,7 @@
 //! also = ["leader_completeness"]          # what an engine may see first instead
 //! ground = "elections"                    # where to look
 //! engine = "checker"                      # who is expected to find it
+//! note = "No no-op hides it."             # what else was changed; needed where there are several edits
 //!
 //! [[bug.edit]]
 //! file = "src/election.rs"
@@ -46,6 +47,8 @@ pub struct Bug {
     pub id: Spanned<String>,
     /// What is wrong, in a line.
     pub title: String,
+    /// What else was changed to bring it about, and why, where an edit does more than put the bug back.
+    pub note: Option<String>,
     /// Where it was seen.
     pub source: String,
     /// The property that it must break.
@@ -71,6 +74,12 @@ impl Bug {
     /// The bug's name.
     pub fn id(&self) -> &str {
         self.id.get_ref()
+    }
+
+    /// The bug in words, with what else was changed.
+    pub fn told(&self) -> String {
+        let note = self.note.as_ref().map(|note| format!(". {note}"));
+        format!("{}{}", self.title, note.unwrap_or_default())
     }
 
     /// Whether breaking `property` counts as finding this bug.
@@ -157,6 +166,10 @@ impl Catalogue {
             }
             if bug.edit.is_empty() {
                 return Err(catalogue.error(&bug.id, format!("`{name}` edits nothing")));
+            }
+            if bug.edit.len() > 1 && bug.note.is_none() {
+                let reason = format!("`{name}` has several edits, and no note says what else they change");
+                return Err(catalogue.error(&bug.id, reason));
             }
         }
         Ok(catalogue)

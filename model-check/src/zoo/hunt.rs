@@ -2,39 +2,42 @@
 //!
 //! | engine | looks | effort is counted in |
 //! |---|---|---|
-//! | `checker` | breadth first through the states of the ground's world | states |
-//! | `walks` | at random walks of the same world, each under weights of its own, after what the ground puts before | events |
+//! | `checker` | breadth first through the states of the ground's narrow world | states generated |
+//! | `walks` | at random walks of the ground's world, each under weights of its own | events |
 //! | `fuzzer` | at runs of the same world steered by random bytes, as the fuzz target decodes them | executions |
 //! | `simulator` | at runs in virtual time under faults drawn from their seeds, histories included | seeds |
 //!
-//! The engines that draw at random hunt several times, from seeds far apart; their effort is the median.
-//! What a world shows is shrunk and written as a scenario, which must then play to the same violation here
-//! and must not in the control.
+//! The first three begin where the ground's story ends (see [`ground`](super::ground)), the simulator at the
+//! beginning. The engines that draw at random hunt several times, from seeds far apart; their effort is the
+//! median. What an engine sees is shrunk and written as a scenario of a world, which must then play to the
+//! same violation in the copy where it was seen, and must not in the control. A simulated run is
+//! told as one of a world, too; where no world can follow it, the finding says so.
 //!
 //! This code is compiled once; the algorithm under it is the one that the hunter (`zoo/<algorithm>.rs`) was
 //! built with.
 
 use std::ffi::OsString;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::hash::Hash;
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::sync::atomic::AtomicBool;
 
 use reports::artifact::Finding;
+use reports::command_line::{self, Effort, Exit, Refused};
 use reports::machine;
 use serde::{Deserialize, Serialize};
-use swarm_protocol::{Properties, Stream};
+use stateright::{Checker, HasDiscoveries, Model, Property};
+use swarm_protocol::{Properties, Stream, Violation};
 use swarm_simulator::scenario::Scenario;
-use swarm_simulator::simulation::Simulation;
+use swarm_simulator::simulation::{PROGRESS, Run};
 use swarm_simulator::walk::{self, Walk, Weights};
 use swarm_simulator::world::Known;
 use swarm_simulator::{Event, Setup, Subject, World};
 
-use crate::adapter::Space;
-use crate::command_line::{self, Exit, Refused};
+use super::ground::{Dialect, Ground, steering};
+use crate::adapter::{Space, State};
 use crate::finding;
-use crate::search::{Counterexample, Limits, search};
+use crate::search::Counterexample;
 
 /// Who hunts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +70,7 @@ impl Engine {
     /// What its effort is counted in.
     pub const fn unit(self) -> &'static str {
         match self {
-            Engine::Checker => "states",
+            Engine::Checker => "states generated",
             Engine::Walks => "events",
             Engine::Fuzzer => "executions",
             Engine::Simulator => "seeds",
@@ -84,7 +87,7 @@ impl fmt::Display for Engine {
 /// How much each engine may spend on one bug, per trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Distinct states of the checker.
+    /// States that the checker generates, repetitions included.
     pub states: u64,
     /// Events of all walks together.
     pub walk_events: u64,
@@ -99,24 +102,33 @@ pub struct Budget {
 impl Budget {
     /// About ten seconds of one processor where nothing is found.
     pub const QUICK: Budget =
-        Budget { states: 400_000, walk_events: 1_500_000, executions: 20_000, seeds: 1_000, trials: 3 };
-    /// Some minutes where nothing is found.
+        Budget { states: 1_000_000, walk_events: 1_000_000, executions: 20_000, seeds: 1_000, trials: 3 };
+    /// About two minutes of one processor where nothing is found.
     pub const FULL: Budget =
-        Budget { states: 4_000_000, walk_events: 10_000_000, executions: 200_000, seeds: 2_000, trials: 9 };
-}
+        Budget { states: 4_000_000, walk_events: 5_000_000, executions: 100_000, seeds: 4_000, trials: 7 };
 
-/// A place to look for bugs: a world for the engines that know no time, and a simulation.
-pub struct Ground<P: Subject, Q> {
-    /// Its name in the catalogue.
-    pub name: &'static str,
-    /// The world.
-    pub setup: fn() -> Setup<P>,
-    /// Events that happen before a walk begins, one line each as in a scenario file: what a bug needs first.
-    pub before: &'static str,
-    /// How many events a walk has at most.
-    pub walk_events: usize,
-    /// The simulation.
-    pub simulation: fn() -> Simulation<P, Q>,
+    /// What goes with an effort.
+    pub const fn of_effort(effort: Effort) -> Self {
+        match effort {
+            Effort::Quick => Budget::QUICK,
+            Effort::Full => Budget::FULL,
+        }
+    }
+
+    /// What an engine may spend in a trial, in its unit.
+    pub const fn of(&self, engine: Engine) -> u64 {
+        match engine {
+            Engine::Checker => self.states,
+            Engine::Walks => self.walk_events,
+            Engine::Fuzzer => self.executions,
+            Engine::Simulator => self.seeds,
+        }
+    }
+
+    /// How often an engine hunts: a search that draws nothing would only repeat itself.
+    pub const fn trials(&self, engine: Engine) -> u64 {
+        if matches!(engine, Engine::Checker) { 1 } else { self.trials }
+    }
 }
 
 /// What one engine came to.
@@ -126,9 +138,11 @@ pub struct Catch {
     pub engine: Engine,
     /// One per trial.
     pub trials: Vec<Trial>,
-    /// What the first successful trial saw.
+    /// The property that the first successful trial saw broken.
+    pub property: Option<String>,
+    /// An execution that shows it, or another property if a world cannot show that one.
     pub finding: Option<Finding>,
-    /// The number of events of its shortest execution.
+    /// The number of events of its shortest execution, if a world can play it.
     pub length: Option<u32>,
 }
 
@@ -145,23 +159,24 @@ pub struct Trial {
 
 /// The entry of a hunter: hunts on one ground, or plays a scenario.
 ///
-/// `GROUND [--full] [--engine E]` prints one [`Catch`] as JSON per line; `GROUND --play FILE` prints the
-/// property that the scenario breaks, or `ok`.
-pub fn main<P, Q>(grounds: &[Ground<P, Q>]) -> ExitCode
+/// `GROUND [--full] [--engine E]` prints one [`Catch`] as JSON per line; `--play FILE` prints what a scenario
+/// comes to in this build: the property that it breaks, or [`UNBROKEN`], or, after [`STOPS`], the line that
+/// cannot happen here; `--stories` plays the story of every ground and prints how many events it has.
+pub fn main<P, Q>(grounds: &[Ground<P, Q>], dialect: &Dialect<P>) -> ExitCode
 where
-    P: Subject<Op: FromStr<Err: fmt::Display>> + 'static,
+    P: Subject<Op: FromStr<Err: fmt::Display>, Config: Clone> + 'static,
     Q: Properties<P> + Eq + Hash + 'static,
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
     Known<P>: Send + Sync,
 {
-    command_line::end("hunt", run(grounds))
+    command_line::end("hunt", run(grounds, dialect))
 }
 
-fn run<P, Q>(grounds: &[Ground<P, Q>]) -> Result<Exit, Refused>
+fn run<P, Q>(grounds: &[Ground<P, Q>], dialect: &Dialect<P>) -> Result<Exit, Refused>
 where
-    P: Subject<Op: FromStr<Err: fmt::Display>> + 'static,
+    P: Subject<Op: FromStr<Err: fmt::Display>, Config: Clone> + 'static,
     Q: Properties<P> + Eq + Hash + 'static,
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
@@ -180,6 +195,13 @@ where
                 only = Some(engine.ok_or_else(|| Refused::usage(format!("no engine `{name}`")))?);
             }
             Long("play") => play = Some(parser.value()?),
+            Long("stories") => {
+                for ground in grounds {
+                    let hunt = Hunt::new(ground, dialect).map_err(Refused::usage)?;
+                    println!("{} {}", ground.name, hunt.story.len());
+                }
+                return Ok(Exit::Fine);
+            }
             Value(name) => {
                 let found = grounds.iter().find(|ground| *ground.name == *name);
                 let refused = || Refused::usage(format!("no ground `{}`", name.display()));
@@ -188,46 +210,75 @@ where
             other => return Err(other.unexpected().into()),
         }
     }
-    let ground = ground.ok_or_else(|| Refused::usage("a ground is needed"))?;
     if let Some(file) = play {
-        println!("{}", played(ground, &file)?);
+        println!("{}", played::<P, Q>(dialect, &file)?);
         return Ok(Exit::Fine);
     }
+    let ground = ground.ok_or_else(|| Refused::usage("a ground is needed"))?;
+    let hunt = Hunt::new(ground, dialect).map_err(Refused::usage)?;
     for engine in Engine::ALL.into_iter().filter(|engine| only.is_none_or(|only| only == *engine)) {
-        let caught = ground.hunt(engine, &budget);
-        println!("{}", serde_json::to_string(&caught).map_err(Refused::missing)?);
+        println!("{}", serde_json::to_string(&hunt.catch(engine, &budget)).map_err(Refused::missing)?);
     }
     Ok(Exit::Fine)
 }
 
-/// What a scenario comes to in this build: the property that it breaks, or `ok` if it breaks none or one of
-/// its events cannot happen here.
-fn played<P, Q>(ground: &Ground<P, Q>, file: &OsString) -> Result<String, Refused>
+/// What a scenario that breaks nothing comes to.
+pub const UNBROKEN: &str = "ok";
+
+/// What a scenario that cannot be played to its end comes to, before the line that cannot happen.
+pub const STOPS: &str = "stops at ";
+
+fn played<P, Q>(dialect: &Dialect<P>, file: &OsString) -> Result<String, Refused>
 where
     P: Subject<Op: FromStr<Err: fmt::Display>>,
     Q: Properties<P> + Eq + Hash,
 {
     let text = std::fs::read_to_string(file).map_err(Refused::missing)?;
-    let scenario = Scenario::<P::Op>::parse(&file.to_string_lossy(), &text).map_err(Refused::missing)?;
-    let played = scenario.play::<P, Q>(&(ground.setup)());
-    let broken = played.ok().and_then(|played| played.violation);
-    Ok(broken.map_or("ok", |violation| violation.property).to_owned())
+    let scenario = Scenario::<P::Op>::parse(&file.to_string_lossy(), &text).map_err(Refused::usage)?;
+    let config = (dialect.read)(&scenario).map_err(Refused::usage)?;
+    Ok(match scenario.play::<P, Q>(&scenario.setup(config)) {
+        Ok(played) => played.violation.map_or(UNBROKEN, |violation| violation.property).to_owned(),
+        Err(error) => {
+            let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
+            format!("{STOPS}{line}")
+        }
+    })
 }
 
-impl<P, Q> Ground<P, Q>
+/// A ground, and where its story ends in this build.
+struct Hunt<'a, P: Subject + 'static, Q: 'static> {
+    ground: &'a Ground<P, Q>,
+    dialect: &'a Dialect<P>,
+    /// The world of walks and of the fuzzer.
+    setup: Setup<P>,
+    story: Vec<Event<P>>,
+    /// The story as the fuzzer has it.
+    bytes: Vec<u8>,
+    /// The story in the checker's world.
+    narrow: Vec<Event<P>>,
+}
+
+impl<'a, P, Q> Hunt<'a, P, Q>
 where
-    P: Subject + 'static,
+    P: Subject<Op: FromStr<Err: fmt::Display>, Config: Clone> + 'static,
     Q: Properties<P> + Eq + Hash + 'static,
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
     Known<P>: Send + Sync,
 {
+    fn new(ground: &'a Ground<P, Q>, dialect: &'a Dialect<P>) -> Result<Self, String> {
+        let setup = (ground.setup)();
+        let story = ground.story(&setup)?;
+        let bytes = steering::<P, Q>(&setup, &story)?;
+        let narrow = ground.story(&(ground.narrow)())?;
+        Ok(Hunt { ground, dialect, setup, story, bytes, narrow })
+    }
+
     /// Lets one engine hunt.
-    pub fn hunt(&self, engine: Engine, budget: &Budget) -> Catch {
-        let trials = if engine == Engine::Checker { 1 } else { budget.trials };
-        let mut caught = Catch { engine, trials: Vec::new(), finding: None, length: None };
-        for trial in 0..trials {
+    fn catch(&self, engine: Engine, budget: &Budget) -> Catch {
+        let mut caught = Catch { engine, trials: Vec::new(), property: None, finding: None, length: None };
+        for trial in 0..budget.trials(engine) {
             let begun = machine::process_cpu();
             let (effort, seen) = match engine {
                 Engine::Checker => self.check(budget.states),
@@ -241,6 +292,7 @@ where
             if caught.finding.is_none()
                 && let Some(seen) = seen
             {
+                caught.property = Some(seen.violation().property.to_owned());
                 let (finding, length) = self.tell(engine, seen);
                 (caught.finding, caught.length) = (Some(finding), length);
             }
@@ -249,25 +301,36 @@ where
     }
 
     fn check(&self, states_max: u64) -> (u64, Option<Seen<P>>) {
-        let interrupt = AtomicBool::new(false);
-        let limits =
-            Limits { threads: 1, memory_bytes: 4 << 30, states_max: Some(states_max), interrupt: &interrupt };
-        let space = Space::<P, Q>::new((self.setup)(), None, &[], &[]);
-        let found = search(space, &limits, |_| ());
-        (found.states, found.counterexample.map(Seen::Events))
+        let space = Space::<P, Q>::new((self.ground.narrow)(), None, &[], &[]);
+        let mut start = space.init_states().swap_remove(0);
+        for event in &self.narrow {
+            start = space.next_state(&start, event.clone()).unwrap_or(start);
+        }
+        let checker = After { space, start }
+            .checker()
+            .threads(1)
+            .target_state_count(states_max as usize)
+            .finish_when(HasDiscoveries::AnyFailures)
+            .spawn_bfs()
+            .join();
+        let seen = checker.discovery(SOUND).and_then(|path| {
+            let violation = path.last_state().world.violation()?.clone();
+            let events = self.narrow.iter().cloned().chain(path.into_actions()).collect();
+            Some(Seen::Narrow(Counterexample { violation, events }))
+        });
+        (checker.state_count() as u64, seen)
     }
 
     fn walk(&self, events_max: u64, trial: u64) -> (u64, Option<Seen<P>>) {
-        let setup = (self.setup)();
-        let before = self.before(&setup);
+        let steps = self.story.len() + self.ground.walk_events;
         let (mut events, mut number) = (0, 0);
         while events < events_max {
             let mut stream = Stream::new(trial, WALKS, number);
             let weights = Weights::swarm(&mut stream);
-            let walked = walk::walk_after::<P, Q>(&setup, &before, stream, weights, self.walk_events);
+            let walked = walk::walk_after::<P, Q>(&self.setup, &self.story, stream, weights, steps);
             number += 1;
             // A walk that cannot take a step still counts, so that the hunt ends.
-            events += walked.trace.len().max(1) as u64;
+            events += (walked.trace.len() - self.story.len()).max(1) as u64;
             if let Some(seen) = Seen::of(walked) {
                 return (events, Some(seen));
             }
@@ -275,32 +338,14 @@ where
         (events, None)
     }
 
-    /// The events before a walk, as far as they can happen in this build.
-    fn before(&self, setup: &Setup<P>) -> Vec<Event<P>> {
-        let (mut world, mut events, mut enabled) = (World::<P, Q>::new(setup), Vec::new(), Vec::new());
-        for line in self.before.lines() {
-            world.enabled(setup, &mut enabled);
-            let Some(event) = enabled.iter().find(|event| format!("{event:?}").starts_with(line.trim()))
-            else {
-                break;
-            };
-            if world.apply(setup, event).is_err() {
-                break;
-            }
-            events.push(event.clone());
-        }
-        events
-    }
-
     fn steer(&self, executions_max: u64, trial: u64) -> (u64, Option<Seen<P>>) {
-        let setup = (self.setup)();
-        let mut bytes = Vec::new();
+        let mut bytes = self.bytes.clone();
         for number in 0..executions_max {
             let mut stream = Stream::new(trial, FUZZER, number);
-            let pairs = stream.between(1, self.walk_events as u64);
-            bytes.clear();
+            let pairs = stream.between(1, self.ground.walk_events as u64);
+            bytes.truncate(self.bytes.len());
             bytes.extend((0..2 * pairs).map(|_| stream.draw() as u8));
-            if let Some(seen) = Seen::of(walk::steer::<P, Q>(&setup, &bytes)) {
+            if let Some(seen) = Seen::of(walk::steer::<P, Q>(&self.setup, &bytes)) {
                 return (number + 1, Some(seen));
             }
         }
@@ -308,49 +353,131 @@ where
     }
 
     fn simulate(&self, seeds: u64, trial: u64) -> (u64, Option<Seen<P>>) {
-        let simulation = (self.simulation)();
+        let simulation = (self.ground.simulation)();
         let first = trial * SEEDS_APART;
         for seed in first..first + seeds {
-            let run = simulation.run(seed);
-            if let Some(violation) = run.violation {
-                let mut finding = Finding::new(violation.property, &violation.detail);
-                finding.detail = format!("seed {seed}: {}", finding.detail);
-                return (seed - first + 1, Some(Seen::Told(finding)));
+            if let Some(violation) = simulation.run(seed).violation {
+                return (seed - first + 1, Some(Seen::Seed(seed, violation)));
             }
         }
         (seeds, None)
     }
 
+    /// What was seen, as readers get it, and how many events it takes.
     fn tell(&self, engine: Engine, seen: Seen<P>) -> (Finding, Option<u32>) {
         match seen {
-            Seen::Told(finding) => (finding, None),
-            Seen::Events(found) => {
-                let comment = format!("found by {engine} on ground {}\n{}", self.name, found.violation);
-                let finding = finding::of_world::<P, Q>(&(self.setup)(), &found, &comment, "");
-                // The last line of a scenario's transcript is its verdict; events stand before it.
-                let scenario = finding.scenario.as_deref().unwrap_or_default();
-                let events = scenario.split("----").next().unwrap_or_default();
-                let length = events.lines().filter(|line| is_event(line)).count();
-                (Finding { replay: None, ..finding }, Some(length as u32))
-            }
+            Seen::Events(found) => self.tell_world(engine, "", &self.setup, &found),
+            Seen::Narrow(found) => self.tell_world(engine, "", &(self.ground.narrow)(), &found),
+            Seen::Seed(seed, violation) => self.tell_seed(seed, &violation),
         }
+    }
+
+    fn tell_world(
+        &self,
+        engine: Engine,
+        how: &str,
+        setup: &Setup<P>,
+        found: &Counterexample<P>,
+    ) -> (Finding, Option<u32>) {
+        let shortest = finding::shortest::<P, Q>(setup, found);
+        let comment =
+            format!("found by the {engine}{how} on ground {}\n{}", self.ground.name, shortest.violation);
+        let mut finding = finding::told::<P, Q>(setup, &shortest, &comment, "");
+        finding.replay = None;
+        let settings = (self.dialect.write)(&setup.config);
+        finding.scenario = finding.scenario.map(|scenario| with_settings(&scenario, &settings));
+        (finding, Some(shortest.events.len() as u32))
+    }
+
+    /// A violating seed. A run in virtual time is long, and may break what a world cannot show; so what is
+    /// told is the shortest run near that seed whose violation is one of safety.
+    fn tell_seed(&self, first: u64, violation: &Violation) -> (Finding, Option<u32>) {
+        let simulation = (self.ground.simulation)();
+        let runs = (first..first + SEEDS_TOLD).map(|seed| simulation.run(seed));
+        let unsafe_run = |run: &Run| {
+            run.violation
+                .as_ref()
+                .is_some_and(|violation| violation.property != PROGRESS)
+                .then_some(run.steps)
+        };
+        let shortest = runs.filter(|run| unsafe_run(run).is_some()).min_by_key(unsafe_run);
+        let traced = shortest.map(|run| simulation.trace(run.seed));
+        let traced = traced.filter(|traced| traced.trace.len() <= EVENTS_TOLD);
+        let in_world = traced.and_then(|traced| {
+            let (setup, found) = finding::in_world::<P, Q>(simulation.config.clone(), &traced)?;
+            Some((traced.run.seed, setup, found))
+        });
+        let Some((seed, setup, found)) = in_world else {
+            let detail = format!(
+                "seed {first}: {}. No world plays this: neither this run nor the shortest of the next \
+                 {SEEDS_TOLD} that breaks safety comes to the same without time",
+                violation.detail
+            );
+            return (Finding::new(violation.property, detail), None);
+        };
+        let (mut finding, length) =
+            self.tell_world(Engine::Simulator, &format!(", seed {seed},"), &setup, &found);
+        let _ = write!(finding.detail, " (seed {seed})");
+        (finding, length)
     }
 }
 
-fn is_event(line: &str) -> bool {
-    let word = line.split(' ').next().unwrap_or_default();
-    swarm_simulator::EventClass::ALL.iter().any(|class| class.name() == word)
+/// A scenario with the lines of its configuration, behind the comment at its top.
+fn with_settings(scenario: &str, settings: &str) -> String {
+    let comment: usize =
+        scenario.split_inclusive('\n').take_while(|line| line.starts_with('#')).map(str::len).sum();
+    let (comment, rest) = scenario.split_at(comment);
+    format!("{comment}{settings}{rest}")
+}
+
+/// The states behind a story.
+struct After<P: Subject + 'static, Q: 'static> {
+    space: Space<P, Q>,
+    start: State<P, Q>,
+}
+
+/// That nothing is broken.
+const SOUND: &str = "sound";
+
+impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Model for After<P, Q> {
+    type State = State<P, Q>;
+    type Action = Event<P>;
+
+    fn init_states(&self) -> Vec<Self::State> {
+        vec![self.start.clone()]
+    }
+
+    fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>) {
+        self.space.actions(state, actions);
+    }
+
+    fn next_state(&self, state: &Self::State, event: Self::Action) -> Option<Self::State> {
+        self.space.next_state(state, event)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always(SOUND, |_, state: &State<P, Q>| state.world.violation().is_none())]
+    }
 }
 
 /// What an engine saw.
 enum Seen<P: Subject> {
-    /// A way to a violation in a world.
+    /// A way to a violation in the ground's world.
     Events(Counterexample<P>),
-    /// A violation in a simulation.
-    Told(Finding),
+    /// The same in the checker's world.
+    Narrow(Counterexample<P>),
+    /// A violation in the simulation of a seed.
+    Seed(u64, Violation),
 }
 
 impl<P: Subject> Seen<P> {
+    fn violation(&self) -> &Violation {
+        match self {
+            Seen::Events(found) | Seen::Narrow(found) => &found.violation,
+            Seen::Seed(_, violation) => violation,
+        }
+    }
+
     fn of(walk: Walk<P>) -> Option<Self> {
         let violation = walk.violation?;
         let events = walk.trace.events().cloned().collect();
@@ -364,3 +491,9 @@ const FUZZER: u64 = 0x66_757a_7a65;
 
 /// Trials of the simulator begin so many seeds apart.
 const SEEDS_APART: u64 = 1_000_000;
+
+/// How many seeds are looked at for a short run that a world can show.
+const SEEDS_TOLD: u64 = 500;
+
+/// The most events of a simulated run that is shrunk: the work grows with their square.
+const EVENTS_TOLD: usize = 1000;

@@ -6,12 +6,20 @@
 //! where they differ, so that cargo builds what has changed, and side by side.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use reports::command_line::Effort;
 
 use super::catalogue::{Bug, CONTROL, Catalogue};
+use super::hunt::{Catch, Engine};
+use super::round::Hunters;
 
 /// The generated workspace of one algorithm.
 #[derive(Debug)]
@@ -53,7 +61,7 @@ impl Workshop {
         let text = format!(
             "# Generated; see model-check/src/zoo/workshop.rs.\n[workspace]\nresolver = \"3\"\nmembers = \
              [{}]\n\n[workspace.package]{settings}\n[profile.release]\nopt-level = 2\ndebug = false\n\
-             codegen-units = 4\n",
+             codegen-units = 1\n",
             members.join(", ")
         );
         write_if_new(&self.folder.join("Cargo.toml"), text.as_bytes())?;
@@ -106,7 +114,7 @@ impl Workshop {
         format!(
             "[package]\nname = \"hunter-{algorithm}-{name}\"\nversion.workspace = true\nedition.workspace = true\n\n\
              [[bin]]\nname = \"hunter-{algorithm}-{name}\"\npath = \"{root}/model-check/zoo/{algorithm}.rs\"\n\n\
-             [dependencies]\nmodel-check.workspace = true\nmimalloc.workspace = true\n\
+             [dependencies]\nmodel-check = {{ path = \"{root}/model-check\", default-features = false }}\nmimalloc.workspace = true\n\
              swarm-protocol.workspace = true\nswarm-simulator.workspace = true\n\
              swarm-{algorithm} = {{ package = \"{package}\", path = \"../crate\" }}\n"
         )
@@ -123,36 +131,111 @@ impl Workshop {
     /// Builds all hunters. Cargo's own messages go to standard error.
     ///
     /// # Errors
-    /// If cargo cannot be started, or a copy does not compile.
-    pub fn build(&self) -> Result<(), String> {
+    /// If cargo cannot be started, a copy does not compile, or `interrupt` was set.
+    pub fn build(&self, interrupt: &AtomicBool) -> Result<(), String> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
+        let mut command = Command::new(cargo);
+        command
             .args(["build", "--release", "--quiet", "--manifest-path"])
             .arg(self.folder.join("Cargo.toml"))
             .arg("--target-dir")
             .arg(self.target())
             // What an edit leaves unused is not worth a warning.
             .env("RUSTFLAGS", "-Awarnings")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status()
-            .map_err(|error| format!("cargo: {error}"))?;
+            .stdout(Stdio::null());
+        let status = watched(&mut command, interrupt).map_err(|error| format!("cargo: {error}"))?;
         if status.success() { Ok(()) } else { Err("a copy does not compile: see above".to_owned()) }
     }
 
-    /// The program that hunts in the copy of this name.
-    pub fn hunter(&self, name: &str) -> PathBuf {
-        self.target().join("release").join(format!("hunter-{}-{name}", self.algorithm))
+    /// The hunters, who spend what this `effort` allows, and are stopped when `interrupt` is set.
+    pub fn hunters<'a>(&'a self, effort: Effort, interrupt: &'a AtomicBool) -> WorkshopHunters<'a> {
+        WorkshopHunters { workshop: self, effort, interrupt }
     }
 
-    /// A place for a scenario of the bug of this name.
-    pub fn scenario(&self, name: &str, engine: &str) -> PathBuf {
-        self.folder.join(name).join(format!("{engine}.scenario"))
+    /// The program that hunts in the copy of this name.
+    fn hunter(&self, name: &str) -> PathBuf {
+        self.target().join("release").join(format!("hunter-{}-{name}", self.algorithm))
     }
 
     /// Where all workshops build, so that what they share is built once.
     fn target(&self) -> PathBuf {
         self.root.join("target/zoo/target")
+    }
+}
+
+/// The hunters of a workshop.
+#[derive(Debug)]
+pub struct WorkshopHunters<'a> {
+    workshop: &'a Workshop,
+    effort: Effort,
+    interrupt: &'a AtomicBool,
+}
+
+impl WorkshopHunters<'_> {
+    /// What a hunter says. It goes through a file, which cannot fill up as a pipe can.
+    fn said(&self, name: &str, words: &[&OsStr], interrupt: &AtomicBool) -> Result<String, String> {
+        let failed = |error: io::Error| format!("hunter of {name}: {error}");
+        let word = words.first().map_or_else(Default::default, |word| word.to_string_lossy());
+        let path =
+            |end: &str| self.workshop.folder.join(name).join(format!("{}.{end}", word.trim_matches('-')));
+        let file = |end: &str| fs::File::create(path(end)).map_err(failed);
+        let mut command = Command::new(self.workshop.hunter(name));
+        command.args(words).stdout(file("out")?).stderr(file("err")?);
+        let status = watched(&mut command, interrupt).map_err(failed)?;
+        if status.success() {
+            fs::read_to_string(path("out")).map_err(failed)
+        } else {
+            let said = fs::read(path("err")).map_err(failed)?;
+            Err(format!("{status}: {}", String::from_utf8_lossy(&said).trim()))
+        }
+    }
+}
+
+impl Hunters for WorkshopHunters<'_> {
+    fn hunt(&self, copy: &str, ground: &str) -> Result<Vec<Catch>, String> {
+        let mut words = vec![OsStr::new(ground)];
+        if self.effort == Effort::Full {
+            words.push(OsStr::new("--full"));
+        }
+        let lines = self.said(copy, &words, self.interrupt)?;
+        let read =
+            |line: &str| serde_json::from_str(line).map_err(|error| format!("hunter of {copy}: {error}"));
+        let caught: Vec<Catch> = lines.lines().map(read).collect::<Result<_, _>>()?;
+        if caught.iter().map(|catch| catch.engine).eq(Engine::ALL) {
+            Ok(caught)
+        } else {
+            Err(format!("{} of {} engines answered", caught.len(), Engine::ALL.len()))
+        }
+    }
+
+    fn play(&self, copy: &str, of: &str, engine: &str, scenario: &str) -> Result<String, String> {
+        let file = self.workshop.folder.join(of).join(format!("{engine}.scenario"));
+        write_if_new(&file, scenario.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
+        // This takes milliseconds: it is not stopped.
+        let said = self.said(copy, &[OsStr::new("--play"), file.as_os_str()], &AtomicBool::new(false))?;
+        Ok(said.trim_end().to_owned())
+    }
+}
+
+/// Runs a program to its end, or kills it, and what it has started, once `interrupt` is set.
+fn watched(command: &mut Command, interrupt: &AtomicBool) -> io::Result<ExitStatus> {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    let mut child = command.stdin(Stdio::null()).spawn()?;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        // Relaxed: a request, which may be seen late.
+        if interrupt.load(Ordering::Relaxed) {
+            // Cargo's compilers would go on without it. The child itself is killed below, come what may.
+            let group = format!("-{}", child.id());
+            let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+            child.kill()?;
+            child.wait()?;
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
+        }
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

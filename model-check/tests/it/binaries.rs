@@ -34,6 +34,7 @@ fn artifact(folder: &Path, name: &str) -> Artifact {
 const VERIFY: &str = env!("CARGO_BIN_EXE_verify");
 const SIMULATE: &str = env!("CARGO_BIN_EXE_simulate");
 const EXPLORE: &str = env!("CARGO_BIN_EXE_explore");
+const ZOO: &str = env!("CARGO_BIN_EXE_zoo");
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_says_why() {
@@ -163,9 +164,11 @@ fn interrupted(binary: &str, artifacts: &Path, line: &str) -> Option<i32> {
 #[cfg(target_os = "linux")]
 fn ctrl_c_leaves_a_whole_artifact_that_says_so() {
     let folder = folder("interrupted");
-    for (binary, verb, line) in
-        [(VERIFY, "verify", "raft --full"), (SIMULATE, "simulate", "raft --seeds 0..1000000")]
-    {
+    for (binary, verb, line) in [
+        (VERIFY, "verify", "raft --full"),
+        (SIMULATE, "simulate", "raft --seeds 0..1000000"),
+        (ZOO, "zoo", "raft --full"),
+    ] {
         assert_eq!(interrupted(binary, &folder, line), Some(130), "{line}");
         assert_eq!(artifact(&folder, verb).outcome, Outcome::Interrupted, "{line}");
     }

@@ -1,11 +1,22 @@
-//! The zoo's catalogues: they apply to the sources as they are, and what is wrong with one is said with its
-//! line.
+//! The zoo: catalogues apply to the sources as they are, stories can be played, and what is wrong with either is
+//! said with its line. Then what a round makes of what hunters say, and of being stopped.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use model_check::command_line::ALGORITHMS;
-use model_check::zoo::catalogue::Catalogue;
+use model_check::zoo::catalogue::{Bug, CONTROL, Catalogue};
+use model_check::zoo::ground::Ground;
+use model_check::zoo::hunt::{Catch, Engine, Trial, UNBROKEN};
+use model_check::zoo::round::{self, Hunters};
+use reports::artifact::{self, Finding};
+use reports::command_line::ALGORITHMS;
+use swarm_raft::properties::RaftProperties;
+use swarm_raft::{Config, Kv, Raft};
+use swarm_simulator::simulation::Simulation;
+use swarm_simulator::{Bounds, Setup};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
@@ -79,5 +90,182 @@ fn text_that_is_not_there_exactly_once_fails_loudly() {
         let error = catalogue.edited(bug, "f", source).expect_err("it does not apply");
         assert_eq!(error.line, 10);
         assert!(error.reason.contains(&format!("stands {count} times")), "{error}");
+    }
+}
+
+#[test]
+fn several_edits_need_a_note_which_is_told() {
+    let edit = &BUG[BUG.find("[[bug.edit]]").expect("it edits something")..];
+    assert!(refused(&format!("{BUG}{edit}")).1.contains("no note says what else they change"));
+    let noted = BUG.replace("title = \"t\"\n", "title = \"t\"\nnote = \"and more\"\n");
+    let catalogue = Catalogue::parse("raft", Path::new("raft.toml"), &format!("{noted}{edit}"));
+    assert_eq!(catalogue.expect("it is well-formed").bugs[0].told(), "t. and more");
+}
+
+#[test]
+fn every_ground_of_the_catalogue_has_a_story_that_plays_to_its_end_in_the_code_as_it_is() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_hunt-raft")).arg("--stories").output().expect("it is built");
+    let said = String::from_utf8(output.stdout).expect("it prints text");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stories: BTreeMap<&str, usize> = said
+        .lines()
+        .filter_map(|line| line.split_once(' ').map(|(ground, events)| (ground, events.parse().unwrap_or(0))))
+        .collect();
+    for bug in read("raft").bugs {
+        assert!(stories.contains_key(&*bug.ground), "{}: {stories:?}", bug.id());
+    }
+    // All of Raft Fig. 8 up to (b), and not as much of it as happens to be possible.
+    assert_eq!(stories["figure-8"], 18);
+}
+
+type Node = Raft<Kv>;
+
+fn ground(story: &'static str) -> Ground<Node, RaftProperties> {
+    let setup = || {
+        let config = Config { pre_vote: false, ..Config::new(3) };
+        Setup::new(config, 3).bounds(Bounds { crashes: 1, ..Bounds::default() })
+    };
+    Ground {
+        name: "here",
+        setup,
+        narrow: setup,
+        story,
+        walk_events: 1,
+        simulation: || Simulation::new(Config::new(3), 3, |_| unreachable!("nothing is simulated")),
+    }
+}
+
+#[test]
+fn a_story_that_cannot_be_played_is_refused_with_its_line() {
+    let told = |story| ground(story).story(&(ground(story).setup)());
+    assert_eq!(told("timeout n0\ndeliver n0 n1 RequestVote(t1").map(|events| events.len()), Ok(2));
+    assert_eq!(told("").map(|events| events.len()), Ok(0));
+    for (story, reason) in [
+        ("timeout n0 Election\ndeliver n0 n1 Vote", "ground here stops at its line 2: `deliver n0 n1 Vote`"),
+        ("timeout n0 Election\ntimeout n", "ground here stops at its line 2: `timeout n` may mean"),
+        ("timeout n7 Election", "ground here stops at its line 1: `timeout n7 Election` is not enabled"),
+        ("hope n0", "ground here stops at its line 1: `hope`"),
+    ] {
+        let refused = told(story).expect_err(story);
+        assert!(refused.contains(reason), "{refused}");
+    }
+}
+
+/// Hunters that say what they are told to.
+struct Told {
+    caught: fn(&str, Engine) -> Catch,
+    plays: fn(&str) -> &str,
+    /// Set by the hunt of this number.
+    stop: (usize, AtomicBool),
+    begun: AtomicUsize,
+}
+
+impl Told {
+    fn new(caught: fn(&str, Engine) -> Catch) -> Self {
+        let plays = |copy: &str| if copy == CONTROL { UNBROKEN } else { "p" };
+        Told { caught, plays, stop: (usize::MAX, AtomicBool::new(false)), begun: AtomicUsize::new(0) }
+    }
+
+    fn round(&self, bugs: &[&Bug]) -> Vec<(artifact::Bug, Vec<Finding>)> {
+        let hunts = round::hunts(self, bugs, 1, &self.stop.1, |_, _| ());
+        bugs.iter().filter_map(|bug| round::judge(self, bug, &hunts, "again")).collect()
+    }
+
+    /// What is wrong with the one bug of this catalogue.
+    fn wrong(&self, catalogue: &str) -> Vec<String> {
+        let catalogue =
+            Catalogue::parse("raft", Path::new("raft.toml"), catalogue).expect("it is well-formed");
+        let judged = self.round(&[&catalogue.bugs[0]]);
+        judged.into_iter().flat_map(|(_, findings)| findings).map(|finding| finding.detail).collect()
+    }
+}
+
+impl Hunters for Told {
+    fn hunt(&self, copy: &str, _ground: &str) -> Result<Vec<Catch>, String> {
+        if self.begun.fetch_add(1, Ordering::Relaxed) == self.stop.0 {
+            self.stop.1.store(true, Ordering::Relaxed);
+            return Err("stopped".to_owned());
+        }
+        match copy {
+            "lost" => Err("it stops at its line 3".to_owned()),
+            _ => Ok(Engine::ALL.map(|engine| (self.caught)(copy, engine)).to_vec()),
+        }
+    }
+
+    fn play(&self, copy: &str, _of: &str, _engine: &str, _scenario: &str) -> Result<String, String> {
+        Ok((self.plays)(copy).to_owned())
+    }
+}
+
+fn nothing(engine: Engine) -> Catch {
+    let trials = vec![Trial { found: false, effort: 9, cpu_s: 0.5 }; 3];
+    Catch { engine, trials, property: None, finding: None, length: None }
+}
+
+fn seen(engine: Engine, property: &str, events: usize) -> Catch {
+    let trials = vec![Trial { found: true, effort: 5, cpu_s: 0.1 }; 3];
+    let scenario = Some(format!("# c\n{}----\nok\n", "timeout n0\n".repeat(events)));
+    let finding = Some(Finding { scenario, ..Finding::new(property, "seen") });
+    Catch { engine, trials, property: Some(property.to_owned()), finding, length: Some(events as u32) }
+}
+
+/// The walks find the bug in eight events, the fuzzer in five; the control is clean.
+fn usual(copy: &str, engine: Engine) -> Catch {
+    match (copy, engine) {
+        (CONTROL, _) | (_, Engine::Checker | Engine::Simulator) => nothing(engine),
+        (_, Engine::Walks) => seen(engine, "p", 8),
+        (_, Engine::Fuzzer) => seen(engine, "p", 5),
+    }
+}
+
+#[test]
+fn a_bug_that_is_found_has_its_shortest_execution_told_with_what_becomes_of_it_in_the_control() {
+    let catalogue = Catalogue::parse("raft", Path::new("raft.toml"), BUG).expect("it is well-formed");
+    let judged = Told::new(usual).round(&[&catalogue.bugs[0]]);
+    let [(record, findings)] = &judged[..] else { panic!("{judged:?}") };
+    assert_eq!(findings, &[]);
+    assert!(record.found());
+    let found: Vec<_> =
+        record.detections.iter().map(|detection| (detection.found, detection.effort)).collect();
+    assert_eq!(found, [(false, 9), (true, 5), (true, 5), (false, 9)]);
+    let shown = record.counterexample.as_ref().expect("it was seen");
+    assert_eq!(shown.scenario.as_ref().map(|scenario| scenario.matches("timeout").count()), Some(5));
+    assert_eq!(shown.detail, "seen; without the edit the same events break nothing");
+    assert_eq!(shown.replay.as_deref(), Some("again"));
+}
+
+#[test]
+fn whatever_is_wrong_with_a_bug_is_a_finding() {
+    let wrong = |hunters: Told| hunters.wrong(BUG);
+    assert_eq!(wrong(Told::new(|_, engine| nothing(engine))), ["a: no engine has found it"]);
+    let both =
+        Told::new(|copy, engine| if copy == CONTROL { seen(engine, "p", 3) } else { usual(copy, engine) });
+    assert!(wrong(both).contains(&"a: the control is broken, too: checker saw p".to_owned()));
+    let other =
+        Told::new(|copy, engine| if copy == CONTROL { nothing(engine) } else { seen(engine, "q", 3) });
+    assert!(wrong(other).contains(&"a: walks saw q broken, which is not this bug's to break".to_owned()));
+    let stale = Told { plays: |_| UNBROKEN, ..Told::new(usual) };
+    assert_eq!(wrong(stale)[0], "a: the scenario of the walks plays to `ok` in a");
+    let anyway = Told { plays: |_| "p", ..Told::new(usual) };
+    assert_eq!(wrong(anyway)[0], "a: the scenario of the walks breaks p in the control, too");
+    let canary = BUG.replace("ground", "canary = true\nground");
+    assert_eq!(Told::new(usual).wrong(&canary)[0], "a: the checker does not see the canary");
+    let lost = BUG.replace("id = \"a\"", "id = \"lost\"");
+    assert_eq!(Told::new(usual).wrong(&lost), ["lost: the hunt in lost failed: it stops at its line 3"]);
+}
+
+#[test]
+fn a_round_that_is_stopped_speaks_of_the_bugs_whose_hunts_are_over() {
+    let text: String =
+        ["a", "b", "c"].map(|id| BUG.replace("id = \"a\"", &format!("id = \"{id}\""))).concat();
+    let catalogue = Catalogue::parse("raft", Path::new("raft.toml"), &text).expect("it is well-formed");
+    let bugs: Vec<&Bug> = catalogue.bugs.iter().collect();
+    // The control, a, b, c: one after the other.
+    for (stopped, whole) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 3)] {
+        let hunters = Told { stop: (stopped, AtomicBool::new(false)), ..Told::new(usual) };
+        let judged = hunters.round(&bugs);
+        assert_eq!(judged.len(), whole);
+        assert!(judged.iter().all(|(record, findings)| record.found() && findings.is_empty()), "{judged:?}");
     }
 }
