@@ -85,6 +85,23 @@ impl From<lexopt::Error> for Refused {
     }
 }
 
+/// What a binary does: reads its options, and runs with them or prints its help.
+pub fn main<O>(
+    name: &str,
+    help: &str,
+    options: impl FnOnce() -> Result<Option<O>, Refused>,
+    run: impl FnOnce(&O) -> Result<Exit, Refused>,
+) -> ExitCode {
+    let result = options().and_then(|options| match options {
+        Some(options) => run(&options),
+        None => {
+            print!("{help}");
+            Ok(Exit::Fine)
+        }
+    });
+    end(name, result)
+}
+
 /// Ends the binary `name`, and says why it did not go on, if it did not: the reason is its last line.
 pub fn end(name: &str, result: Result<Exit, Refused>) -> ExitCode {
     match result {

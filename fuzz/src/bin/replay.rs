@@ -62,18 +62,14 @@ struct Log {
 }
 
 fn main() -> ExitCode {
-    command_line::end("replay", run())
+    command_line::main("replay", HELP, options, run)
 }
 
-fn run() -> Result<Exit, Refused> {
-    let Some(options) = parse()? else {
-        print!("{HELP}");
-        return Ok(Exit::Fine);
-    };
+fn run(options: &Options) -> Result<Exit, Refused> {
     command_line::interrupt()?;
     let mut exit = Exit::Fine;
     for target in &options.targets {
-        match replay(target, &options)? {
+        match replay(target, options)? {
             Exit::Fine => {}
             Exit::Interrupted => return Ok(Exit::Interrupted),
             other => exit = other,
@@ -82,7 +78,7 @@ fn run() -> Result<Exit, Refused> {
     Ok(exit)
 }
 
-fn parse() -> Result<Option<Options>, Refused> {
+fn options() -> Result<Option<Options>, Refused> {
     let (mut executions, mut time, mut seed) = (None, None, 1);
     let (mut guided, mut engine, mut log) = (None, None, Log::default());
     let common = command_line::read(|option, parser| {

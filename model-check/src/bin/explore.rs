@@ -15,37 +15,44 @@ Serves stateright's Explorer until Ctrl-C: states, events that can happen next, 
   --address HOST:PORT   where to listen (default: 127.0.0.1:3000)
 ";
 
-fn main() -> ExitCode {
-    command_line::end("explore", run())
+struct Options {
+    name: Option<String>,
+    address: String,
 }
 
-fn run() -> Result<Exit, Refused> {
+fn options() -> Result<Option<Options>, Refused> {
     let (mut name, mut address) = (None, "127.0.0.1:3000".to_owned());
     // What several verbs have says nothing here: the Explorer speaks JSON by itself, to whoever asks.
-    let options = command_line::read(|option, parser| {
+    let common = command_line::read(|option, parser| {
         match option {
-            "instance" => name = Some(command_line::value::<String>(parser, "instance")?),
-            "address" => address = command_line::value(parser, "address")?,
+            "instance" => name = Some(command_line::value(parser, option)?),
+            "address" => address = command_line::value(parser, option)?,
             _ => return Ok(false),
         }
         Ok(true)
     })?;
-    let Some(options) = options else {
-        print!("{HELP}");
-        return Ok(Exit::Fine);
-    };
-    options.algorithm()?;
+    let Some(common) = common else { return Ok(None) };
+    common.algorithm()?;
+    Ok(Some(Options { name, address }))
+}
+
+fn main() -> ExitCode {
+    command_line::main("explore", HELP, options, run)
+}
+
+fn run(Options { name, address }: &Options) -> Result<Exit, Refused> {
     let refused = |error| Refused::usage(format!("--address {address}: {error}"));
     let resolved: Option<SocketAddr> = address.to_socket_addrs().map_err(refused)?.next();
     let resolved = resolved.ok_or_else(|| Refused::usage(format!("--address {address}: nowhere")))?;
     let instances = raft::explorable();
     let known = instances.iter().map(|instance| instance.name()).collect::<Vec<_>>().join(", ");
-    let instance = match &name {
+    let instance = match name {
         None => instances.first(),
         Some(name) => instances.iter().find(|instance| instance.name() == name),
     };
-    let instance = instance
-        .ok_or_else(|| Refused::usage(format!("--instance {}: one of {known}", name.unwrap_or_default())))?;
+    let instance = instance.ok_or_else(|| {
+        Refused::usage(format!("--instance {}: one of {known}", name.as_deref().unwrap_or_default()))
+    })?;
     println!("{}: {}", instance.name(), instance.about());
     println!("http://{resolved}/ until Ctrl-C");
     instance.explore(resolved).map_err(|error| Refused::missing(format!("{resolved}: {error}")))?;

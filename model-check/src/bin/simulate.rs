@@ -105,20 +105,13 @@ fn options() -> Result<Option<Options>, Refused> {
 }
 
 fn main() -> ExitCode {
-    let run = || match options()? {
-        Some(options) => {
-            let simulate = raft::campaign(options.profile, options.nodes);
-            match options.replay {
-                Some(seed) => Ok(replay(&*simulate, seed, &options)),
-                None => run(&*simulate, &options),
-            }
+    command_line::main("simulate", HELP, options, |options| {
+        let simulate = raft::campaign(options.profile, options.nodes);
+        match options.replay {
+            Some(seed) => Ok(replay(&*simulate, seed, options)),
+            None => run(&*simulate, options),
         }
-        None => {
-            print!("{HELP}");
-            Ok(Exit::Fine)
-        }
-    };
-    command_line::end("simulate", run())
+    })
 }
 
 impl Options {
