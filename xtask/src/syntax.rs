@@ -153,6 +153,12 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
         options: &[
             QUICK,
             FULL,
+            option(
+                "engine",
+                Kind::Word(&["stateright", "own"]),
+                "E",
+                "who searches (default: stateright); own takes less memory",
+            ),
             THREADS,
             option("memory-mib", Kind::Count, "MIB", "memory budget of one search, in MiB"),
         ],
