@@ -136,7 +136,7 @@ mod tests {
             self.pumps += 1;
             if self.pumps == 9_000 {
                 let begin = crate::clock::thread_cpu();
-                while crate::clock::thread_cpu() - begin < self.stall {}
+                while crate::clock::thread_cpu() < begin + self.stall {}
             }
             self.inner.pump()
         }
