@@ -3,8 +3,10 @@
 //! A copy of each page gets a probe: a second script that measures the page after the first has run. The
 //! copies stand in frames of a given width. Checked: no sideways scroll at 360 pixels, no message on the
 //! console (a broken script, or anything that the content security policy had to stop), nothing loaded from
-//! anywhere, sorting works. Skipped aloud where no Chromium is found or `REPORTS_SKIP_BROWSER` is set;
-//! `REPORTS_KEEP_SITE=DIR` leaves the sample site in a folder to be looked at.
+//! anywhere, sorting works. With `REPORTS_AXE=FILE`, the path of axe-core's `axe.min.js`, its rules of
+//! accessibility are checked, too. Skipped aloud where no Chromium is found, `REPORTS_SKIP_BROWSER` is set, or,
+//! of axe, where `REPORTS_AXE` is not; `REPORTS_KEEP_SITE=DIR` leaves the sample site in a folder to be looked
+//! at.
 
 #[path = "it/folder.rs"]
 mod folder;
@@ -13,7 +15,7 @@ mod sample;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use folder::Folder;
@@ -41,6 +43,21 @@ const PROBE: &str = "<script nonce='probe'>addEventListener('load', () => {
     scroll: document.documentElement.scrollWidth,
     loaded: performance.getEntriesByType('resource').length,
     sorted,
+  }, '*');
+});</script></body>";
+
+/// Runs axe, which stands in a script before it, on a page with everything unfolded, and tells the frame around
+/// it what breaks a rule.
+const AXE_PROBE: &str = "<script nonce='probe'>addEventListener('load', async () => {
+  for (const folded of document.querySelectorAll('details')) folded.open = true;
+  const { violations, passes } = await axe.run(document, { resultTypes: ['violations'] });
+  const told = violations.map((rule) => rule.id + ': ' + rule.nodes[0].html).join(' ; ');
+  parent.postMessage({
+    page: location.pathname.split('/').pop(),
+    width: innerWidth,
+    scroll: passes.length,
+    loaded: violations.length,
+    sorted: told,
   }, '*');
 });</script></body>";
 
@@ -91,9 +108,22 @@ fn open(browser: &str, profile: &Path, page: &Path) -> Output {
     Command::new(browser).args(arguments).output().expect("the browser starts")
 }
 
-#[test]
-fn pages_work_from_disk_in_a_real_browser() {
-    let folder = Folder::new("browser");
+/// A browser, or the reason, said aloud, why `test` does not run.
+fn browser_for(test: &str) -> Option<&'static str> {
+    let reason = if std::env::var_os("REPORTS_SKIP_BROWSER").is_some() {
+        "REPORTS_SKIP_BROWSER is set"
+    } else {
+        match chromium() {
+            Some(browser) => return Some(browser),
+            None => "no Chromium (Debian: apt-get install chromium)",
+        }
+    };
+    eprintln!("SKIPPED {test}: {reason}");
+    None
+}
+
+/// A sample of everything, artifacts that broke something included, as a site.
+fn sample_site(folder: &Folder) -> PathBuf {
     sample::write(folder.path()).expect("the sample can be written");
     sample::write_trouble(folder.path()).expect("the trouble too");
     let site = Site::read(folder.path(), None);
@@ -102,22 +132,16 @@ fn pages_work_from_disk_in_a_real_browser() {
     if let Some(kept) = std::env::var_os("REPORTS_KEEP_SITE") {
         site.write(folder.path(), Path::new(&kept)).expect("the site can be written twice");
     }
-    if std::env::var_os("REPORTS_SKIP_BROWSER").is_some() {
-        eprintln!("SKIPPED pages_work_from_disk_in_a_real_browser: REPORTS_SKIP_BROWSER is set");
-        return;
-    }
-    let Some(browser) = chromium() else {
-        eprintln!(
-            "SKIPPED pages_work_from_disk_in_a_real_browser: no Chromium (Debian: apt-get install chromium)"
-        );
-        return;
-    };
+    out
+}
 
+/// Opens all pages with this probe in frames, and gives what the probes say and the console's messages.
+fn probed(browser: &str, folder: &Folder, out: &Path, probe: &str) -> (Vec<Vec<String>>, Vec<String>) {
     for page in PAGES {
         let text = fs::read_to_string(out.join(format!("{page}.html"))).expect("the page is there");
         // The page's own script must run by its digest; the probe is let in beside it by a nonce. Both quotes
         // of the policy are escaped in the page.
-        let probed = text.replacen("script-src ", "script-src 'nonce-probe' ", 1).replace("</body>", PROBE);
+        let probed = text.replacen("script-src ", "script-src 'nonce-probe' ", 1).replace("</body>", probe);
         fs::write(out.join(format!("probe-{page}.html")), probed).expect("a copy");
     }
     let frames = out.join("frames.html");
@@ -125,18 +149,26 @@ fn pages_work_from_disk_in_a_real_browser() {
     let output = open(browser, &folder.path().join("profile"), &frames);
     let (document, console) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-
-    let messages: Vec<&str> = console.lines().filter(|line| line.contains("CONSOLE")).collect();
-    assert!(messages.is_empty(), "the console is empty: {messages:#?}");
-    let probes: Vec<Vec<&str>> = document
+    let messages = console.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect();
+    let probes: Vec<Vec<String>> = document
         .split("PROBE ")
         .skip(1)
-        .map(|line| line.split("</p>").next().unwrap_or(line).split(" | ").collect())
-        .filter(|fields: &Vec<&str>| fields.len() == 5)
+        .map(|line| line.split("</p>").next().unwrap_or(line).split(" | ").map(str::to_owned).collect())
+        .filter(|fields: &Vec<String>| fields.len() == 5)
         .collect();
     assert_eq!(probes.len(), PAGES.len() * WIDTHS.len(), "every page answered: {probes:?}\n{console}");
+    (probes, messages)
+}
+
+#[test]
+fn pages_work_from_disk_in_a_real_browser() {
+    let folder = Folder::new("browser");
+    let out = sample_site(&folder);
+    let Some(browser) = browser_for("pages_work_from_disk_in_a_real_browser") else { return };
+    let (probes, messages) = probed(browser, &folder, &out, PROBE);
+    assert!(messages.is_empty(), "the console is empty: {messages:#?}");
     for probe in probes {
-        let [page, width, scroll, loaded, sorted] = probe[..] else { panic!("five fields: {probe:?}") };
+        let [page, width, scroll, loaded, sorted] = &probe[..] else { panic!("five fields: {probe:?}") };
         let pixels = |text: &str| text.parse::<u32>().expect("a number of pixels");
         assert!(pixels(scroll) <= pixels(width), "{page} scrolls sideways at {width}: {scroll}");
         assert_eq!(loaded, "0", "{page} loads nothing");
@@ -145,5 +177,26 @@ fn pages_work_from_disk_in_a_real_browser() {
             columns >= if page == "probe-raft.html" { 40 } else { 0 },
             "{page}: {columns} columns sorted"
         );
+    }
+}
+
+#[test]
+fn pages_break_no_rule_of_axe() {
+    let Some(axe) = std::env::var_os("REPORTS_AXE") else {
+        eprintln!("SKIPPED pages_break_no_rule_of_axe: REPORTS_AXE does not name axe-core's axe.min.js");
+        return;
+    };
+    let axe = fs::read_to_string(axe).expect("REPORTS_AXE names a file");
+    let folder = Folder::new("axe");
+    let out = sample_site(&folder);
+    let Some(browser) = browser_for("pages_break_no_rule_of_axe") else { return };
+    let probe = format!("<script nonce='probe'>{axe}</script>{AXE_PROBE}");
+    for probe in probed(browser, &folder, &out, &probe).0 {
+        let [page, width, passed, broken, told] = &probe[..] else { panic!("five fields: {probe:?}") };
+        assert!(
+            passed.parse::<u32>().is_ok_and(|rules| rules > 10),
+            "{page} at {width}: {passed} rules passed"
+        );
+        assert_eq!(broken, "0", "{page} at {width}: {told}");
     }
 }
