@@ -40,15 +40,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(refused) => return command_line::end("compare", Err(refused)),
-    };
-    command_line::end("compare", run(&options))
+    command_line::main("compare", USAGE, options, run)
 }
 
 /// The command line; `None` asks for help.

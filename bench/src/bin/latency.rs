@@ -49,15 +49,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(refused) => return command_line::end("latency", Err(refused)),
-    };
-    command_line::end("latency", run(&options))
+    command_line::main("latency", USAGE, options, run)
 }
 
 /// The command line; `None` asks for help.

@@ -49,14 +49,7 @@ fn options() -> Result<Option<Options>, Refused> {
 }
 
 fn main() -> ExitCode {
-    let run = || match options()? {
-        Some(options) => run(&options),
-        None => {
-            print!("{HELP}");
-            Ok(Exit::Fine)
-        }
-    };
-    command_line::end("zoo", run())
+    command_line::main("zoo", HELP, options, run)
 }
 
 fn run(options: &Options) -> Result<Exit, Refused> {
