@@ -77,7 +77,7 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
     let campaign = Campaign { workspace, invocation, engine };
     let binaries = match engine {
         Engine::Random => None,
-        Engine::CargoFuzz | Engine::LibFuzzer => match campaign.build(&targets) {
+        Engine::CargoFuzz | Engine::LibFuzzer => match build(workspace, engine, &targets) {
             Ok(binaries) => Some(binaries),
             Err(exit) => return exit,
         },
@@ -95,6 +95,47 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
         }
     }
     exit
+}
+
+/// Builds what a run of all targets would build first, if anything, so that it does not count as theirs.
+pub(crate) fn prepare(workspace: &Workspace) {
+    let engine = engine::choose(None, engine::Present::look(workspace));
+    if let Ok((engine @ (Engine::CargoFuzz | Engine::LibFuzzer), _)) = engine {
+        // What does not build is said, and said again by the run that needs it.
+        let _ = build(workspace, engine, &workspace.fuzz_targets());
+    }
+}
+
+/// Builds the instrumented targets and gives the folder of their binaries.
+fn build(workspace: &Workspace, engine: Engine, targets: &[String]) -> Result<PathBuf, Exit> {
+    let host = crate::tools::host(workspace).ok_or_else(|| {
+        eprintln!("error: rustc does not say which machine it builds for");
+        Exit::Missing
+    })?;
+    let folder = workspace.target.join(engine.folder());
+    let injected = targets.iter().filter_map(|target| injected(workspace, target));
+    let binaries: Vec<String> = targets.iter().cloned().chain(injected).collect();
+    for program in engine.build(&binaries, &host, &folder) {
+        match program.run(&workspace.root, &Stream::Error, &Stream::Ours, || ()) {
+            _ if process::interrupted() => return Err(Exit::Interrupted),
+            Ok(ended) if ended.fine() => {}
+            Ok(ended) => {
+                eprintln!("xtask: {}: {}", ended.shown(), program.shown());
+                return Err(Exit::Finding);
+            }
+            Err(reason) => {
+                eprintln!("xtask: {reason}");
+                return Err(Exit::Missing);
+            }
+        }
+    }
+    Ok(folder.join(host).join("release"))
+}
+
+/// The binary with a bug put back that stands beside a target, if there is one.
+fn injected(workspace: &Workspace, target: &str) -> Option<String> {
+    let name = format!("{target}_injected");
+    workspace.root.join("fuzz/injected").join(format!("{name}.rs")).is_file().then_some(name)
 }
 
 /// One call of the verb.
@@ -120,12 +161,6 @@ impl Campaign<'_> {
         let options = options.into_iter().filter(|word| word != "--json");
         let words = ["cargo xtask fuzz".to_owned(), target.to_owned()].into_iter().chain(options);
         words.collect::<Vec<_>>().join(" ")
-    }
-
-    /// The binary with a bug put back that stands beside a target, if there is one.
-    fn injected(&self, target: &str) -> Option<String> {
-        let name = format!("{target}_injected");
-        self.workspace.root.join("fuzz/injected").join(format!("{name}.rs")).is_file().then_some(name)
     }
 
     /// Corpus replay and inputs drawn from the seed. `guided` tells what libFuzzer did before. The artifact and
@@ -158,36 +193,10 @@ impl Campaign<'_> {
         }
     }
 
-    /// Builds the instrumented targets and gives the folder of their binaries.
-    fn build(&self, targets: &[String]) -> Result<PathBuf, Exit> {
-        let host = crate::tools::host(self.workspace).ok_or_else(|| {
-            eprintln!("error: rustc does not say which machine it builds for");
-            Exit::Missing
-        })?;
-        let folder = self.workspace.target.join(self.engine.folder());
-        let injected = targets.iter().filter_map(|target| self.injected(target));
-        let binaries: Vec<String> = targets.iter().cloned().chain(injected).collect();
-        for program in self.engine.build(&binaries, &host, &folder) {
-            match program.run(&self.workspace.root, &Stream::Error, &Stream::Ours, || ()) {
-                _ if process::interrupted() => return Err(Exit::Interrupted),
-                Ok(ended) if ended.fine() => {}
-                Ok(ended) => {
-                    eprintln!("xtask: {}: {}", ended.shown(), program.shown());
-                    return Err(Exit::Finding);
-                }
-                Err(reason) => {
-                    eprintln!("xtask: {reason}");
-                    return Err(Exit::Missing);
-                }
-            }
-        }
-        Ok(folder.join(host).join("release"))
-    }
-
     /// Fuzzes one target to a limit or a crash, with the bug put back on another core, and keeps a crash. Gives
     /// the words that tell `replay` of it.
     fn guided(&self, target: &str, binaries: &Path) -> Result<Vec<String>, Exit> {
-        let injected = self.injected(target);
+        let injected = injected(self.workspace, target);
         let (log, hunt) = thread::scope(|scope| {
             let hunt = injected.map(|name| {
                 let run = move || {

@@ -94,6 +94,7 @@ impl Report<'_> {
                 Err(reason) => self.print("build", Err(&reason), 0.0, ""),
             }
         }
+        super::fuzz::prepare(self.workspace);
     }
 
     fn step(&mut self, step: &Step, stale: &str) {
