@@ -534,8 +534,9 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
         if self.evidence.as_ref().is_some_and(|best| best.blocked >= blocked) {
             return;
         }
-        let answered = self.part.answered.iter().enumerate();
-        let open = self.part.open.iter().enumerate();
+        // All before the first gaps are in that order.
+        let answered = self.part.answered.iter().enumerate().skip(self.answered.first_gap * 64);
+        let open = self.part.open.iter().enumerate().skip(self.open.first_gap * 64);
         let pending = answered
             .take_while(|(_, operation)| operation.invoked < blocked)
             .filter(|(number, _)| !self.answered.contains(*number as u32))
