@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use model_check::zoo::ground::{Dialect, Ground};
 use model_check::zoo::hunt;
-use swarm_protocol::{NodeId, Stream};
+use swarm_protocol::{Delay, NodeId, Stream, Ticks};
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::profile::{Fault, Faults, Pace, Profile, Span};
@@ -43,7 +43,11 @@ const GROUNDS: [Ground<Node, RaftProperties>; 6] = [
         narrow: || setup(config(3), 0, crash(8), |node| node.term() <= 1),
         story: TWO_CANDIDATES,
         walk_events: 30,
-        simulation: || crashes(config(3)),
+        simulation: || {
+            // Nearly equal time-outs make for many candidates at a time.
+            let election_timeout = Delay { min: Ticks::from_millis(150), max: Ticks::from_millis(160) };
+            crashes(Config { election_timeout, ..config(3) })
+        },
     },
     // Several leaders, appends that come late or twice.
     Ground {
@@ -51,7 +55,7 @@ const GROUNDS: [Ground<Node, RaftProperties>; 6] = [
         setup: || setup(config(3), 2, Bounds { duplicates: 1, ..Bounds::default() }, |node| node.term() <= 3),
         narrow: || {
             let bounds = Bounds { duplicates: 1, in_flight: 6, ..Bounds::default() };
-            setup(config(3), 2, bounds, |node| node.term() <= 2 && n1_only_votes(node))
+            setup(config(3), 1, bounds, |node| node.term() <= 2 && n1_only_votes(node))
         },
         story: LEADER,
         walk_events: 100,
@@ -63,7 +67,7 @@ const GROUNDS: [Ground<Node, RaftProperties>; 6] = [
         setup: || setup(config(3), 2, Bounds::default(), |node| node.term() <= 3),
         narrow: || setup(config(3), 2, Bounds::default(), |node| node.term() <= 3 && n1_only_votes(node)),
         story: DIVERGED,
-        walk_events: 40,
+        walk_events: 80,
         simulation: || partitions(config(3)),
     },
     // Appends that are lost by a crash before they are durable. The no-op of a term is append enough.

@@ -24,8 +24,8 @@ zoo [ALGO...] [--bug ID] [--quick|--full] [--threads N] [--json]
 Puts real bugs back into the algorithms (default: all), one at a time, and lets every engine hunt for them.
 
   --bug ID     this bug alone
-  --quick      small budgets (default): about a minute once everything is built
-  --full       larger budgets, and more trials of the engines that draw at random
+  --quick      small budgets (default): a minute or two once everything is built
+  --full       larger budgets, and more trials of the engines that draw at random: a quarter of an hour
   --threads N  hunts at a time (default: all processors)
   --json       one JSON object per bug, and one at the end
 ";

@@ -102,7 +102,7 @@ pub struct Budget {
 impl Budget {
     /// About ten seconds of one processor where nothing is found.
     pub const QUICK: Budget =
-        Budget { states: 1_000_000, walk_events: 1_000_000, executions: 20_000, seeds: 1_000, trials: 3 };
+        Budget { states: 2_000_000, walk_events: 1_000_000, executions: 20_000, seeds: 1_000, trials: 3 };
     /// About two minutes of one processor where nothing is found.
     pub const FULL: Budget =
         Budget { states: 4_000_000, walk_events: 5_000_000, executions: 100_000, seeds: 4_000, trials: 7 };
