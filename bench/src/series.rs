@@ -71,7 +71,7 @@ type Play = Box<dyn Fn(&Offer, &mut dyn FnMut() -> bool) -> Result<Played, Strin
 pub struct Series {
     /// What it is.
     pub implementation: Implementation,
-    /// The name of its files.
+    /// What the names of its files begin with.
     pub key: &'static str,
     capacity: Capacity,
     play: Play,

@@ -151,7 +151,9 @@ fn run(options: &Options) -> Result<Exit, Refused> {
             match series.play(&offer, &mut || going()) {
                 Ok(played) if played.interrupted => {}
                 Ok(played) => {
-                    let point = point(&mut recorder, started, series, &offer, &played);
+                    // Named by place and not by rate, so that a run replaces the files of the one before.
+                    let file = format!("{}-{}", series.key, done + 1);
+                    let point = point(&mut recorder, started, series, &file, &offer, &played);
                     latency.points.push(point.map_err(Refused::missing)?);
                 }
                 Err(why) => wrong(series, &format!("at {rate:.0} per second"), why),
@@ -208,6 +210,7 @@ fn point(
     recorder: &mut Recorder,
     started: SystemTime,
     series: &Series,
+    file: &str,
     offer: &Offer,
     played: &Played,
 ) -> io::Result<LoadPoint> {
@@ -218,7 +221,6 @@ fn point(
         "response: from the planned time; service: from the time of sending".to_owned(),
     ];
     let log = interval_log(&comments, started, &recording.intervals)?;
-    let file = format!("{}-{rate:.0}", series.key);
     for (what, count) in played.notes.iter().filter(|(_, count)| *count > 0) {
         recorder.metric(Metric::counted(&format!("{name}, {rate:.0} offered: {what}"), *count as f64, ""));
     }
