@@ -38,7 +38,7 @@ struct Options {
 
 fn options() -> Result<Option<Options>, Refused> {
     let mut bug = None;
-    let common = command_line::read(|option, parser| {
+    let common = command_line::read(command_line::EFFORT_AND_THREADS, |option, parser| {
         if option == "bug" {
             bug = Some(command_line::value(parser, "bug")?);
         }
@@ -101,6 +101,13 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     workshop.prepare(&catalogue, &bugs).map_err(Refused::usage)?;
     let built = workshop.build(interrupt);
     let hunters = workshop.hunters(options.common.effort, interrupt);
+    // A story that cannot be played is a finding of each bug on its ground.
+    for (ground, events) in built.as_ref().ok().and_then(|()| hunters.stories().ok()).into_iter().flatten() {
+        if events > 0 && bugs.iter().any(|bug| bug.ground == ground) {
+            let said = format!("{events} events, before checker, walks and fuzzer begin");
+            recorder.parameter(&format!("story of {ground}"), said);
+        }
+    }
     let hunts = match built {
         Ok(()) => round::hunts(&hunters, &bugs, options.common.threads, interrupt, |over, all| {
             line.show(|| format!("hunting: {over} of {all} hunts are over"));

@@ -172,6 +172,19 @@ pub struct WorkshopHunters<'a> {
 }
 
 impl WorkshopHunters<'_> {
+    /// How many events happen on each ground before anybody hunts, as the control has it.
+    ///
+    /// # Errors
+    /// If a story cannot be played to its end.
+    pub fn stories(&self) -> Result<Vec<(String, u64)>, String> {
+        let said = self.said(CONTROL, &[OsStr::new("--stories")], self.interrupt)?;
+        let read = |line: &str| {
+            let (ground, events) = line.split_once(' ')?;
+            Some((ground.to_owned(), events.parse().ok()?))
+        };
+        Ok(said.lines().filter_map(read).collect())
+    }
+
     /// What a hunter says. It goes through a file, which cannot fill up as a pipe can.
     fn said(&self, name: &str, words: &[&OsStr], interrupt: &AtomicBool) -> Result<String, String> {
         let failed = |error: io::Error| format!("hunter of {name}: {error}");
