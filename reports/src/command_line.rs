@@ -187,17 +187,27 @@ impl Options {
     }
 }
 
-/// Reads the command line of this process. `own` takes an option of the verb's own by its name, with its value
-/// if it wants one, and says whether it knows it. None if help was asked for.
+/// For [`read`]: how much is done. Names, `--json` and `--help` are known to all verbs.
+pub const EFFORT: &[&str] = &["quick", "full"];
+/// For [`read`]: how much is done, and by how many threads.
+pub const EFFORT_AND_THREADS: &[&str] = &["quick", "full", "threads"];
+
+/// Reads the command line of this process. `shared` names those of the options that several verbs have which this
+/// one has, too. `own` takes an option of the verb's own by its name, with its value if it wants one, and says
+/// whether it knows it. None if help was asked for.
 ///
 /// # Errors
 /// An option that nobody knows, a value that is none, `--quick` together with `--full`, no threads.
-pub fn read(own: impl FnMut(&str, &mut Parser) -> Result<bool, Refused>) -> Result<Option<Options>, Refused> {
-    read_words(std::env::args_os().skip(1).collect(), own)
+pub fn read(
+    shared: &[&str],
+    own: impl FnMut(&str, &mut Parser) -> Result<bool, Refused>,
+) -> Result<Option<Options>, Refused> {
+    read_words(std::env::args_os().skip(1).collect(), shared, own)
 }
 
 fn read_words(
     words: Vec<std::ffi::OsString>,
+    shared: &[&str],
     mut own: impl FnMut(&str, &mut Parser) -> Result<bool, Refused>,
 ) -> Result<Option<Options>, Refused> {
     let mut options = Options {
@@ -222,8 +232,8 @@ fn read_words(
         match option.as_str() {
             "help" => return Ok(None),
             "json" => options.json = true,
-            "threads" => options.threads = value(&mut parser, "threads")?,
-            "quick" | "full" => {
+            "threads" if shared.contains(&"threads") => options.threads = value(&mut parser, "threads")?,
+            "quick" | "full" if shared.contains(&option.as_str()) => {
                 let asked = if option == "quick" { Effort::Quick } else { Effort::Full };
                 if effort.replace(asked).is_some_and(|before| before != asked) {
                     return Err(Refused::usage("one of --quick and --full"));
@@ -328,7 +338,7 @@ mod tests {
     fn line(text: &str) -> Result<Option<(Options, Option<String>, bool)>, String> {
         let (mut bug, mut small) = (None, false);
         let words = text.split_whitespace().map(Into::into).collect();
-        let options = read_words(words, |name, parser| {
+        let options = read_words(words, EFFORT_AND_THREADS, |name, parser| {
             match name {
                 "bug" => bug = Some(value(parser, "bug")?),
                 "small" => small = true,
@@ -374,6 +384,14 @@ mod tests {
         ] {
             let said = line(text).unwrap_err();
             assert!(said.contains(reason), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn an_option_that_says_nothing_to_a_verb_is_refused() {
+        for (shared, option) in [(EFFORT, "--threads"), (&[], "--quick"), (&[], "--full")] {
+            let refused = read_words(vec![option.into(), "1".into()], shared, |_, _| Ok(false)).unwrap_err();
+            assert_eq!(refused.reason, format!("invalid option '{option}'"));
         }
     }
 

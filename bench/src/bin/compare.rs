@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 /// The command line; `None` asks for help.
 fn options() -> Result<Option<Options>, Refused> {
     let (mut with_peers, mut seed) = (None, 1);
-    let common = command_line::read(|option, parser| {
+    let common = command_line::read(command_line::EFFORT, |option, parser| {
         match option {
             "peers" => with_peers = Some(true),
             "no-peers" => with_peers = Some(false),

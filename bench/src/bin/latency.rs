@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 /// The command line; `None` asks for help.
 fn options() -> Result<Option<Options>, Refused> {
     let (mut rates, mut bytes, mut seed) = (Vec::new(), 64, 1);
-    let common = command_line::read(|option, parser| {
+    let common = command_line::read(command_line::EFFORT, |option, parser| {
         match option {
             "rate" => {
                 for rate in command_line::value::<String>(parser, "rate")?.split(',') {

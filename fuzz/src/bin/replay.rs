@@ -81,7 +81,7 @@ fn run(options: &Options) -> Result<Exit, Refused> {
 fn options() -> Result<Option<Options>, Refused> {
     let (mut executions, mut time, mut seed) = (None, None, 1);
     let (mut guided, mut engine, mut log) = (None, None, Log::default());
-    let common = command_line::read(|option, parser| {
+    let common = command_line::read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "executions" => executions = Some(command_line::value(parser, option)?),
             "time" => time = Some(Duration::from_secs(command_line::value::<u32>(parser, option)?.into())),

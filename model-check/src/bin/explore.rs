@@ -22,8 +22,8 @@ struct Options {
 
 fn options() -> Result<Option<Options>, Refused> {
     let (mut name, mut address) = (None, "127.0.0.1:3000".to_owned());
-    // What several verbs have says nothing here: the Explorer speaks JSON by itself, to whoever asks.
-    let common = command_line::read(|option, parser| {
+    // `--json` says nothing here: the Explorer speaks JSON by itself, to whoever asks.
+    let common = command_line::read(&[], |option, parser| {
         match option {
             "instance" => name = Some(command_line::value(parser, option)?),
             "address" => address = command_line::value(parser, option)?,

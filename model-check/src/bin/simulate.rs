@@ -65,7 +65,7 @@ impl<T: FromStr, const DOTS: bool> FromStr for Pair<T, DOTS> {
 fn options() -> Result<Option<Options>, Refused> {
     let (mut seeds, mut profile, mut replay, mut shard) = (None, Profile::EVERYTHING, None, None);
     let (mut nodes, mut digest) = (None, false);
-    let common = command_line::read(|option, parser| {
+    let common = command_line::read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "seeds" => {
                 let Pair::<u64, true>(first, end) = command_line::value(parser, "seeds")?;

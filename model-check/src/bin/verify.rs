@@ -38,7 +38,7 @@ struct Options {
 
 fn options() -> Result<Option<Options>, Refused> {
     let (mut small, mut engine, mut memory_mib) = (false, Engine::Stateright, 6144);
-    let common = command_line::read(|option, parser| {
+    let common = command_line::read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "small" => small = true,
             "engine" => {

@@ -47,7 +47,7 @@ fn needed(name: &str) -> Refused {
 fn options() -> Result<Option<Options>, Refused> {
     let (mut lines, mut folder, mut began) = (None, None, None);
     let (mut subject, mut algorithm) = (None, None);
-    let common = command_line::read(|option, parser| {
+    let common = command_line::read(&[], |option, parser| {
         match option {
             "lines" => lines = Some(command_line::value(parser, option)?),
             "criterion" => folder = Some(command_line::value(parser, option)?),
