@@ -7,15 +7,13 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use reports::artifact::{self, Finding, Quantiles};
 use swarm_protocol::Properties;
 use swarm_simulator::profile::Profile;
-use swarm_simulator::simulation::{Counts, Run, Simulation, Summary};
+use swarm_simulator::simulation::{self, Run, Simulation, Summary};
 use swarm_simulator::{Subject, Trace, diagram};
 
 use crate::finding;
@@ -80,7 +78,7 @@ where
     Q: Properties<P> + Eq + Hash,
 {
     fn run(&self, seed: u64) -> Run {
-        self.of(seed).run(seed)
+        self.of(seed).run_proved(seed)
     }
 
     fn replay(&self, seed: u64, command: &str) -> Replayed {
@@ -112,41 +110,12 @@ where
     }
 
     fn properties(&self) -> Vec<&'static str> {
-        let common = ["linearizability", "invariants", "panic", "contract", "progress"];
+        let common = ["linearizability", "invariants", "panic", "contract", "progress", "determinism"];
         Q::NAMES.iter().copied().chain(common).collect()
     }
 
     fn marks(&self) -> &'static [&'static str] {
         self.marks
-    }
-}
-
-/// What a campaign came to.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
-    /// What the simulator counts.
-    pub summary: Summary,
-    /// In how many runs each mark was reached.
-    pub reached: Counts,
-    /// Runs whose history was shown linearizable.
-    pub linearizable: u64,
-}
-
-impl Outcome {
-    fn add(&mut self, run: Run) {
-        for mark in run.marks.keys() {
-            *self.reached.entry(mark).or_default() += 1;
-        }
-        self.linearizable += u64::from(run.violation.is_none() && !run.undecided && !run.cut_short);
-        self.summary.add(run);
-    }
-
-    fn merge(&mut self, other: Outcome) {
-        for (mark, runs) in other.reached {
-            *self.reached.entry(mark).or_default() += runs;
-        }
-        self.linearizable += other.linearizable;
-        self.summary.merge(other.summary);
     }
 }
 
@@ -158,31 +127,8 @@ pub fn run(
     threads: usize,
     stop: &AtomicBool,
     each: &(dyn Fn(&Run) + Sync),
-) -> Outcome {
-    // Relaxed: the counter hands out numbers and orders nothing else; the flag is a request that may be seen
-    // late. Summaries are handed over by the lock and by joining the threads.
-    let next = AtomicU64::new(seeds.start);
-    let outcome = Mutex::new(Outcome::default());
-    let work = || {
-        let mut own = Outcome::default();
-        while !stop.load(Ordering::Relaxed) {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
-                break;
-            }
-            let run = simulate.run(seed);
-            each(&run);
-            own.add(run);
-        }
-        outcome.lock().expect("no thread panics while it merges").merge(own);
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads.max(1) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    outcome.into_inner().expect("no thread panicked while it merged")
+) -> Summary {
+    simulation::campaign(|seed| simulate.run(seed), seeds, threads, stop, each)
 }
 
 /// The part `index` of `count` of some seeds, counted from 1. Parts differ by one seed at most, and together
@@ -197,9 +143,9 @@ pub fn shard(seeds: &Range<u64>, index: u32, count: u32) -> Range<u64> {
 pub const SEEDS_ENOUGH: u64 = 200;
 
 /// The marks that should have been reached and were not.
-pub fn missed(simulate: &dyn Simulate, outcome: &Outcome) -> Vec<&'static str> {
+pub fn missed(simulate: &dyn Simulate, summary: &Summary) -> Vec<&'static str> {
     let marks = simulate.marks().iter().copied();
-    marks.filter(|mark| !outcome.reached.contains_key(mark)).collect()
+    marks.filter(|mark| !summary.reached.contains_key(mark)).collect()
 }
 
 /// What a campaign came to, for the artifact. `seeds` are those that were asked for.
@@ -209,9 +155,8 @@ pub fn record(
     seeds: &Range<u64>,
     threads: usize,
     cpu: Option<Duration>,
-    outcome: &Outcome,
+    summary: &Summary,
 ) -> artifact::Simulate {
-    let summary = &outcome.summary;
     let owned = |counts: &BTreeMap<&'static str, u64>| -> BTreeMap<String, u64> {
         counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
     };
@@ -224,7 +169,7 @@ pub fn record(
         threads: threads as u32,
         runs: summary.runs,
         failures: summary.violated.values().sum(),
-        linearizable: outcome.linearizable,
+        linearizable: summary.linearizable,
         undecided: summary.undecided,
         steps: summary.steps,
         cpu_s: cpu.unwrap_or(Duration::ZERO).as_secs_f64(),
@@ -235,7 +180,7 @@ pub fn record(
             ("unknown".to_owned(), summary.open),
         ]),
         faults: owned(&summary.faults),
-        marks: owned(&outcome.reached),
+        marks: owned(&summary.reached),
         refusals: owned(&summary.refusals),
         recovery: (recovered > 0).then(|| Quantiles::of("ms", recovered, recovery)),
         properties: simulate.properties().into_iter().map(str::to_owned).collect(),

@@ -25,6 +25,9 @@
 //! written meanwhile waits for the next (group commit). A crash keeps a random prefix of what was not
 //! synced.
 //!
+//! **Determinism** is not taken on trust: in a campaign one seed in a hundred is run twice, and the first
+//! event in which the two differ is a violation ([`DETERMINISM`]).
+//!
 //! Verified by `tests/it/simulation.rs`: equal seeds give equal runs and traces, traces play in a world to
 //! equal nodes, and flawed protocols are found. Not modelled: corrupted messages, lost disks, Byzantine
 //! nodes, and retirement of records: compaction alone, before some boots, shortens disks.
@@ -32,9 +35,8 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::AtomicBool;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use swarm_protocol::{OpId, Properties, Service, Stream, Ticks, Violation};
 
@@ -45,12 +47,15 @@ use crate::profile::{Conditions, Pace, Profile};
 use crate::world::{FlushMode, Identical, Perform, SyncMode};
 use crate::{Bounds, Event, Setup};
 
+mod campaign;
 mod clients;
 mod engine;
 mod faults;
 mod host;
 mod network;
 mod shrunk;
+
+pub use self::campaign::{Summary, VIOLATIONS_KEPT, campaign};
 
 /// The purposes of draws. Recorded seeds depend on these numbers.
 pub(crate) mod purpose {
@@ -71,6 +76,12 @@ pub(crate) mod purpose {
 
 /// The property that every client completes an operation in time once everything is healed.
 pub const PROGRESS: &str = "progress";
+
+/// The property that a seed comes to the same run again.
+pub const DETERMINISM: &str = "determinism";
+
+/// One seed in so many is run twice.
+pub const REPEAT_EVERY: u64 = 100;
 
 /// What to simulate; a seed makes a run of it.
 pub struct Simulation<P: Service, Q> {
@@ -153,9 +164,37 @@ impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
         engine::Engine::new(self, seed, true).run()
     }
 
-    /// The runs of `seeds` on `threads` threads, until all are done or `stop` is set, which lets runs
-    /// under way end. `each` is called with every run as it ends, on the thread that ran it, in no
-    /// particular order; the summary depends on the seeds run alone.
+    /// The run of `seed`; one seed in [`REPEAT_EVERY`] is run twice, and must come to the same.
+    pub fn run_proved(&self, seed: u64) -> Run {
+        let mut run = self.run(seed);
+        run.repeated = seed.is_multiple_of(REPEAT_EVERY);
+        if run.repeated {
+            let again = Run { repeated: true, ..self.run(seed) };
+            if again != run {
+                run.violation = Some(Violation::new(DETERMINISM, self.first_difference(seed)));
+            }
+        }
+        run
+    }
+
+    /// Where two runs of a seed part.
+    fn first_difference(&self, seed: u64) -> String {
+        let (one, other) = (self.trace(seed).trace, self.trace(seed).trace);
+        let told = |trace: &[(Ticks, Event<P>)], place: usize| {
+            trace.get(place).map_or("nothing".to_owned(), |(at, event)| format!("{event:?} at {at}"))
+        };
+        let parted = (0..one.len().max(other.len())).find(|place| told(&one, *place) != told(&other, *place));
+        match parted {
+            Some(place) => format!(
+                "two runs of the seed part at event {place}: {} in one, {} in the other",
+                told(&one, place),
+                told(&other, place)
+            ),
+            None => "two runs of the seed came to different results, two more to the same trace".to_owned(),
+        }
+    }
+
+    /// The runs of `seeds` on `threads` threads; see [`campaign`].
     pub fn campaign(
         &self,
         seeds: Range<u64>,
@@ -166,30 +205,7 @@ impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
     where
         P::Config: Sync,
     {
-        // Relaxed: the counter hands out numbers and orders nothing else; the flag is a request that
-        // may be seen late. Summaries are handed over by the lock and by joining the threads.
-        let next = AtomicU64::new(seeds.start);
-        let summary = Mutex::new(Summary::default());
-        let work = || {
-            let mut own = Summary::default();
-            while !stop.load(Ordering::Relaxed) {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= seeds.end {
-                    break;
-                }
-                let run = self.run(seed);
-                each(&run);
-                own.add(run);
-            }
-            summary.lock().expect("no thread panics while it merges").merge(own);
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..threads.max(1) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        summary.into_inner().expect("no thread panicked while it merged")
+        campaign(|seed| self.run_proved(seed), seeds, threads, stop, each)
     }
 }
 
@@ -229,6 +245,8 @@ pub struct Run {
     pub cut_short: bool,
     /// The search for an order of the history gave up.
     pub undecided: bool,
+    /// It was run twice, and compared.
+    pub repeated: bool,
     /// What went wrong first.
     pub violation: Option<Violation>,
 }
@@ -284,118 +302,5 @@ impl<P: Service> fmt::Debug for Traced<P> {
             writeln!(f, "{at} {event:?}")?;
         }
         write!(f, "{:?}", self.run)
-    }
-}
-
-/// How many violating runs a summary keeps: those with the lowest seeds.
-pub const VIOLATIONS_KEPT: usize = 16;
-
-/// What many seeds came to, independent of the order in which they ended.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Summary {
-    /// How many runs.
-    pub runs: u64,
-    /// How many steps all of them took.
-    pub steps: u64,
-    /// The sum of the digests of all runs.
-    pub digest: u64,
-    /// Virtual time of all runs.
-    pub time: Ticks,
-    /// See [`Run::events`].
-    pub events: Counts,
-    /// See [`Run::faults`].
-    pub faults: Counts,
-    /// See [`Run::marks`].
-    pub marks: Counts,
-    /// See [`Run::refusals`].
-    pub refusals: Counts,
-    /// See [`Run::completed`].
-    pub completed: u64,
-    /// See [`Run::open`].
-    pub open: u64,
-    /// See [`Run::not_taken`].
-    pub not_taken: u64,
-    /// How many runs there were of each time from healing to the first answer, in milliseconds rounded
-    /// down.
-    pub recovery_millis: BTreeMap<u64, u64>,
-    /// How many runs were cut short.
-    pub cut_short: u64,
-    /// How many histories were too hard to judge.
-    pub undecided: u64,
-    /// How many runs violated a property, by property.
-    pub violated: Counts,
-    /// The violating runs with the lowest seeds, in order, [`VIOLATIONS_KEPT`] at most.
-    pub violations: Vec<Run>,
-}
-
-fn add_counts(sum: &mut Counts, more: &Counts) {
-    for (name, count) in more {
-        *sum.entry(name).or_default() += count;
-    }
-}
-
-impl Summary {
-    /// Takes a run in.
-    pub fn add(&mut self, run: Run) {
-        self.runs += 1;
-        self.steps += run.steps;
-        self.digest = self.digest.wrapping_add(run.digest);
-        self.time = self.time + run.time;
-        add_counts(&mut self.events, &run.events);
-        add_counts(&mut self.faults, &run.faults);
-        add_counts(&mut self.marks, &run.marks);
-        add_counts(&mut self.refusals, &run.refusals);
-        self.completed += u64::from(run.completed);
-        self.open += u64::from(run.open);
-        self.not_taken += u64::from(run.not_taken);
-        if let Some(recovery) = run.recovery {
-            *self.recovery_millis.entry(recovery.0 / 1000).or_default() += 1;
-        }
-        self.cut_short += u64::from(run.cut_short);
-        self.undecided += u64::from(run.undecided);
-        if let Some(violation) = &run.violation {
-            *self.violated.entry(violation.property).or_default() += 1;
-            self.violations.push(run);
-            self.keep_lowest();
-        }
-    }
-
-    /// Takes the runs of another summary in.
-    pub fn merge(&mut self, other: Summary) {
-        self.runs += other.runs;
-        self.steps += other.steps;
-        self.digest = self.digest.wrapping_add(other.digest);
-        self.time = self.time + other.time;
-        add_counts(&mut self.events, &other.events);
-        add_counts(&mut self.faults, &other.faults);
-        add_counts(&mut self.marks, &other.marks);
-        add_counts(&mut self.refusals, &other.refusals);
-        self.completed += other.completed;
-        self.open += other.open;
-        self.not_taken += other.not_taken;
-        for (millis, runs) in other.recovery_millis {
-            *self.recovery_millis.entry(millis).or_default() += runs;
-        }
-        self.cut_short += other.cut_short;
-        self.undecided += other.undecided;
-        add_counts(&mut self.violated, &other.violated);
-        self.violations.extend(other.violations);
-        self.keep_lowest();
-    }
-
-    fn keep_lowest(&mut self) {
-        self.violations.sort_by_key(|run| run.seed);
-        self.violations.truncate(VIOLATIONS_KEPT);
-    }
-
-    /// The time from healing to the first answer that a share of `per_mille` of the runs kept within, in
-    /// milliseconds; `None` if no run recovered.
-    pub fn recovery_quantile(&self, per_mille: u64) -> Option<u64> {
-        let runs: u64 = self.recovery_millis.values().sum();
-        let mut left = (runs * per_mille).div_ceil(1000).max(1);
-        self.recovery_millis.iter().find_map(|(millis, count)| {
-            left = left.saturating_sub(*count);
-            (left == 0).then_some(*millis)
-        })
     }
 }

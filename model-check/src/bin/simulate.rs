@@ -173,7 +173,7 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
         *done += 1;
         line.show(|| format!("{} of {} seeds", grouped(*done), grouped(seeds.end - seeds.start)));
     };
-    let outcome = campaign::run(simulate, seeds.clone(), options.common.threads, interrupt, &each);
+    let summary = campaign::run(simulate, seeds.clone(), options.common.threads, interrupt, &each);
     let cpu = cpu_begun.zip(machine::process_cpu()).map(|(begun, ended)| ended.saturating_sub(begun));
     line.lock().expect("all threads have ended").0.clear();
 
@@ -184,11 +184,19 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
     }
     let interrupted = command_line::interrupted();
     let mut found: Vec<Finding> = Vec::new();
-    for run in &outcome.summary.violations {
-        found.extend(simulate.replay(run.seed, &options.replay_command(run.seed)).finding);
+    for run in &summary.violations {
+        let command = options.replay_command(run.seed);
+        let told = simulate.replay(run.seed, &command).finding;
+        // A run that is not the same again breaks nothing of its own when it is replayed.
+        let seen = || {
+            let violation = run.violation.as_ref()?;
+            let detail = format!("seed {}: {}", run.seed, violation.detail);
+            Some(Finding { replay: Some(command.clone()), ..Finding::new(violation.property, detail) })
+        };
+        found.extend(told.or_else(seen));
     }
-    let missed = campaign::missed(simulate, &outcome);
-    let enough = outcome.summary.runs >= campaign::SEEDS_ENOUGH && options.profile == Profile::EVERYTHING;
+    let missed = campaign::missed(simulate, &summary);
+    let enough = summary.runs >= campaign::SEEDS_ENOUGH && options.profile == Profile::EVERYTHING;
     if enough {
         let detail = "no run of the campaign reaches this mark";
         found.extend(missed.iter().map(|mark| Finding::new(mark, detail)));
@@ -202,31 +210,31 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
     for finding in &found {
         recorder.finding(finding.clone());
     }
-    let record = campaign::record(simulate, &options.profile, &seeds, options.common.threads, cpu, &outcome);
-    let summary = &outcome.summary;
+    let record = campaign::record(simulate, &options.profile, &seeds, options.common.threads, cpu, &summary);
     let rate = record.steps_per_cpu_s().unwrap_or(0.0);
     let path = recorder.finish(ended, Payload::Simulate(record)).map_err(Refused::missing)?;
     if options.common.json {
         let line = serde_json::json!({ "verb": "simulate", "algorithm": algorithm, "runs": summary.runs,
-            "steps": summary.steps, "linearizable": outcome.linearizable, "missed": missed,
+            "steps": summary.steps, "linearizable": summary.linearizable, "missed": missed,
             "digest": format!("{:016x}", summary.digest), "findings": found, "artifact": path });
         println!("{line}");
     } else if !options.digest {
         found.iter().for_each(finding::print);
         println!(
-            "{algorithm}: {} seeds{}, {} steps, {:.2} M steps/CPU s; {} histories linearizable, {} undecided, \
+            "{algorithm}: {} seeds{}, {} run twice, {} steps, {:.2} M steps/CPU s; {} histories linearizable, {} undecided, \
              {} runs cut short; {} findings",
             grouped(summary.runs),
             if interrupted { " (interrupted)" } else { "" },
+            summary.repeated,
             grouped(summary.steps),
             rate / 1e6,
-            grouped(outcome.linearizable),
+            grouped(summary.linearizable),
             summary.undecided,
             summary.cut_short,
             found.len()
         );
         println!("  faults: {:?}", summary.faults);
-        println!("  marks, in how many runs: {:?}", outcome.reached);
+        println!("  marks, in how many runs: {:?}", summary.reached);
         if !missed.is_empty() {
             println!("  never reached: {}", missed.join(", "));
         }

@@ -2,26 +2,27 @@
 
 use std::sync::atomic::AtomicBool;
 
-use model_check::campaign::{self, Outcome};
+use model_check::campaign;
 use model_check::raft;
 use swarm_simulator::profile::Profile;
+use swarm_simulator::simulation::Summary;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
-fn outcome(seeds: std::ops::Range<u64>, threads: usize) -> Outcome {
+fn summary(seeds: std::ops::Range<u64>, threads: usize) -> Summary {
     let simulate = raft::campaign(Profile::EVERYTHING, None);
     campaign::run(&*simulate, seeds, threads, &GO_ON, &|_| ())
 }
 
 #[test]
 fn a_campaign_comes_to_the_same_on_two_threads_and_in_parts() {
-    let one = outcome(0..12, 1);
-    assert_eq!((one.summary.runs, one.linearizable), (12, 12), "{:?}", one.summary.violations);
-    assert_eq!(one, outcome(0..12, 2));
+    let one = summary(0..12, 1);
+    assert_eq!((one.runs, one.linearizable), (12, 12), "{:?}", one.violations);
+    assert_eq!(one, summary(0..12, 2));
     let parts: Vec<_> = (1..=5).map(|index| campaign::shard(&(0..12), index, 5)).collect();
     assert!(parts.iter().flat_map(Clone::clone).eq(0..12), "{parts:?}");
-    let digests = parts.into_iter().map(|part| outcome(part, 1).summary.digest);
-    assert_eq!(digests.fold(0, u64::wrapping_add), one.summary.digest);
+    let digests = parts.into_iter().map(|part| summary(part, 1).digest);
+    assert_eq!(digests.fold(0, u64::wrapping_add), one.digest);
 }
 
 #[test]
@@ -35,13 +36,13 @@ fn even_seeds_run_three_nodes_and_odd_seeds_five_unless_told() {
 #[test]
 fn faults_strike_and_what_they_lead_to_is_marked() {
     let simulate = raft::campaign(Profile::EVERYTHING, None);
-    let outcome = outcome(0..40, 2);
-    assert_eq!(campaign::missed(&*simulate, &outcome), [""; 0]);
-    let faults = &outcome.summary.faults;
+    let summary = summary(0..40, 2);
+    assert_eq!(campaign::missed(&*simulate, &summary), [""; 0]);
+    let faults = &summary.faults;
     for fault in ["crash", "partition", "one-way", "loss", "duplication"] {
         assert!(faults.get(fault).is_some_and(|count| *count > 20), "{fault}: {faults:?}");
     }
-    assert_eq!((outcome.linearizable, outcome.summary.undecided), (40, 0));
+    assert_eq!((summary.linearizable, summary.undecided), (40, 0));
 }
 
 #[test]

@@ -178,6 +178,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             recovery: self.clients.recovery,
             cut_short: self.cut_short,
             undecided,
+            repeated: false,
             violation,
         };
         let trace = self.trace.unwrap_or_default();

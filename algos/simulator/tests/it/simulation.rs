@@ -10,7 +10,7 @@ use swarm_protocol::{
 use swarm_simulator::history::Operation;
 use swarm_simulator::profile::{Fault, Faults, Pace, Profile, Span};
 use swarm_simulator::shrink::replay;
-use swarm_simulator::simulation::{PROGRESS, Run, Simulation, Summary, Traced};
+use swarm_simulator::simulation::{DETERMINISM, PROGRESS, Run, Simulation, Summary, Traced};
 use swarm_simulator::{Event, World};
 
 use crate::toy::{Config, Flaw, OneValuePerVersion, Op, Register};
@@ -53,6 +53,19 @@ fn the_register_withstands_every_profile_and_every_fault_strikes() {
         assert_eq!(summary.recovery_millis.values().sum::<u64>(), 100, "every run recovers");
         assert!(summary.recovery_quantile(500) <= summary.recovery_quantile(990));
     }
+}
+
+#[test]
+fn a_seed_that_does_not_come_to_the_same_run_again_is_a_finding() {
+    let violated = |flaw| {
+        let summary = campaign(&cluster(flaw, Profile::CALM), 100, 1);
+        assert_eq!((summary.runs, summary.repeated), (100, 1));
+        summary.violations.into_iter().find_map(|run| run.violation)
+    };
+    assert_eq!(violated(Flaw::None), None);
+    let found = violated(Flaw::KeepsASecret).expect("it answers otherwise the second time");
+    assert_eq!(found.property, DETERMINISM);
+    assert!(found.detail.contains("part at event") && found.detail.contains(" in the other"), "{found}");
 }
 
 #[test]
