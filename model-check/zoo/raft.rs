@@ -44,9 +44,11 @@ const GROUNDS: [Ground<Node, RaftProperties>; 6] = [
         story: TWO_CANDIDATES,
         walk_events: 30,
         simulation: || {
-            // Nearly equal time-outs make for many candidates at a time.
-            let election_timeout = Delay { min: Ticks::from_millis(150), max: Ticks::from_millis(160) };
-            crashes(Config { election_timeout, ..config(3) })
+            // Time-outs closer to each other make for many candidates at a time, and for long elections.
+            let election_timeout = Delay { min: Ticks::from_millis(150), max: Ticks::from_millis(200) };
+            let mut simulation = crashes(Config { election_timeout, ..config(3) });
+            simulation.pace.progress = Ticks::from_millis(60_000);
+            simulation
         },
     },
     // Several leaders, appends that come late or twice.
