@@ -136,7 +136,7 @@ impl<C> Log<C> {
         let first = self.last_index + 1;
         self.last_index += run.count();
         self.last_term = run.term();
-        self.runs.push_back(Placed { first, run });
+        self.runs.extend(core::iter::once_with(|| Placed { first, run }));
     }
 
     /// Drops every entry behind `index`.

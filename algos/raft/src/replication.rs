@@ -73,7 +73,10 @@ impl<M: Machine> Raft<M> {
         progress.next = progress.next.max(matched + 1);
         if matched > progress.matched {
             progress.matched = matched;
-            self.advance_commit(config);
+            // A place up to `commit` makes no majority beyond it.
+            if matched > self.commit {
+                self.advance_commit(config);
+            }
         }
     }
 

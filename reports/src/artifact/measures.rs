@@ -126,7 +126,8 @@ pub struct LoadPoint {
     pub generator_lag: Quantiles,
     /// The share of operations that the generator sent late by more than its tolerance, 0 to 1.
     pub late_share: f64,
-    /// Whether the generator was late too often for the figures to count.
+    /// Whether the generator was so late that the figures do not count: more than half of p50 or p99 is its
+    /// lateness, or answers are missing.
     pub void: bool,
     /// The interval log beside the artifact.
     pub hlog: Option<String>,

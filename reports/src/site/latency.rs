@@ -19,7 +19,7 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
         page.paragraph(
             "Arrivals are planned beforehand and do not wait for answers. Response time runs from the planned time of \
              an operation and holds the time in a queue; service time runs from when it was really sent and hides it. \
-             Where the generator itself was late too often the row is void.",
+             Where more than half of p50 or p99 is the lateness of the generator itself, the row is void.",
         );
         for artifact in site.results(algorithm, Verb::Latency) {
             let Payload::Latency(latency) = &artifact.payload else { continue };

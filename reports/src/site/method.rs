@@ -45,7 +45,7 @@ pub(super) fn page(site: &Site) -> Page {
              </li><li>Peers run at settings that their authors would accept; versions and settings stand in the table. \
              Where a peer has several settings, ours is compared with the best of them in each shape.</li>\
              <li>Latency is measured under open load from the planned time of each operation: waiting behind a stalled \
-             operation counts. The generator's own lag is recorded, and voids the row where it was late too often.\
+             operation counts. The generator's own lag is recorded, and voids the row where it makes more than half of p50 or p99.\
              </li></ul>",
         );
         page.paragraph(format!(
