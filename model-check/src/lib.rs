@@ -3,9 +3,10 @@
 //!
 //! [`swarm_simulator::World`] and [`swarm_simulator::simulation::Simulation`] know no algorithm and no
 //! engine. Here they meet both: [`adapter`] makes a world a stateright `Model`, [`search`] runs it within
-//! limits, an [`instance`] says what is known of a setup, and one file per algorithm, such as [`raft`], lists
-//! its instances and the workload of its [`campaign`]s. The binaries `verify`, `explore` and `simulate` are
-//! the command line of it, and leave artifacts.
+//! limits, [`engine`] is a search of our own that comes to the same counts, an [`instance`] says what is known
+//! of a setup, and one file per algorithm, such as [`raft`], lists its instances and the workload of its
+//! [`campaign`]s. The binaries `verify`, `explore` and `simulate` are the command line of it, and leave
+//! artifacts.
 //!
 //! What a search says, and what not:
 //! - A closed instance was visited as a whole. A bounded one says to which depth it was; nothing is claimed
