@@ -1,11 +1,9 @@
 //! Latency under open load: what a user waits, by percentile and by rate.
 
-use std::collections::BTreeSet;
-
 use super::implementation::Names;
 use super::page::Page;
 use super::{Site, key, throughput};
-use crate::artifact::{Artifact, Latency, LoadPoint, Payload, Quantiles, Verb};
+use crate::artifact::{Artifact, Implementation, Latency, LoadPoint, Payload, Quantiles, Role, Verb};
 use crate::chart::curves::{self, Curve};
 use crate::html::Html;
 use crate::number;
@@ -25,12 +23,19 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
             let Payload::Latency(latency) = &artifact.payload else { continue };
             let id = format!("{}-load", key(artifact));
             let names = Names::of(latency.points.iter().map(|point| &point.implementation));
-            page.figure(&load_plot(&id, latency, &names));
-            // The lowest, the middle and the highest rate get a drawing of their own; the table has them all.
-            let rates = rates(latency);
-            let shown: BTreeSet<usize> = [0, rates.len() / 2, rates.len().saturating_sub(1)].into();
-            for (place, rate) in rates.iter().enumerate().filter(|(place, _)| shown.contains(place)) {
-                page.figure(&percentile_plot(&format!("{id}-rate{place}"), latency, &names, *rate));
+            // Rates follow each implementation's own capacity: each has drawings of its own.
+            for (place, implementation) in implementations(latency).into_iter().enumerate() {
+                let (id, name) = (format!("{id}{place}"), names.name(implementation));
+                let of = |point: &&LoadPoint| point.implementation == *implementation && !point.void;
+                let mut points: Vec<&LoadPoint> = latency.points.iter().filter(of).collect();
+                points.sort_by(|a, b| a.offered_per_s.total_cmp(&b.offered_per_s));
+                if points.len() > 1 {
+                    page.figure(&load_plot(&id, name, &points));
+                }
+                // The table has all rates.
+                if let Some(middle) = points.get(points.len() / 2) {
+                    page.figure(&percentile_plot(&id, name, middle));
+                }
             }
             page.table(table(artifact, latency, &names));
             page.table(generator(site, artifact, latency, &names));
@@ -41,16 +46,15 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
     });
 }
 
-/// The offered rates, each once, ascending.
-fn rates(latency: &Latency) -> Vec<f64> {
-    let mut rates: Vec<f64> = latency.points.iter().map(|point| point.offered_per_s).collect();
-    rates.sort_by(f64::total_cmp);
-    rates.dedup_by(|a, b| same_rate(*a, *b));
-    rates
-}
-
-fn same_rate(a: f64, b: f64) -> bool {
-    (a - b).abs() <= 1e-3 * a.abs().max(b.abs())
+/// What took part, each once, in the order of the run.
+fn implementations(latency: &Latency) -> Vec<&Implementation> {
+    let mut all: Vec<&Implementation> = Vec::new();
+    for point in &latency.points {
+        if !all.contains(&&point.implementation) {
+            all.push(&point.implementation);
+        }
+    }
+    all
 }
 
 /// Points of a distribution in nanoseconds; none if it has another unit.
@@ -59,52 +63,40 @@ fn points(quantiles: &Quantiles) -> Vec<(f64, f64)> {
     quantiles.points.iter().filter(|_| in_ns).map(|point| (point.q, point.value)).collect()
 }
 
-fn percentile_plot(id: &str, latency: &Latency, names: &Names<'_>, rate: f64) -> Html {
-    let at_rate = |point: &&LoadPoint| same_rate(point.offered_per_s, rate) && !point.void;
-    let mut curves = Vec::new();
-    for point in latency.points.iter().filter(at_rate) {
-        let (role, name) = (point.implementation.role, names.name(&point.implementation));
-        let others = curves.iter().filter(|curve: &&Curve| curve.role == role).count();
-        let curve = |label: &str, dash, of| Curve {
-            label: format!("{name}, {label}"),
-            role,
-            dash,
-            points: points(of),
-        };
-        curves.push(curve("response", others, &point.response));
-        curves.push(curve("service", others + 2, &point.service));
-    }
-    let title = format!("Latency by percentile at {} operations per second", number::short(rate));
+/// The distribution at one rate.
+fn percentile_plot(id: &str, name: &str, point: &LoadPoint) -> Html {
+    let curve = |label: &str, dash, of| Curve {
+        label: label.to_owned(),
+        role: point.implementation.role,
+        dash,
+        points: points(of),
+    };
+    let curves = [curve("response", 0, &point.response), curve("service", 2, &point.service)];
+    let title = format!(
+        "{name}: latency by percentile at {} operations per second",
+        number::short(point.offered_per_s)
+    );
     let caption = "Both axes are logarithmic: one step to the right is one nine more.";
-    curves::percentiles(id, &title, caption, &curves)
+    curves::percentiles(&format!("{id}-percentiles"), &title, caption, &curves)
 }
 
-/// p50 and p99 of the response time over the offered rate, where there are several rates.
-fn load_plot(id: &str, latency: &Latency, names: &Names<'_>) -> Html {
-    if rates(latency).len() < 2 {
-        return Html::new();
-    }
-    let mut implementations: Vec<_> = latency.points.iter().map(|point| &point.implementation).collect();
-    implementations.sort();
-    implementations.dedup();
-    let mut curves: Vec<Curve> = Vec::new();
-    for implementation in implementations {
-        for (dash, (q, label)) in [(0.5, "p50"), (0.99, "p99"), (0.999, "p99.9")].into_iter().enumerate() {
-            let of =
-                latency.points.iter().filter(|point| point.implementation == *implementation && !point.void);
-            let value = |point: &LoadPoint| {
+/// p50, p99 and p99.9 of the response time over the offered rate.
+fn load_plot(id: &str, name: &str, points: &[&LoadPoint]) -> Html {
+    let curves: Vec<Curve> = [(0.5, "p50"), (0.99, "p99"), (0.999, "p99.9")]
+        .into_iter()
+        .enumerate()
+        .map(|(dash, (q, label))| {
+            let value = |point: &&LoadPoint| {
                 let in_ns = point.response.unit == "ns";
                 Some((point.offered_per_s, point.response.at(q).filter(|_| in_ns)?))
             };
-            let mut points: Vec<(f64, f64)> = of.filter_map(value).collect();
-            points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let (label, role) = (format!("{}, {label}", names.name(implementation)), implementation.role);
-            curves.push(Curve { label, role, dash, points });
-        }
-    }
-    let title = "Response time by offered load";
+            let role = points.first().map_or(Role::Ours, |point| point.implementation.role);
+            Curve { label: label.to_owned(), role, dash, points: points.iter().filter_map(value).collect() }
+        })
+        .collect();
+    let title = format!("{name}: response time by offered load");
     let caption = "The vertical axis is logarithmic. Rows that are void are left out.";
-    curves::by_load(&format!("{id}-plot"), title, caption, &curves)
+    curves::by_load(&format!("{id}-plot"), &title, caption, &curves)
 }
 
 /// A quantile as a cell.
