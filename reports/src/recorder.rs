@@ -94,6 +94,15 @@ impl Recorder {
         self
     }
 
+    /// Says that another process has run for so long before this one, for the same artifact.
+    pub fn after(&mut self, before: Duration) -> &mut Self {
+        if let Some(begun) = self.begun.checked_sub(before) {
+            self.begun = begun;
+            self.artifact.started = rfc3339(SystemTime::now() - before);
+        }
+        self
+    }
+
     /// Says which allocator the binary uses, where it is not the system's.
     pub fn allocator(&mut self, allocator: &str) -> &mut Self {
         allocator.clone_into(&mut self.artifact.machine.allocator);

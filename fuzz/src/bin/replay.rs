@@ -129,7 +129,8 @@ fn replay(target: &'static str, options: &Options) -> Result<Exit, Refused> {
 
     let mut findings = Vec::new();
     let mut interrupted = false;
-    if let Some(Guided { finding, peak_rss_mib, interrupted: stopped, .. }) = guided {
+    if let Some(Guided { run, finding, peak_rss_mib, interrupted: stopped }) = guided {
+        recorder.after(Duration::try_from_secs_f64(run.wall_s).unwrap_or_default());
         if let Some(peak) = peak_rss_mib {
             recorder.metric(Metric::counted("peak memory of the fuzzer", peak as f64, "MiB"));
         }

@@ -92,6 +92,7 @@ fn what_a_fuzzer_has_done_stands_beside_what_was_drawn() {
     );
     assert_eq!((drawn.guided, drawn.executions, drawn.edges), (false, 200, None));
     assert_eq!((fuzz.executions(true), fuzz.executions(false)), (2_000_000, 200), "two figures, no sum");
+    assert!((9.0..60.0).contains(&artifact.duration_s), "the fuzzer's time counts: {}", artifact.duration_s);
 
     let (code, artifact, fuzz) = replay("scenario", CRASH, &["--input", "fuzz/regressions/scenario/crash-1"]);
     assert_eq!((code, artifact.outcome, fuzz.crashes()), (Some(1), Outcome::Failed, 1));
