@@ -23,7 +23,8 @@ Checks every property of the algorithms (default: all) in every state within the
   --full           all instances
   --small          the instances that tests run, which end within seconds
   --engine E       stateright (default), or own: level by level, in less memory
-  --threads N      threads per search (default: all processors); stateright has one where depth is limited
+  --threads N      threads per search. Default: one for stateright, whose depths are then those of shortest paths (and
+                   always one where depth is limited); all processors for own, whose depths are so on any number
   --memory-mib M   memory that the process may have resident (default: 6144)
   --json           one JSON object per instance, and one at the end
 ";
@@ -65,6 +66,14 @@ fn options() -> Result<Option<Options>, Refused> {
     Ok(Some(Options { algorithms: common.algorithms()?, common, small, engine, memory_mib }))
 }
 
+impl Options {
+    /// Threads per search.
+    fn threads(&self) -> usize {
+        let said = self.common.words.iter().any(|word| word.starts_with("--threads"));
+        if self.engine == Engine::Stateright && !said { 1 } else { self.common.threads }
+    }
+}
+
 fn main() -> ExitCode {
     command_line::main("verify", HELP, options, run)
 }
@@ -72,7 +81,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<Exit, Refused> {
     let interrupt = command_line::interrupt()?;
     let limits = Limits {
-        threads: options.common.threads,
+        threads: options.threads(),
         memory_bytes: options.memory_mib.saturating_mul(1 << 20),
         states_max: None,
         interrupt,

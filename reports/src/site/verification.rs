@@ -56,8 +56,8 @@ fn properties(algorithm: &str, instances: &[&Instance]) -> Table {
             ("Kind", "kind"),
             ("Verdict", "verdict"),
             ("Instances", "instances"),
+            ("Exhausted", "exhausted"),
             ("States", "states"),
-            ("Complete to depth", "complete_depth"),
             ("Shortest path", "path_events"),
         ],
     );
@@ -94,15 +94,15 @@ fn properties(algorithm: &str, instances: &[&Instance]) -> Table {
             PropertyKind::Eventually => ("eventually", Cell::text("violated").tone(Tone::Bad)),
         };
         let states = checked.iter().fold(0u64, |sum, (instance, _)| sum.saturating_add(instance.states));
-        let deepest = checked.iter().filter_map(|(instance, _)| complete_depth(instance)).max();
+        let exhausted = checked.iter().filter(|(instance, _)| instance.complete).count();
         let shortest = checked.iter().filter_map(|(_, property)| property.length).min();
         table.row([
             Cell::code(name),
             Cell::text(kind_text),
             verdict,
             Cell::count(checked.len() as u64),
+            Cell::count(exhausted as u64),
             Cell::count(states),
-            Cell::maybe(deepest, |depth| depth.to_string()),
             Cell::maybe(shortest, |length| format!("{length} events")),
         ]);
     }
