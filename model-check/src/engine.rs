@@ -20,6 +20,7 @@ mod tree;
 mod visited;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -148,7 +149,7 @@ impl<'a> Search<'a> {
             depth_max: None,
             kept_max: usize::MAX,
             checkpoint: None,
-            checkpoint_every: Duration::from_mins(1),
+            checkpoint_every: Duration::from_secs(5),
         }
     }
 }
@@ -260,6 +261,19 @@ pub fn search<S: System>(
         levels: run.levels,
         counterexample,
     })
+}
+
+/// Takes a checkpoint away, if there is one.
+///
+/// # Errors
+/// If that is not possible.
+pub fn forget(checkpoint: &Path) -> Result<(), Unusable> {
+    match fs::remove_file(checkpoint) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Unusable::new(checkpoint, &error.to_string()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A search under way, between two levels.

@@ -17,6 +17,7 @@ use swarm_simulator::world::{FlushMode, Known, SyncMode};
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::adapter::{Goal, Space};
+use crate::engine::Unusable;
 use crate::search::{Engine, Found, Limits, Progress, Stopped, search, search_by_levels};
 use crate::{explore, finding};
 
@@ -75,13 +76,16 @@ pub trait Check: Sync {
     fn about(&self) -> &'static str;
 
     /// Lets `engine` search it, and judges what was found. `command` is what repeats the search.
+    ///
+    /// # Errors
+    /// If the checkpoint in the folder of `limits` cannot be used, or none can be written.
     fn check(
         &self,
         engine: Engine,
         limits: &Limits<'_>,
         command: &str,
         progress: &mut dyn FnMut(Progress),
-    ) -> Verdict;
+    ) -> Result<Verdict, Unusable>;
 
     /// Serves it to a browser until the process ends.
     ///
@@ -113,12 +117,16 @@ where
         limits: &Limits<'_>,
         command: &str,
         progress: &mut dyn FnMut(Progress),
-    ) -> Verdict {
+    ) -> Result<Verdict, Unusable> {
         let found = match engine {
             Engine::Stateright => self.search(limits, progress),
-            Engine::Own => search_by_levels(&self.space(), limits, progress),
+            Engine::Own => {
+                let checkpoint =
+                    limits.checkpoints.map(|folder| folder.join(format!("{}.checkpoint", self.name)));
+                search_by_levels(&self.space(), limits, checkpoint.as_deref(), progress)?
+            }
         };
-        self.judge(&found, limits, command)
+        Ok(self.judge(&found, limits, command))
     }
 
     fn explore(&self, address: SocketAddr) -> io::Result<()> {

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use swarm_simulator::world::Known;
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::adapter::{SOUND, Searched, Space};
-use crate::engine;
+use crate::engine::{self, Unusable};
 
 /// How much a search may use.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,9 @@ pub struct Limits<'a> {
     pub states_max: Option<u64>,
     /// Set from outside to end the search.
     pub interrupt: &'a AtomicBool,
+    /// A folder in which the engine of our own leaves checkpoints, one for each instance, and from which it goes
+    /// on. A search that has ended takes its checkpoint away.
+    pub checkpoints: Option<&'a Path>,
 }
 
 /// How far a search has come.
@@ -259,15 +263,19 @@ where
 }
 
 /// Visits a space level by level with the engine of our own, otherwise as [`search`] does. A search with a limit on
-/// depth may have several threads.
+/// depth may have several threads. With a `checkpoint` it goes on from there, and leaves one from time to time.
+///
+/// # Errors
+/// If the checkpoint cannot be used, or none can be written.
 ///
 /// # Panics
 /// If the protocol's types break the rules of their contract so badly that a search thread panics.
 pub fn search_by_levels<P, Q>(
     space: &Space<P, Q>,
     limits: &Limits<'_>,
+    checkpoint: Option<&Path>,
     progress: impl FnMut(Progress),
-) -> Found<P>
+) -> Result<Found<P>, Unusable>
 where
     P: Subject + 'static,
     Q: Properties<P> + Eq + Hash + 'static,
@@ -276,9 +284,15 @@ where
     Event<P>: Send + Sync,
     Known<P>: Send + Sync,
 {
-    let search = engine::Search { depth_max: space.depth_max(), ..engine::Search::within(*limits) };
-    let found = engine::search(space, &search, progress).expect("without a checkpoint nothing is unusable");
-    Found {
+    let within = engine::Search::within(*limits);
+    let search = engine::Search { depth_max: space.depth_max(), checkpoint, ..within };
+    let found = engine::search(space, &search, progress)?;
+    if let Some(path) = checkpoint
+        && matches!(found.stopped, None | Some(Stopped::DepthLimit | Stopped::Broken))
+    {
+        engine::forget(path)?;
+    }
+    Ok(Found {
         engine: Engine::Own,
         states: found.states,
         generated: found.generated,
@@ -291,5 +305,5 @@ where
         memory_peak_bytes: found.memory_peak_bytes,
         marks: space.reached.all(),
         counterexample: found.counterexample.map(|(violation, events)| Counterexample { violation, events }),
-    }
+    })
 }

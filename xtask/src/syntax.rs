@@ -159,6 +159,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
                 "E",
                 "who searches (default: stateright); own takes less memory",
             ),
+            option("checkpoints", Kind::Text, "DIR", "where own leaves its searches, and goes on from"),
             THREADS,
             option("memory-mib", Kind::Count, "MIB", "memory budget of one search, in MiB"),
         ],

@@ -2,6 +2,7 @@
 //! [--json]`: checks every property on every
 //! execution within the bounds of each instance, and leaves an artifact `verify/<algorithm>.json`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use model_check::instance::{Check, Verdict};
@@ -15,7 +16,7 @@ use reports::recorder::Recorder;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const HELP: &str = "\
-verify [ALGO...] [--quick|--full|--small] [--engine E] [--threads N] [--memory-mib M] [--json]
+verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR]] [--threads N] [--memory-mib M] [--json]
 
 Checks every property of the algorithms (default: all) in every state within the bounds of each instance.
 
@@ -23,6 +24,7 @@ Checks every property of the algorithms (default: all) in every state within the
   --full           all instances
   --small          the instances that tests run, which end within seconds
   --engine E       stateright (default), or own: level by level, in less memory
+  --checkpoints D  own leaves its searches in this folder every few seconds, and goes on from there if it was stopped
   --threads N      threads per search. Default: one for stateright, whose depths are then those of shortest paths (and
                    always one where depth is limited); all processors for own, whose depths are so on any number
   --memory-mib M   memory that the process may have resident (default: 6144)
@@ -35,10 +37,12 @@ struct Options {
     small: bool,
     engine: Engine,
     memory_mib: u64,
+    checkpoints: Option<PathBuf>,
 }
 
 fn options() -> Result<Option<Options>, Refused> {
     let (mut small, mut engine, mut memory_mib) = (false, Engine::Stateright, 6144);
+    let mut checkpoints: Option<PathBuf> = None;
     let common = command_line::read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "small" => small = true,
@@ -51,6 +55,7 @@ fn options() -> Result<Option<Options>, Refused> {
                     }
                 }
             }
+            "checkpoints" => checkpoints = Some(command_line::value(parser, "checkpoints")?),
             "memory-mib" => memory_mib = command_line::value(parser, "memory-mib")?,
             _ => return Ok(false),
         }
@@ -60,10 +65,13 @@ fn options() -> Result<Option<Options>, Refused> {
     if small && common.words.iter().any(|word| word == "--quick" || word == "--full") {
         return Err(Refused::usage("one of --quick, --full and --small"));
     }
+    if checkpoints.is_some() && engine != Engine::Own {
+        return Err(Refused::usage("--checkpoints needs --engine own"));
+    }
     if memory_mib == 0 {
         return Err(Refused::usage("--memory-mib is at least 1"));
     }
-    Ok(Some(Options { algorithms: common.algorithms()?, common, small, engine, memory_mib }))
+    Ok(Some(Options { algorithms: common.algorithms()?, common, small, engine, memory_mib, checkpoints }))
 }
 
 impl Options {
@@ -85,6 +93,7 @@ fn run(options: &Options) -> Result<Exit, Refused> {
         memory_bytes: options.memory_mib.saturating_mul(1 << 20),
         states_max: None,
         interrupt,
+        checkpoints: options.checkpoints.as_deref(),
     };
     let mut exit = Exit::Fine;
     for algorithm in &options.algorithms {
@@ -111,7 +120,7 @@ fn verify(algorithm: &str, options: &Options, limits: &Limits<'_>) -> Result<Exi
     let (mut verify, mut found, mut interrupted) = (Verify::default(), Vec::new(), false);
     let instances = if options.small { raft::small() } else { raft::instances(full) };
     for check in instances {
-        let verdict = one(&*check, options, limits, &command);
+        let verdict = one(&*check, options, limits, &command)?;
         interrupted |= verdict.interrupted;
         let Verdict { instance, findings, shown, .. } = verdict;
         if let Some(scenario) = shown.and_then(|shown| shown.scenario) {
@@ -146,7 +155,7 @@ fn verify(algorithm: &str, options: &Options, limits: &Limits<'_>) -> Result<Exi
     Ok(exit)
 }
 
-fn one(check: &dyn Check, options: &Options, limits: &Limits<'_>, command: &str) -> Verdict {
+fn one(check: &dyn Check, options: &Options, limits: &Limits<'_>, command: &str) -> Result<Verdict, Refused> {
     let mut line = ProgressLine::new();
     let verdict = check.check(options.engine, limits, command, &mut |progress| {
         line.show(|| {
@@ -155,12 +164,13 @@ fn one(check: &dyn Check, options: &Options, limits: &Limits<'_>, command: &str)
         });
     });
     line.clear();
+    let verdict = verdict.map_err(|unusable| Refused::usage(unusable.to_string()))?;
     if options.common.json {
         println!("{}", serde_json::json!({ "verb": "verify", "instance": verdict.instance }));
     } else {
         print_instance(check, &verdict);
     }
-    verdict
+    Ok(verdict)
 }
 
 fn print_instance(check: &dyn Check, verdict: &Verdict) {

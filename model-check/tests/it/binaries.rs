@@ -109,6 +109,24 @@ fn a_search_over_its_budget_ends_whole_and_is_no_pass_of_what_it_did_not_see() {
 }
 
 #[test]
+fn the_own_engine_goes_on_from_checkpoints_and_refuses_what_is_none() {
+    let (folder, checkpoints) = (folder("own"), folder("own-checkpoints"));
+    let line = format!("raft --small --engine own --threads 2 --checkpoints {}", checkpoints.display());
+    let output = run(VERIFY, &folder, &line);
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    let Payload::Verify(verify) = artifact(&folder, "verify").payload else { panic!("it is a check") };
+    assert!(verify.instances.iter().all(|instance| instance.engine.starts_with("swarmproof")), "{verify:?}");
+    std::fs::create_dir_all(&checkpoints).expect("the folder is ours");
+    std::fs::write(checkpoints.join("two-nodes.checkpoint"), "nonsense").expect("the folder is ours");
+    let output = run(VERIFY, &folder, &line);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("two-nodes.checkpoint: "), "{said}");
+    let output = run(VERIFY, &folder, "raft --small --checkpoints here");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--checkpoints needs --engine own"));
+}
+
+#[test]
 fn digests_do_not_depend_on_threads_and_shards_go_to_files_of_their_own() {
     let folder = folder("simulate");
     let lines = |line: &str| {

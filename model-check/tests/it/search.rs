@@ -15,7 +15,7 @@ static GO_ON: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);
 
 const LIMITS: Limits<'static> =
-    Limits { threads: 1, memory_bytes: 8 << 30, states_max: None, interrupt: &GO_ON };
+    Limits { threads: 1, memory_bytes: 8 << 30, states_max: None, interrupt: &GO_ON, checkpoints: None };
 
 fn small(depth_max: Option<u32>, limits: &Limits<'_>) -> Found<Node> {
     let setup = (raft::TWO_NODES.setup)();
