@@ -3,25 +3,16 @@
 use std::collections::BTreeSet;
 
 use swarm_protocol::{NodeId, OpId};
-use swarm_simulator::world::{Ahead, CONTRACT, FlushMode, Identical, Known, SyncMode};
+use swarm_simulator::world::{Ahead, CONTRACT, Identical, Known};
 use swarm_simulator::{Applied, Bounds, Event, NotEnabled, Setup, Slot, World};
 
-use crate::toy::{Flaw, OneValuePerVersion, Op, Register, setup};
+use crate::toy::{Flaw, OneValuePerVersion, Op, Register, faults, setup};
 
 type RegisterWorld = World<Register, OneValuePerVersion>;
 
-fn faults() -> Bounds {
-    Bounds {
-        crashes: 1,
-        duplicates: 1,
-        drops: 1,
-        disk_failures: 1,
-        in_flight: 4,
-        flush: FlushMode::Deferred,
-        sync: SyncMode::Prefix,
-        clock_steps: 1,
-        ..Bounds::default()
-    }
+/// Clocks that move, too.
+fn all_faults() -> Bounds {
+    Bounds { clock_steps: 1, ..faults() }
 }
 
 /// Every event of every reachable world, taken plainly, looked up and looked ahead to; says how many worlds there
@@ -67,7 +58,7 @@ fn compare(setup: &Setup<Register>, known: &Known<Register>, states_max: usize) 
 #[test]
 fn a_world_that_looks_turns_up_is_the_same_world() {
     for flaw in [Flaw::None, Flaw::AnswersAtOnce, Flaw::PanicsOnOldCopy, Flaw::AssertsTooMuch] {
-        let small = setup(2, flaw, &[Op::Write(1), Op::Read]).bounds(faults());
+        let small = setup(2, flaw, &[Op::Write(1), Op::Read]).bounds(all_faults());
         let known = Known::new(1 << 16);
         let (states, told) = compare(&small, &known, 20_000);
         assert!(told > states, "{flaw:?}: {told} events of {states} worlds seen ahead");
@@ -77,7 +68,7 @@ fn a_world_that_looks_turns_up_is_the_same_world() {
 
 #[test]
 fn equal_messages_that_count_and_twins_are_seen_ahead_too() {
-    let counted = Bounds { identical: Identical::Count, in_flight: 3, ..faults() };
+    let counted = Bounds { identical: Identical::Count, in_flight: 3, ..all_faults() };
     let twins = setup(2, Flaw::None, &[Op::Write(1)]).bounds(Bounds { in_flight: 3, ..Bounds::default() });
     for setup in [setup(2, Flaw::None, &[Op::Write(1), Op::Read]).bounds(counted), twins.twin(NodeId(1))] {
         let (states, told) = compare(&setup, &Known::new(1 << 16), 5_000);
@@ -87,7 +78,7 @@ fn equal_messages_that_count_and_twins_are_seen_ahead_too() {
 
 #[test]
 fn what_does_not_fit_is_taken_again() {
-    let small = setup(2, Flaw::None, &[Op::Write(1), Op::Read]).bounds(faults());
+    let small = setup(2, Flaw::None, &[Op::Write(1), Op::Read]).bounds(all_faults());
     for turns_max in [0, 64] {
         let known = Known::new(turns_max);
         compare(&small, &known, 2_000);

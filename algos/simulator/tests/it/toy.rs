@@ -12,7 +12,8 @@ use swarm_protocol::{
     Delay, Effects, Input, Never, NodeId, NodeSet, OpId, Outstanding, Properties, Protocol, Reply, Service,
     Specification, Ticks, Violation,
 };
-use swarm_simulator::Setup;
+use swarm_simulator::world::{FlushMode, SyncMode};
+use swarm_simulator::{Bounds, Setup};
 
 /// What all nodes agree on.
 #[derive(Clone, Debug)]
@@ -386,4 +387,18 @@ impl Properties<Register> for OneValuePerVersion {
 /// The register on `nodes` nodes with this flaw and these operations.
 pub(crate) fn setup(nodes: u32, flaw: Flaw, workload: &[Op]) -> Setup<Register> {
     Setup::new(Config { nodes, flaw }, nodes).workload(workload.iter().copied())
+}
+
+/// Some of each fault, and nothing eager.
+pub(crate) fn faults() -> Bounds {
+    Bounds {
+        crashes: 1,
+        duplicates: 1,
+        drops: 1,
+        disk_failures: 1,
+        in_flight: 4,
+        flush: FlushMode::Deferred,
+        sync: SyncMode::Prefix,
+        ..Bounds::default()
+    }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use swarm_protocol::{NodeId, OpId, Properties, Stream, Ticks, Violation};
-use swarm_simulator::world::{FlushMode, Identical, OpStatus, SyncMode};
+use swarm_simulator::world::{Identical, OpStatus, SyncMode};
 use swarm_simulator::{Bounds, Event, NotEnabled, Setup, Slot, World};
 
-use crate::toy::{Flaw, Message, OneValuePerVersion, Op, Register, Stored, Timer, setup};
+use crate::toy::{Flaw, Message, OneValuePerVersion, Op, Register, Stored, Timer, faults, setup};
 
 type RegisterWorld = World<Register, OneValuePerVersion>;
 
@@ -34,19 +34,6 @@ fn explore(setup: &Setup<Register>, most: usize) -> (usize, Option<&'static str>
         assert!(seen.len() <= most, "more than {most} states");
     }
     (seen.len(), None)
-}
-
-fn faults() -> Bounds {
-    Bounds {
-        crashes: 1,
-        duplicates: 1,
-        drops: 1,
-        disk_failures: 1,
-        in_flight: 4,
-        flush: FlushMode::Deferred,
-        sync: SyncMode::Prefix,
-        ..Bounds::default()
-    }
 }
 
 /// Lets random enabled events happen, and calls `check` after each.
