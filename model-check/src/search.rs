@@ -112,7 +112,12 @@ impl<P: Subject> Found<P> {
     }
 }
 
-impl Limits<'_> {
+impl<'a> Limits<'a> {
+    /// One thread, this much resident memory, and otherwise no limit but the flag.
+    pub const fn new(memory_bytes: u64, interrupt: &'a AtomicBool) -> Self {
+        Limits { threads: 1, memory_bytes, states_max: None, interrupt, checkpoints: None }
+    }
+
     /// The limit that is reached, if one is.
     pub(crate) fn reached(&self, states: u64, memory_bytes: u64) -> Option<Stopped> {
         if self.interrupt.load(Ordering::Relaxed) {

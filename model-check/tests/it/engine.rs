@@ -16,8 +16,7 @@ use swarm_simulator::Subject;
 static GO_ON: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);
 
-const LIMITS: Limits<'static> =
-    Limits { threads: 1, memory_bytes: 8 << 30, states_max: None, interrupt: &GO_ON, checkpoints: None };
+const LIMITS: Limits<'static> = Limits::new(8 << 30, &GO_ON);
 
 /// Two-phase commit as in TLA⁺'s `TwoPhase` (Gray and Lamport 2006, *Consensus on transaction commit*).
 struct TwoPhase {

@@ -15,8 +15,7 @@ use swarm_simulator::world::World;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
-const LIMITS: Limits<'static> =
-    Limits { threads: 1, memory_bytes: 8 << 30, states_max: None, interrupt: &GO_ON, checkpoints: None };
+const LIMITS: Limits<'static> = Limits::new(8 << 30, &GO_ON);
 
 const COMMAND: &str = "cargo xtask verify raft";
 

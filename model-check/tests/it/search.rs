@@ -14,8 +14,7 @@ type Node = Raft<Kv>;
 static GO_ON: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);
 
-const LIMITS: Limits<'static> =
-    Limits { threads: 1, memory_bytes: 8 << 30, states_max: None, interrupt: &GO_ON, checkpoints: None };
+const LIMITS: Limits<'static> = Limits::new(8 << 30, &GO_ON);
 
 fn small(depth_max: Option<u32>, limits: &Limits<'_>) -> Found<Node> {
     let setup = (raft::TWO_NODES.setup)();
