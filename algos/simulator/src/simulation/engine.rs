@@ -1,14 +1,14 @@
 //! The loop: what is due next happens, nodes take it, and what they ask for is carried out.
 
 use swarm_protocol::{
-    Choices, Effect, Effects, Input, NodeId, Properties, Service, Stream, Ticks, Violation, mix,
+    Choices, Effect, Effects, Input, NodeId, Properties, Service, Stream, Ticks, Violation, WriteId, mix,
 };
 
 use smallvec::SmallVec;
 
 use super::clients::Clients;
 use super::faults::Outages;
-use super::host::{Host, Leaving, Look};
+use super::host::{Host, Leaving, Look, Release};
 use super::network::{Fate, Flight, Network};
 use super::{Counts, PROGRESS, Run, Simulation, Traced, purpose};
 use crate::linearizability::{self, Verdict};
@@ -442,10 +442,23 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     #[inline]
     fn obey(&mut self, node: NodeId, effect: Effect<P>) -> Result<(), Violation> {
         let host = &mut self.hosts[node.index()];
-        let (after, what) = match effect {
-            Effect::Send { to, message, after } => (after, Leaving::Send { to, message }),
-            Effect::Broadcast { message, after } => (after, Leaving::Broadcast { message }),
-            Effect::Answer { id, answer, after } => (after, Leaving::Answer { id, answer }),
+        // Each kind is handed on where it is taken apart: moving it as a whole costs more than all else here.
+        match effect {
+            Effect::Send { to, message, after } => match release_of(host, node, after)? {
+                Release::Now => self.send(node, to, message),
+                Release::After(write) => host.hold(write, Leaving::Send { to, message }),
+                Release::Never => {}
+            },
+            Effect::Broadcast { message, after } => match release_of(host, node, after)? {
+                Release::Now => self.broadcast(node, message),
+                Release::After(write) => host.hold(write, Leaving::Broadcast { message }),
+                Release::Never => {}
+            },
+            Effect::Answer { id, answer, after } => match release_of(host, node, after)? {
+                Release::Now => return self.answered(node, id, answer),
+                Release::After(write) => host.hold(write, Leaving::Answer { id, answer }),
+                Release::Never => {}
+            },
             Effect::SetTimer { timer, delay } => {
                 let mut stream = Stream::new(self.seed, purpose::TIMER, self.timers_set);
                 self.timers_set += 1;
@@ -454,36 +467,24 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 if let Some((place, token)) = host.set_timer(timer, deadline) {
                     self.queue.schedule(deadline, Due::Timer { node, place, token });
                 }
-                return Ok(());
             }
             Effect::CancelTimer(timer) => {
                 host.cancel_timer(timer);
-                return Ok(());
             }
             Effect::Persist { record, .. } => {
                 host.write(record);
-                return Ok(());
             }
             Effect::Submit(task) => return self.submit(node, &task),
             // Compaction shortens disks.
-            Effect::Retire(_) => return Ok(()),
+            Effect::Retire(_) => {}
             Effect::Mark(label) => {
                 self.marks.add(label);
-                return Ok(());
             }
             Effect::Refuse(reason) => {
                 self.refusals.add(reason);
-                return Ok(());
-            }
-        };
-        match host.hold(after, what) {
-            Ok(Some(what)) => self.leave(node, what),
-            Ok(None) => Ok(()),
-            Err(write) => {
-                let detail = format!("{node} waits for {write:?}, which it never asked for");
-                Err(Violation::new(CONTRACT, detail))
             }
         }
+        Ok(())
     }
 
     fn submit(&mut self, node: NodeId, task: &P::Task) -> Result<(), Violation> {
@@ -510,17 +511,21 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 Ok(())
             }
             Leaving::Broadcast { message } => {
-                let last = self.simulation.nodes - 1;
-                let last = NodeId(if node.0 == last { last.saturating_sub(1) } else { last });
-                for to in (0..last.0).map(NodeId).filter(|to| *to != node) {
-                    self.send(node, to, message.clone());
-                }
-                if last != node {
-                    self.send(node, last, message);
-                }
+                self.broadcast(node, message);
                 Ok(())
             }
             Leaving::Answer { id, answer } => self.answered(node, id, answer),
+        }
+    }
+
+    fn broadcast(&mut self, node: NodeId, message: P::Message) {
+        let last = self.simulation.nodes - 1;
+        let last = NodeId(if node.0 == last { last.saturating_sub(1) } else { last });
+        for to in (0..last.0).map(NodeId).filter(|to| *to != node) {
+            self.send(node, to, message.clone());
+        }
+        if last != node {
+            self.send(node, last, message);
         }
     }
 
@@ -576,4 +581,16 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let nodes: Vec<_> = self.nodes.iter().map(Option::as_ref).collect();
         self.properties.full(&self.simulation.config, &nodes)
     }
+}
+
+/// When something may leave; waiting for a write that was never asked for breaks the contract.
+#[inline]
+fn release_of<P: Service>(
+    host: &Host<P>,
+    node: NodeId,
+    after: Option<WriteId>,
+) -> Result<Release, Violation> {
+    host.release_of(after).map_err(|write| {
+        Violation::new(CONTRACT, format!("{node} waits for {write:?}, which it never asked for"))
+    })
 }

@@ -12,6 +12,15 @@ pub(super) enum Leaving<P: Protocol> {
     Answer { id: OpId, answer: P::Answer },
 }
 
+/// When something may leave.
+pub(super) enum Release {
+    Now,
+    /// Once the write of this ordinal is durable.
+    After(u64),
+    /// The write has failed.
+    Never,
+}
+
 struct Held<P: Protocol> {
     after: u64,
     what: Leaving<P>,
@@ -180,29 +189,30 @@ impl<P: Protocol> Host<P> {
         self.written += 1;
     }
 
-    /// What becomes of something that may leave after `write`: it leaves now (it is handed back), later,
-    /// or never, as the write has failed.
+    /// What becomes of something that may leave after `write`.
     ///
     /// # Errors
     /// The write, if it was never asked for.
-    pub(super) fn hold(
-        &mut self,
-        after: Option<WriteId>,
-        what: Leaving<P>,
-    ) -> Result<Option<Leaving<P>>, WriteId> {
-        let Some(write) = after else { return Ok(Some(what)) };
+    #[inline]
+    pub(super) fn release_of(&self, after: Option<WriteId>) -> Result<Release, WriteId> {
+        let Some(write) = after else { return Ok(Release::Now) };
         let after = write.ordinal();
         if after > self.written {
             return Err(write);
         }
-        if self.failed.iter().any(|(first, last)| (*first..=*last).contains(&after)) {
-            return Ok(None);
-        }
-        if after <= self.settled() {
-            return Ok(Some(what));
-        }
+        Ok(if self.failed.iter().any(|(first, last)| (*first..=*last).contains(&after)) {
+            Release::Never
+        } else if after <= self.settled() {
+            Release::Now
+        } else {
+            Release::After(after)
+        })
+    }
+
+    /// Keeps something until the write of this ordinal is durable.
+    #[inline]
+    pub(super) fn hold(&mut self, after: u64, what: Leaving<P>) {
         self.held.push_back(Held { after, what });
-        Ok(None)
     }
 
     /// Makes the oldest `writes` outstanding writes durable and returns the last of them.
