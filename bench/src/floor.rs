@@ -15,7 +15,7 @@
 //! | [`Arena`] | bytes in each node's own ring | five times: in, twice out, twice in | on a wire |
 //!
 //! The two drivers, of [`Shared`] and of [`Arena`], are alike and written out all the same: behind one trait of
-//! logs the arena lost 11 to 13 % at window 1, and a floor that an abstraction lifts is none.
+//! logs the arena was slower at window 1, and a floor that an abstraction lifts is none.
 //!
 //! Verified by the digests of [`crate::workload::prove`], which every node of every floor must reach.
 

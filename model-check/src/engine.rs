@@ -20,11 +20,12 @@ mod tree;
 mod visited;
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -263,6 +264,14 @@ pub fn search<S: System>(
     })
 }
 
+/// What a checkpoint belongs to: the system, and the program that searches it. Boundaries and protocols are code,
+/// and a search that began under other code has covered something else.
+fn identity<S: System>(system: &S) -> String {
+    static BUILD: OnceLock<Option<u32>> = OnceLock::new();
+    let build = BUILD.get_or_init(|| Some(crc32c::crc32c(&fs::read(env::current_exe().ok()?).ok()?)));
+    format!("{}, searched by {build:08x?}", system.identity())
+}
+
 /// Takes a checkpoint away, if there is one.
 ///
 /// # Errors
@@ -312,7 +321,7 @@ impl<'a, S: System> Run<'a, S> {
             counterexample: None,
         };
         if let Some(path) = search.checkpoint
-            && let Some(checkpoint) = Checkpoint::read(path, &system.identity())?
+            && let Some(checkpoint) = Checkpoint::read(path, &identity(system))?
         {
             run.resume(checkpoint)?;
             return Ok(run);
@@ -452,7 +461,7 @@ impl<'a, S: System> Run<'a, S> {
     }
 
     fn save(&self, path: &Path) -> Result<(), Unusable> {
-        let identity = self.system.identity();
+        let identity = identity(self.system);
         let written = checkpoint::write(
             path,
             &identity,

@@ -307,7 +307,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
     }
 
     /// What [`World::apply_known`] would come to, without doing it: for searches, which meet most worlds more
-    /// than once. Marks are told to `mark`. Costs about half as much.
+    /// than once. Marks are told to `mark`. Cheaper, as no world is made.
     pub fn look_ahead(
         &self,
         setup: &Setup<P>,

@@ -442,7 +442,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     #[inline]
     fn obey(&mut self, node: NodeId, effect: Effect<P>) -> Result<(), Violation> {
         let host = &mut self.hosts[node.index()];
-        // Each kind is handed on where it is taken apart: moving it as a whole costs more than all else here.
+        // Each kind is handed on where it is taken apart: it is large, and need not be moved as a whole.
         match effect {
             Effect::Send { to, message, after } => match release_of(host, node, after)? {
                 Release::Now => self.send(node, to, message),
