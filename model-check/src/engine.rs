@@ -269,7 +269,8 @@ pub fn search<S: System>(
 fn identity<S: System>(system: &S) -> String {
     static BUILD: OnceLock<Option<u32>> = OnceLock::new();
     let build = BUILD.get_or_init(|| Some(crc32c::crc32c(&fs::read(env::current_exe().ok()?).ok()?)));
-    format!("{}, searched by {build:08x?}", system.identity())
+    let build = build.map_or("unknown".to_owned(), |sum| format!("{sum:08x}"));
+    format!("{}, searched by the program {build}", system.identity())
 }
 
 /// Takes a checkpoint away, if there is one.
