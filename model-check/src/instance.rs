@@ -54,6 +54,11 @@ pub struct Pinned {
     pub depth: u32,
 }
 
+impl Pinned {
+    /// Nothing is pinned yet: whatever a search comes to is right. No space has no states.
+    pub const NOTHING: Pinned = Pinned { states: 0, generated: 0, depth: 0 };
+}
+
 /// What became of an instance.
 #[derive(Debug)]
 pub struct Verdict {
@@ -204,7 +209,7 @@ where
         let exact = found.engine == Engine::Own || found.threads == 1;
         let depth = if exact { found.depth } else { self.pinned.depth };
         let seen = Pinned { states: found.states, generated: found.generated, depth };
-        (seen != self.pinned).then(|| {
+        (self.pinned != Pinned::NOTHING && seen != self.pinned).then(|| {
             format!(
                 "the search came to {seen:?}, pinned is {:?}: more or less happens than before",
                 self.pinned

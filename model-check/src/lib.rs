@@ -30,9 +30,12 @@ pub mod forgetful;
 pub mod instance;
 #[cfg(feature = "algorithms")]
 pub mod raft;
+pub mod registered;
 pub mod search;
+pub mod verbs;
 pub mod zoo;
 
+pub use registered::{Registered, main};
 pub use reports::command_line;
 
 #[doc = include_str!("../bring-your-own.md")]

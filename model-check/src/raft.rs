@@ -12,14 +12,14 @@ use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::profile::Profile;
-use swarm_simulator::simulation::Simulation;
 use swarm_simulator::world::{FlushMode, OpStatus, SyncMode};
 use swarm_simulator::{Bounds, Setup, Subject, World};
 
 use crate::adapter::Goal;
-use crate::campaign::{Campaign, Simulate};
+use crate::campaign::Simulate;
 use crate::forgetful::Forgetful;
 use crate::instance::{Check, Instance, Pinned};
+use crate::registered::{self, Extent, Registered};
 
 type Node = Raft<Kv>;
 type Cluster = World<Node, RaftProperties>;
@@ -292,9 +292,6 @@ pub const TWO_NODES_BOUNDED: Instance<Node, RaftProperties> = Instance {
     pinned: Pinned { states: 168_042, generated: 483_675, depth: 9 },
 };
 
-/// The most nodes of a simulated cluster.
-pub const NODES_MAX: u32 = 9;
-
 /// Marks that many runs under all kinds of faults must reach.
 const MARKS: &[&str] = &[
     "append-conflict",
@@ -308,21 +305,37 @@ const MARKS: &[&str] = &[
     "vote-refused-stale-log",
 ];
 
-/// A campaign over clusters of `nodes`, or of three and five.
-pub fn campaign(profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate> {
-    let make = |nodes| {
-        Simulation::<Node, RaftProperties>::new(Config::new(nodes), nodes, operation).profile(profile)
-    };
-    Box::new(Campaign::new(nodes, MARKS, make))
+impl Registered for Node {
+    type Properties = RaftProperties;
+    const NAME: &'static str = "raft";
+    const MARKS: &'static [&'static str] = MARKS;
+
+    fn config(nodes: u32) -> Config {
+        Config::new(nodes)
+    }
+
+    /// Half reads, half writes and compare-and-sets, on three keys: enough to collide, and to tell apart.
+    fn operation(draw: &mut Stream) -> KvOp {
+        let key = draw.below(3) as u16;
+        let (old, new) = (draw.below(6), draw.below(6));
+        match draw.below(4) {
+            0 | 1 => KvOp::Get(key),
+            2 => KvOp::Put(key, new),
+            _ => KvOp::Cas(key, old, new),
+        }
+    }
+
+    fn instances(extent: Extent) -> Vec<Box<dyn Check>> {
+        match extent {
+            Extent::Small => small(),
+            Extent::Quick => instances(false),
+            Extent::Full => instances(true),
+            Extent::Explorable => explorable(),
+        }
+    }
 }
 
-/// Half reads, half writes and compare-and-sets, on three keys: enough to collide, and to tell apart.
-fn operation(draw: &mut Stream) -> KvOp {
-    let key = draw.below(3) as u16;
-    let (old, new) = (draw.below(6), draw.below(6));
-    match draw.below(4) {
-        0 | 1 => KvOp::Get(key),
-        2 => KvOp::Put(key, new),
-        _ => KvOp::Cas(key, old, new),
-    }
+/// A campaign over clusters of `nodes`, or of three and five.
+pub fn campaign(profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate> {
+    registered::algorithm::<Node>().campaign(profile, nodes)
 }

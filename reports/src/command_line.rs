@@ -202,10 +202,14 @@ pub fn read(
     shared: &[&str],
     own: impl FnMut(&str, &mut Parser) -> Result<bool, Refused>,
 ) -> Result<Option<Options>, Refused> {
-    read_words(std::env::args_os().skip(1).collect(), shared, own)
+    read_from(std::env::args_os().skip(1).collect(), shared, own)
 }
 
-fn read_words(
+/// Reads these words as [`read`] reads those of this process.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(
     words: Vec<std::ffi::OsString>,
     shared: &[&str],
     mut own: impl FnMut(&str, &mut Parser) -> Result<bool, Refused>,
@@ -338,7 +342,7 @@ mod tests {
     fn line(text: &str) -> Result<Option<(Options, Option<String>, bool)>, String> {
         let (mut bug, mut small) = (None, false);
         let words = text.split_whitespace().map(Into::into).collect();
-        let options = read_words(words, EFFORT_AND_THREADS, |name, parser| {
+        let options = read_from(words, EFFORT_AND_THREADS, |name, parser| {
             match name {
                 "bug" => bug = Some(value(parser, "bug")?),
                 "small" => small = true,
@@ -390,7 +394,7 @@ mod tests {
     #[test]
     fn an_option_that_says_nothing_to_a_verb_is_refused() {
         for (shared, option) in [(EFFORT, "--threads"), (&[], "--quick"), (&[], "--full")] {
-            let refused = read_words(vec![option.into(), "1".into()], shared, |_, _| Ok(false)).unwrap_err();
+            let refused = read_from(vec![option.into(), "1".into()], shared, |_, _| Ok(false)).unwrap_err();
             assert_eq!(refused.reason, format!("invalid option '{option}'"));
         }
     }

@@ -1,0 +1,226 @@
+//! One registration, from which every tool follows.
+//!
+//! A protocol says in [`Registered`] what a tool cannot guess: its name, a configuration, what clients ask for.
+//! The rest has defaults, and can be said more exactly: instances with pinned counts, marks that must be reached,
+//! sizes. `fn main() -> ExitCode { model_check::main::<Node>() }` then is a program with all the verbs; see
+//! [`crate::bring_your_own`]. The workspace's own binaries run its algorithms by the same registration
+//! ([`ALGORITHMS`]).
+//!
+//! Verified by `tests/it/brought.rs`, which starts the programs of two registered protocols.
+
+use std::ffi::OsString;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
+use std::process::ExitCode;
+
+use reports::command_line::{self, Exit, Refused};
+use swarm_protocol::{Properties, Service, Specification, Stream};
+use swarm_simulator::profile::Profile;
+use swarm_simulator::simulation::Simulation;
+use swarm_simulator::world::SyncMode;
+use swarm_simulator::{Bounds, Setup, Subject};
+
+use crate::campaign::{Campaign, Simulate};
+use crate::instance::{Check, Instance, Pinned};
+use crate::verbs::{self, Caller};
+
+/// A protocol whose nodes, messages and histories several threads may hold. Implemented for every type that
+/// qualifies.
+pub trait Shared:
+    Subject<
+        Config: Clone + Send + Sync,
+        Message: Send + Sync,
+        Timer: Send + Sync,
+        Op: Send + Sync,
+        Answer: Send + Sync,
+        Record: Send + Sync,
+        Task: Send + Sync,
+        Outcome: Send + Sync,
+    > + Service<Spec: Specification<State: Send + Sync, Answer: Send + Sync>>
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<P> Shared for P where
+    P: Subject<
+            Config: Clone + Send + Sync,
+            Message: Send + Sync,
+            Timer: Send + Sync,
+            Op: Send + Sync,
+            Answer: Send + Sync,
+            Record: Send + Sync,
+            Task: Send + Sync,
+            Outcome: Send + Sync,
+        > + Service<Spec: Specification<State: Send + Sync, Answer: Send + Sync>>
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// What the tools are told of a protocol beside what it is.
+pub trait Registered: Shared {
+    /// What must hold across its nodes.
+    type Properties: Properties<Self> + Eq + Hash + Send + Sync + 'static;
+
+    /// Its name in artifacts: lower-case letters, digits and dashes.
+    const NAME: &'static str;
+
+    /// The sizes of simulated clusters: that of even seeds, and that of odd ones. The checker's instance, unless
+    /// told otherwise, has the first.
+    const NODES: [u32; 2] = [3, 5];
+
+    /// The most nodes that a command line may ask for.
+    const NODES_MAX: u32 = 9;
+
+    /// Marks that many runs under all kinds of faults must reach, and that the checker's instance must.
+    const MARKS: &'static [&'static str] = &[];
+
+    /// What the checker's instance, unless told otherwise, comes to; [`Pinned::NOTHING`] until it is known.
+    const PINNED: Pinned = Pinned::NOTHING;
+
+    /// What a cluster of this size agrees on.
+    fn config(nodes: u32) -> Self::Config;
+
+    /// What a client asks for next.
+    fn operation(draw: &mut Stream) -> Self::Op;
+
+    /// What the checker searches, unless told otherwise: three operations, a crash at any moment, also between a
+    /// write and what rests on it, and a message that arrives twice.
+    fn setup() -> Setup<Self> {
+        let [nodes, _] = Self::NODES;
+        let mut draw = Stream::new(0, 0, 0);
+        let bounds = Bounds { crashes: 1, duplicates: 1, sync: SyncMode::Whole, ..Bounds::default() };
+        let workload = (0..3).map(|_| Self::operation(&mut draw)).collect::<Vec<_>>();
+        Setup::new(Self::config(nodes), nodes).workload(workload).bounds(bounds)
+    }
+
+    /// What is checked.
+    fn instances(_extent: Extent) -> Vec<Box<dyn Check>> {
+        vec![Box::new(Instance::<Self, Self::Properties> {
+            name: Self::NAME,
+            about: "every order of events within the bounds",
+            boundary: "that of the setup",
+            setup: Self::setup,
+            depth_max: None,
+            marks: Self::MARKS,
+            goals: &[],
+            breaks: None,
+            pinned: Self::PINNED,
+        })]
+    }
+
+    /// What is simulated, at this size and without faults yet.
+    fn simulation(nodes: u32) -> Simulation<Self, Self::Properties> {
+        Simulation::new(Self::config(nodes), nodes, Self::operation)
+    }
+}
+
+/// Which instances are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that tests run, which end within seconds.
+    Small,
+    /// Those that end within a minute or two.
+    Quick,
+    /// All that are searched.
+    Full,
+    /// All that can be looked at, the smallest first.
+    Explorable,
+}
+
+/// A registered protocol, whichever it is.
+pub trait Algorithm: Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// What is checked.
+    fn instances(&self, extent: Extent) -> Vec<Box<dyn Check>>;
+
+    /// What is simulated, at this size or at its own two.
+    fn campaign(&self, profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate>;
+
+    /// The sizes of its simulated clusters, for even and for odd seeds.
+    fn sizes(&self) -> [u32; 2];
+
+    /// The sizes that it may have.
+    fn nodes(&self) -> RangeInclusive<u32>;
+}
+
+/// The registration of `P`, as a value.
+struct Of<P>(PhantomData<fn() -> P>);
+
+impl<P: Registered> Of<P> {
+    const ONE: &'static [&'static dyn Algorithm; 1] = &[&Of::<P>(PhantomData)];
+}
+
+impl<P: Registered> Algorithm for Of<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn instances(&self, extent: Extent) -> Vec<Box<dyn Check>> {
+        P::instances(extent)
+    }
+
+    fn campaign(&self, profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate> {
+        let sizes = nodes.map_or(P::NODES, |nodes| [nodes; 2]);
+        Box::new(Campaign::new(sizes, P::MARKS, |nodes| P::simulation(nodes).profile(profile)))
+    }
+
+    fn sizes(&self) -> [u32; 2] {
+        P::NODES
+    }
+
+    fn nodes(&self) -> RangeInclusive<u32> {
+        1..=P::NODES_MAX
+    }
+}
+
+/// The algorithms of this workspace.
+#[cfg(feature = "algorithms")]
+pub const ALGORITHMS: &[&dyn Algorithm] = Of::<swarm_raft::Raft<swarm_raft::Kv>>::ONE;
+
+/// `P` as the tools see it.
+pub fn algorithm<P: Registered>() -> &'static dyn Algorithm {
+    Of::<P>::ONE[0]
+}
+
+const HELP: &str = "\
+VERB [--quick|--full] [--json] ...
+
+  verify     check every property in every state within bounds
+  explore    look at those states in a browser
+  simulate   run one seed after the other under faults
+
+What a verb has beside: VERB --help. Exit codes: 0 nothing found; 1 something found; 2 wrong usage;
+3 something missing; 130 interrupted.
+";
+
+/// The program of one registered protocol: a command line that begins with a verb.
+pub fn main<P: Registered>() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    let verb = words.next();
+    let caller = Caller::brought(words.collect(), Of::<P>::ONE);
+    match verb.as_ref().and_then(|verb| verb.to_str()) {
+        Some("verify") => verbs::verify::main(caller),
+        Some("explore") => verbs::explore::main(caller),
+        Some("simulate") => verbs::simulate::main(caller),
+        Some("--help" | "-h" | "help") => {
+            print!("{HELP}");
+            Exit::Fine.into()
+        }
+        _ => command_line::end(P::NAME, Err(unknown(verb.as_ref()))),
+    }
+}
+
+fn unknown(verb: Option<&OsString>) -> Refused {
+    match verb {
+        None => Refused::usage("which verb?"),
+        Some(verb) => Refused::usage(format!("`{}` is not a verb", verb.to_string_lossy().escape_debug())),
+    }
+}

@@ -1,0 +1,266 @@
+//! `simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--threads N] [--nodes N]
+//! [--digest] [--quick|--full] [--json]`: one fault-injecting run per seed, and an artifact
+//! `simulate/<algorithm>.json`.
+
+use std::ops::Range;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Mutex;
+
+use reports::artifact::{Finding, Outcome, Payload, Verb};
+use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
+use reports::machine;
+use reports::recorder::Recorder;
+use swarm_simulator::profile::Profile;
+use swarm_simulator::simulation::Run;
+
+use super::Caller;
+use crate::campaign::{self, Simulate};
+use crate::finding;
+use crate::registered::Algorithm;
+
+const HELP: &str = "\
+simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--threads N] [--nodes N] [--digest]
+              [--quick|--full] [--json]
+
+Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
+
+  --seeds A..B    the seeds to run, B excluded (default: 0..1000; with --full 0..20000)
+  --profile P     calm, lossy, partitions, crashes, everything (default) or disks
+  --replay SEED   run this seed alone and print its trace
+  --shard K/N     run the K-th of N equal parts of the seeds
+  --threads N     threads that run seeds (default: all processors); the result does not depend on it
+  --nodes N       nodes of the cluster (default: two sizes in turn, for Raft 3 and 5)
+  --digest        print one line per seed: seed, steps, digest of its trace
+  --quick, --full how many seeds, unless --seeds says it
+  --json          one JSON object
+";
+
+struct Options {
+    common: command_line::Options,
+    caller: Caller,
+    algorithm: &'static dyn Algorithm,
+    seeds: Range<u64>,
+    profile: Profile,
+    replay: Option<u64>,
+    shard: Option<(u32, u32)>,
+    nodes: Option<u32>,
+    digest: bool,
+}
+
+/// `A..B` or `K/N`.
+struct Pair<T, const DOTS: bool>(T, T);
+
+impl<T: FromStr, const DOTS: bool> FromStr for Pair<T, DOTS> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let between = if DOTS { ".." } else { "/" };
+        let (a, b) =
+            text.split_once(between).ok_or_else(|| format!("two numbers with `{between}` between"))?;
+        let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
+        Ok(Pair(number(a)?, number(b)?))
+    }
+}
+
+fn options(caller: Caller) -> Result<Option<Options>, Refused> {
+    let (mut seeds, mut profile, mut replay, mut shard) = (None, Profile::EVERYTHING, None, None);
+    let (mut nodes, mut digest) = (None, false);
+    let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
+        match option {
+            "seeds" => {
+                let Pair::<u64, true>(first, end) = command_line::value(parser, "seeds")?;
+                if first >= end {
+                    return Err(Refused::usage(format!("--seeds {first}..{end}: there are none")));
+                }
+                seeds = Some(first..end);
+            }
+            "profile" => profile = command_line::value(parser, "profile")?,
+            "replay" => replay = Some(command_line::value(parser, "replay")?),
+            "shard" => {
+                let Pair::<u32, false>(index, count) = command_line::value(parser, "shard")?;
+                if !(1..=count).contains(&index) {
+                    return Err(Refused::usage(format!("--shard {index}/{count}: 1/N to N/N")));
+                }
+                shard = Some((index, count));
+            }
+            "nodes" => nodes = Some(command_line::value(parser, "nodes")?),
+            "digest" => digest = true,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let Some(common) = common else { return Ok(None) };
+    if replay.is_some() && (seeds.is_some() || shard.is_some()) {
+        return Err(Refused::usage("--replay runs one seed: no --seeds, no --shard"));
+    }
+    let seeds = seeds.unwrap_or(match common.effort {
+        Effort::Quick => 0..1000,
+        Effort::Full => 0..20_000,
+    });
+    let algorithm = caller.algorithm(&common)?;
+    let known = algorithm.nodes();
+    if nodes.is_some_and(|nodes| !known.contains(&nodes)) {
+        return Err(Refused::usage(format!("--nodes is {} to {}", known.start(), known.end())));
+    }
+    Ok(Some(Options { common, caller, algorithm, seeds, profile, replay, shard, nodes, digest }))
+}
+
+/// Runs the verb.
+pub fn main(caller: Caller) -> ExitCode {
+    command_line::main(
+        "simulate",
+        &caller.help(HELP),
+        || options(caller),
+        |options| {
+            let simulate = options.algorithm.campaign(options.profile, options.nodes);
+            match options.replay {
+                Some(seed) => Ok(replay(&*simulate, seed, options)),
+                None => run(&*simulate, options),
+            }
+        },
+    )
+}
+
+impl Options {
+    /// What replays one seed of this campaign.
+    fn replay_command(&self, seed: u64) -> String {
+        let nodes = self.nodes.map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
+        let profile = self.profile.name;
+        let name = self.algorithm.name();
+        self.caller.line("simulate", name, &format!("--profile {profile}{nodes} --replay {seed}"))
+    }
+}
+
+/// The sizes of the clusters, in words.
+fn nodes_said(options: &Options) -> String {
+    match (options.nodes, options.algorithm.sizes()) {
+        (Some(nodes), _) => nodes.to_string(),
+        (None, [even, odd]) if even == odd => even.to_string(),
+        (None, [even, odd]) => format!("{even} and {odd}"),
+    }
+}
+
+/// Prints one run.
+fn replay(simulate: &dyn Simulate, seed: u64, options: &Options) -> Exit {
+    let told = simulate.replay(seed, &options.replay_command(seed));
+    if options.common.json {
+        let line = serde_json::json!({ "verb": "simulate", "algorithm": options.algorithm.name(), "seed": seed,
+            "trace": told.text, "diagram": told.diagram, "finding": told.finding });
+        println!("{line}");
+    } else {
+        print!("{}", told.text);
+        if let Some(diagram) = &told.diagram {
+            println!("\n{diagram}");
+        }
+        let run = &told.run;
+        println!("seed {seed}: {} steps in {} of virtual time", grouped(run.steps), run.time);
+        println!("{:?}; {} operations answered", run.conditions, run.completed);
+        told.finding.iter().for_each(finding::print);
+    }
+    if told.finding.is_some() { Exit::Finding } else { Exit::Fine }
+}
+
+fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
+    let interrupt = command_line::interrupt()?;
+    let algorithm = options.algorithm.name();
+    let command = options.caller.command("simulate", &options.common);
+    let mut recorder = Recorder::start(Verb::Simulate, algorithm, &command).map_err(Refused::missing)?;
+    recorder
+        .algorithm(algorithm)
+        .title(&format!("Simulation of {algorithm}, {} seeds", options.seeds.end - options.seeds.start))
+        .allocator("mimalloc")
+        .parameter("profile", options.profile.name)
+        .parameter("seeds", format!("{}..{}", options.seeds.start, options.seeds.end))
+        .parameter("threads", options.common.threads)
+        .parameter("nodes", nodes_said(options));
+    let mut seeds = options.seeds.clone();
+    if let Some((index, count)) = options.shard {
+        seeds = campaign::shard(&seeds, index, count);
+        recorder.shard(index, count);
+    }
+
+    let cpu_begun = machine::process_cpu();
+    let line = Mutex::new((ProgressLine::new(), 0u64));
+    let digests = Mutex::new(Vec::new());
+    let each = |run: &Run| {
+        if options.digest {
+            let digest = (run.seed, run.steps, run.digest);
+            digests.lock().expect("no thread panics with it").push(digest);
+        }
+        let (line, done) = &mut *line.lock().expect("no thread panics with it");
+        *done += 1;
+        line.show(|| format!("{} of {} seeds", grouped(*done), grouped(seeds.end - seeds.start)));
+    };
+    let summary = campaign::run(simulate, seeds.clone(), options.common.threads, interrupt, &each);
+    let cpu = cpu_begun.zip(machine::process_cpu()).map(|(begun, ended)| ended.saturating_sub(begun));
+    line.lock().expect("all threads have ended").0.clear();
+
+    let mut digests = digests.into_inner().expect("all threads have ended");
+    digests.sort_unstable();
+    for (seed, steps, digest) in digests {
+        println!("{seed} {steps} {digest:016x}");
+    }
+    let interrupted = command_line::interrupted();
+    let mut found: Vec<Finding> = Vec::new();
+    for run in &summary.violations {
+        let command = options.replay_command(run.seed);
+        let told = simulate.replay(run.seed, &command).finding;
+        // A run that is not the same again breaks nothing of its own when it is replayed.
+        let seen = || {
+            let violation = run.violation.as_ref()?;
+            let detail = format!("seed {}: {}", run.seed, violation.detail);
+            Some(Finding { replay: Some(command.clone()), ..Finding::new(violation.property, detail) })
+        };
+        found.extend(told.or_else(seen));
+    }
+    let missed = campaign::missed(simulate, &summary);
+    let enough = summary.runs >= campaign::SEEDS_ENOUGH && options.profile == Profile::EVERYTHING;
+    if enough {
+        let detail = "no run of the campaign reaches this mark";
+        found.extend(missed.iter().map(|mark| Finding::new(mark, detail)));
+    }
+    let ended = match () {
+        () if interrupted => Outcome::Interrupted,
+        () if found.is_empty() => Outcome::Passed,
+        () => Outcome::Failed,
+    };
+    let exit = Exit::from(&ended);
+    for finding in &found {
+        recorder.finding(finding.clone());
+    }
+    let record = campaign::record(simulate, &options.profile, &seeds, options.common.threads, cpu, &summary);
+    let rate = record.steps_per_cpu_s().unwrap_or(0.0);
+    let path = recorder.finish(ended, Payload::Simulate(record)).map_err(Refused::missing)?;
+    if options.common.json {
+        let line = serde_json::json!({ "verb": "simulate", "algorithm": algorithm, "runs": summary.runs,
+            "steps": summary.steps, "linearizable": summary.linearizable, "missed": missed,
+            "digest": format!("{:016x}", summary.digest), "findings": found, "artifact": path });
+        println!("{line}");
+    } else if !options.digest {
+        found.iter().for_each(finding::print);
+        println!(
+            "{algorithm}: {} seeds{}, {} run twice, {} steps, {:.2} M steps/CPU s; {} histories linearizable, {} undecided, \
+             {} runs cut short; {} findings",
+            grouped(summary.runs),
+            if interrupted { " (interrupted)" } else { "" },
+            summary.repeated,
+            grouped(summary.steps),
+            rate / 1e6,
+            grouped(summary.linearizable),
+            summary.undecided,
+            summary.cut_short,
+            found.len()
+        );
+        println!("  faults: {:?}", summary.faults);
+        println!("  marks, in how many runs: {:?}", summary.reached);
+        if !missed.is_empty() {
+            println!("  never reached: {}", missed.join(", "));
+        }
+        if let (Some(median), Some(most)) = (summary.recovery_quantile(500), summary.recovery_quantile(990)) {
+            println!("  recovery after healing: median {median} ms, 99 % {most} ms");
+        }
+        println!("  {}", path.display());
+    }
+    Ok(exit)
+}

@@ -1,0 +1,219 @@
+//! `verify [ALGO…] [--quick|--full|--small] [--engine E] [--threads N] [--memory-mib M]
+//! [--json]`: checks every property on every
+//! execution within the bounds of each instance, and leaves an artifact `verify/<algorithm>.json`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use reports::artifact::{Instance, Outcome, Payload, PropertyKind, Verb, Verify};
+use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
+use reports::recorder::Recorder;
+
+use super::Caller;
+use crate::finding;
+use crate::instance::{Check, Verdict};
+use crate::registered::{Algorithm, Extent};
+use crate::search::{Engine, Limits, Stopped};
+
+const HELP: &str = "\
+verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR]] [--threads N] [--memory-mib M] [--json]
+
+Checks every property of the algorithms (default: all) in every state within the bounds of each instance.
+
+  --quick          the instances that end within a minute or two (default)
+  --full           all instances
+  --small          the instances that tests run, which end within seconds
+  --engine E       stateright (default), or own: level by level, in less memory
+  --checkpoints D  own leaves its searches in this folder every few seconds, and goes on from there if it was stopped
+  --threads N      threads per search. Default: one for stateright, whose depths are then those of shortest paths (and
+                   always one where depth is limited); all processors for own, whose depths are so on any number
+  --memory-mib M   memory that the process may have resident (default: 6144)
+  --json           one JSON object per instance, and one at the end
+";
+
+struct Options {
+    common: command_line::Options,
+    caller: Caller,
+    algorithms: Vec<&'static dyn Algorithm>,
+    small: bool,
+    engine: Engine,
+    memory_mib: u64,
+    checkpoints: Option<PathBuf>,
+}
+
+fn options(caller: Caller) -> Result<Option<Options>, Refused> {
+    let (mut small, mut engine, mut memory_mib) = (false, Engine::Stateright, 6144);
+    let mut checkpoints: Option<PathBuf> = None;
+    let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
+        match option {
+            "small" => small = true,
+            "engine" => {
+                engine = match command_line::value::<String>(parser, "engine")?.as_str() {
+                    "stateright" => Engine::Stateright,
+                    "own" => Engine::Own,
+                    other => {
+                        return Err(Refused::usage(format!("--engine is stateright or own, not `{other}`")));
+                    }
+                }
+            }
+            "checkpoints" => checkpoints = Some(command_line::value(parser, "checkpoints")?),
+            "memory-mib" => memory_mib = command_line::value(parser, "memory-mib")?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let Some(common) = common else { return Ok(None) };
+    if small && common.words.iter().any(|word| word == "--quick" || word == "--full") {
+        return Err(Refused::usage("one of --quick, --full and --small"));
+    }
+    if checkpoints.is_some() && engine != Engine::Own {
+        return Err(Refused::usage("--checkpoints needs --engine own"));
+    }
+    if memory_mib == 0 {
+        return Err(Refused::usage("--memory-mib is at least 1"));
+    }
+    let algorithms = caller.algorithms(&common)?;
+    Ok(Some(Options { common, caller, algorithms, small, engine, memory_mib, checkpoints }))
+}
+
+impl Options {
+    /// Threads per search.
+    fn threads(&self) -> usize {
+        let said = self.common.words.iter().any(|word| word.starts_with("--threads"));
+        if self.engine == Engine::Stateright && !said { 1 } else { self.common.threads }
+    }
+}
+
+/// Runs the verb.
+pub fn main(caller: Caller) -> ExitCode {
+    command_line::main("verify", &caller.help(HELP), || options(caller), run)
+}
+
+fn run(options: &Options) -> Result<Exit, Refused> {
+    let interrupt = command_line::interrupt()?;
+    let limits = Limits {
+        threads: options.threads(),
+        memory_bytes: options.memory_mib.saturating_mul(1 << 20),
+        states_max: None,
+        interrupt,
+        checkpoints: options.checkpoints.as_deref(),
+    };
+    let mut exit = Exit::Fine;
+    for algorithm in &options.algorithms {
+        match verify(*algorithm, options, &limits)? {
+            Exit::Fine => {}
+            Exit::Interrupted => return Ok(Exit::Interrupted),
+            other => exit = other,
+        }
+    }
+    Ok(exit)
+}
+
+/// Checks the instances of one algorithm and writes the artifact.
+fn verify(registered: &dyn Algorithm, options: &Options, limits: &Limits<'_>) -> Result<Exit, Refused> {
+    let algorithm = registered.name();
+    let command = options.caller.command("verify", &options.common);
+    let mut recorder = Recorder::start(Verb::Verify, algorithm, &command).map_err(Refused::missing)?;
+    recorder
+        .algorithm(algorithm)
+        .title(&format!("Model checks of {algorithm}"))
+        .allocator("mimalloc")
+        .parameter("effort", if options.small { "small" } else { options.common.effort.name() })
+        .parameter("threads", options.common.threads)
+        .parameter("memory budget", format!("{} MiB", options.memory_mib));
+    let (mut verify, mut found, mut interrupted) = (Verify::default(), Vec::new(), false);
+    let extent = match options.common.effort {
+        _ if options.small => Extent::Small,
+        Effort::Quick => Extent::Quick,
+        Effort::Full => Extent::Full,
+    };
+    for check in registered.instances(extent) {
+        let verdict = one(&*check, options, limits, &command)?;
+        interrupted |= verdict.interrupted;
+        let Verdict { instance, findings, shown, .. } = verdict;
+        if let Some(scenario) = shown.and_then(|shown| shown.scenario) {
+            let file = format!("{}.scenario", instance.name);
+            recorder.file_beside(&file, scenario.as_bytes()).map_err(Refused::missing)?;
+        }
+        verify.instances.push(instance);
+        found.extend(findings);
+        if interrupted {
+            break;
+        }
+    }
+    let outcome = match () {
+        () if interrupted => Outcome::Interrupted,
+        () if found.is_empty() => Outcome::Passed,
+        () => Outcome::Failed,
+    };
+    let (exit, said) = (Exit::from(&outcome), outcome.name());
+    let states: u64 = verify.instances.iter().map(|instance| instance.states).sum();
+    for finding in &found {
+        recorder.finding(finding.clone());
+    }
+    let path = recorder.finish(outcome, Payload::Verify(verify)).map_err(Refused::missing)?;
+    if options.common.json {
+        let line = serde_json::json!({ "verb": "verify", "algorithm": algorithm, "outcome": said,
+            "states": states, "findings": found, "artifact": path });
+        println!("{line}");
+    } else {
+        found.iter().for_each(finding::print);
+        println!("{algorithm}: {said}, {} distinct states, {}", grouped(states), path.display());
+    }
+    Ok(exit)
+}
+
+fn one(check: &dyn Check, options: &Options, limits: &Limits<'_>, command: &str) -> Result<Verdict, Refused> {
+    let mut line = ProgressLine::new();
+    let verdict = check.check(options.engine, limits, command, &mut |progress| {
+        line.show(|| {
+            let (states, memory) = (grouped(progress.states), progress.memory_bytes >> 20);
+            format!("{}: {states} states, depth {}, {memory} MiB", check.name(), progress.depth)
+        });
+    });
+    line.clear();
+    let verdict = verdict.map_err(|unusable| Refused::usage(unusable.to_string()))?;
+    if options.common.json {
+        println!("{}", serde_json::json!({ "verb": "verify", "instance": verdict.instance }));
+    } else {
+        print_instance(check, &verdict);
+    }
+    Ok(verdict)
+}
+
+fn print_instance(check: &dyn Check, verdict: &Verdict) {
+    let Instance { name, states, depth, cpu_s, threads, .. } = &verdict.instance;
+    let instance = &verdict.instance;
+    println!("{name}: {}", check.about());
+    let extent = match (&instance.stopped, instance.complete_depth) {
+        (None, _) => format!("all states, depth {depth}"),
+        (Some(stopped), _) if stopped == Stopped::Broken.name() => format!("to depth {depth}"),
+        (Some(stopped), Some(complete)) => format!("bounded ({stopped}): all states to depth {complete}"),
+        (Some(stopped), None) => format!("bounded ({stopped}): no depth is known to be complete"),
+    };
+    let rate = instance.states_per_cpu_s().map_or(0.0, |rate| rate / 1000.0);
+    let memory = instance.peak_memory_bytes.unwrap_or(0) >> 20;
+    println!(
+        "  {} distinct of {} generated, {extent}; {cpu_s:.2} CPU s, {rate:.0} k states/CPU s, {threads} \
+         thread(s), {memory} MiB; collision bound {:.1e}",
+        grouped(*states),
+        grouped(instance.generated),
+        instance.collision_bound()
+    );
+    let of = |kind, holds| {
+        let chosen =
+            instance.properties.iter().filter(move |result| result.kind == kind && result.holds == holds);
+        chosen.map(move |result| match (kind, result.length) {
+            (PropertyKind::Sometimes, Some(length)) => format!("{} ({length})", result.name),
+            _ => result.name.clone(),
+        })
+    };
+    let list = |kind, holds| of(kind, holds).collect::<Vec<_>>().join(", ");
+    println!("  always: {}", list(PropertyKind::Always, true));
+    println!("  sometimes (after events): {}", list(PropertyKind::Sometimes, true));
+    for kind in [PropertyKind::Always, PropertyKind::Sometimes] {
+        if of(kind, false).next().is_some() {
+            println!("  NOT SO: {}", list(kind, false));
+        }
+    }
+}
