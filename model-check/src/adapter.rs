@@ -27,14 +27,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use stateright::{Model, Property};
 use swarm_protocol::{Properties, Violation};
 use swarm_simulator::world::{CONTRACT, INVARIANTS, Known, LINEARIZABILITY, PANIC};
 use swarm_simulator::{Event, Setup, Subject, World};
 
+use crate::actions::{self, Kind, Tally};
 use crate::engine::{Ahead, System};
 
 /// What is judged beside the properties of the protocol.
@@ -152,6 +153,8 @@ pub struct Space<P: Subject + 'static, Q: 'static> {
     goals: &'static [Goal<P, Q>],
     /// What was reached.
     pub reached: Reached,
+    /// How often which kind of event led to another state, as stateright asked for it.
+    pub tally: Mutex<Tally>,
     /// Turns that were taken before.
     known: Known<P>,
     /// Set from outside: go on from no state.
@@ -196,6 +199,7 @@ impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Space<P, Q> {
             marks,
             goals,
             reached: Reached::new(expected),
+            tally: Mutex::new(Tally::default()),
             known: Known::new(TURNS_MAX),
             stop: AtomicBool::new(false),
             cut: AtomicBool::new(false),
@@ -306,6 +310,9 @@ impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Model for Spa
     fn next_state(&self, state: &Self::State, event: Self::Action) -> Option<Self::State> {
         let depth = state.depth + 1;
         let (world, marks) = self.succeed(&state.world, &event, depth)?;
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.note(actions::number(&event), false, || actions::kind(&event));
+        drop(tally);
         Some(State { world, depth, marks })
     }
 
@@ -342,6 +349,14 @@ where
 
     fn after(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Option<World<P, Q>> {
         Some(self.succeed(state, event, depth)?.0)
+    }
+
+    fn kind_number(&self, event: &Event<P>) -> u64 {
+        actions::number(event)
+    }
+
+    fn kind(&self, event: &Event<P>) -> Kind {
+        actions::kind(event)
     }
 
     fn look_ahead(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Ahead {

@@ -35,6 +35,7 @@ use swarm_protocol::Violation;
 use self::checkpoint::Checkpoint;
 use self::tree::Tree;
 use self::visited::Visited;
+use crate::actions::{Kind, Tally};
 use crate::search::{Limits, Progress, Stopped};
 
 pub use self::checkpoint::Unusable;
@@ -72,6 +73,16 @@ pub trait System: Sync {
     /// What is wrong in this state, if anything is. Asked once for each state.
     fn violation(&self, state: &Self::State) -> Option<Violation>;
 
+    /// The number of the kind of this event: events of one kind are counted together.
+    fn kind_number(&self, _event: &Self::Event) -> u64 {
+        0
+    }
+
+    /// The kind of this event.
+    fn kind(&self, _event: &Self::Event) -> Kind {
+        Kind { event: "event".to_owned(), kind: None }
+    }
+
     /// What was noted on the way, each with the fewest events that lead there.
     fn noted(&self) -> BTreeMap<String, u32> {
         BTreeMap::new()
@@ -105,6 +116,9 @@ pub struct Found<S: System> {
     pub visited_bytes: u64,
     /// How many states were made again because memory did not last.
     pub remade: u64,
+    /// How often which kind of event led to another state, and to a new one; none if the search went on from a
+    /// checkpoint, which does not say.
+    pub actions: Option<Tally>,
     /// A violated property, and the events that lead there: as few as possible.
     pub counterexample: Option<(Violation, Vec<S::Event>)>,
 }
@@ -198,6 +212,7 @@ struct Level<'a, S: System> {
     why: Mutex<Option<Stopped>>,
     generated: AtomicU64,
     remade: AtomicU64,
+    actions: Mutex<Tally>,
     memory_peak: AtomicU64,
     /// How many states of the next level are kept, and may be.
     kept: AtomicUsize,
@@ -259,6 +274,7 @@ pub fn search<S: System>(
         memory_peak_bytes: run.memory_peak,
         visited_bytes: run.visited.bytes() + run.tree.bytes(),
         remade: run.remade,
+        actions: run.actions,
         levels: run.levels,
         counterexample,
     })
@@ -299,6 +315,8 @@ struct Run<'a, S: System> {
     complete_depth: u32,
     generated: u64,
     remade: u64,
+    /// None once it is not known from the start on.
+    actions: Option<Tally>,
     memory_peak: u64,
     stopped: Option<Stopped>,
     counterexample: Option<Broken>,
@@ -317,6 +335,7 @@ impl<'a, S: System> Run<'a, S> {
             complete_depth: 0,
             generated: 0,
             remade: 0,
+            actions: Some(Tally::default()),
             memory_peak: 0,
             stopped: None,
             counterexample: None,
@@ -363,6 +382,7 @@ impl<'a, S: System> Run<'a, S> {
         self.levels = levels;
         self.complete_depth = self.depth();
         self.generated = generated;
+        self.actions = None;
         // A checkpoint of other code leads elsewhere: the first chunk shows it.
         if let Some(chunk) = self.frontier.first() {
             let made = tree::remake(self.system, &self.tree, self.depth(), chunk.first, chunk.count);
@@ -414,6 +434,7 @@ impl<'a, S: System> Run<'a, S> {
             why: Mutex::new(None),
             generated: AtomicU64::new(0),
             remade: AtomicU64::new(0),
+            actions: Mutex::new(Tally::default()),
             memory_peak: AtomicU64::new(self.memory_peak),
             kept: AtomicUsize::new(0),
             kept_max: self.kept_max,
@@ -430,6 +451,9 @@ impl<'a, S: System> Run<'a, S> {
         // Relaxed: the threads have been joined.
         self.generated += level.generated.load(Ordering::Relaxed);
         self.remade += level.remade.load(Ordering::Relaxed);
+        if let Some(actions) = &mut self.actions {
+            actions.merge(std::mem::take(&mut *lock(&level.actions)));
+        }
         self.memory_peak = level.memory_peak.load(Ordering::Relaxed);
         self.stopped = *lock(&level.why);
         self.counterexample = lock(&level.broken).take().map(|(_, broken)| broken);
@@ -479,7 +503,12 @@ impl<'a, S: System> Run<'a, S> {
 impl<S: System> Level<'_, S> {
     /// Takes chunks until none is left or the search is to stop.
     fn work(&self, progress: &mut impl FnMut(Progress)) {
-        let mut worker = Worker { level: self, events: Vec::new() };
+        let mut worker = Worker { level: self, events: Vec::new(), actions: Tally::default() };
+        self.take_chunks(&mut worker, progress);
+        lock(&self.actions).merge(worker.actions);
+    }
+
+    fn take_chunks(&self, worker: &mut Worker<'_, S>, progress: &mut impl FnMut(Progress)) {
         // Relaxed, here and below: numbers are handed out once each and flags may be seen late; what the
         // threads produce is handed over by locks and by joining them.
         while !self.stop.load(Ordering::Relaxed) {
@@ -506,6 +535,7 @@ impl<S: System> Level<'_, S> {
 struct Worker<'a, S: System> {
     level: &'a Level<'a, S>,
     events: Vec<S::Event>,
+    actions: Tally,
 }
 
 impl<S: System> Worker<'_, S> {
@@ -523,11 +553,13 @@ impl<S: System> Worker<'_, S> {
         for (place, state) in (first..).zip(states) {
             level.system.events(&state, &mut self.events);
             for (event, happens) in self.events.iter().enumerate() {
+                let kind = || level.system.kind(happens);
                 let ahead = level.system.look_ahead(&state, happens, level.depth + 1);
                 match ahead {
                     Ahead::Nothing => continue,
                     Ahead::World(fingerprint) if !level.visited.insert(fingerprint) => {
                         generated += 1;
+                        self.actions.note(level.system.kind_number(happens), false, kind);
                         continue;
                     }
                     Ahead::World(_) | Ahead::Unclear => {}
@@ -538,10 +570,16 @@ impl<S: System> Worker<'_, S> {
                 };
                 generated += 1;
                 let fingerprint = level.system.fingerprint(&next);
-                match ahead {
-                    Ahead::World(seen) => assert_eq!(seen, fingerprint, "what was seen ahead happens"),
-                    _ if !level.visited.insert(fingerprint) => continue,
-                    _ => {}
+                let fresh_state = match ahead {
+                    Ahead::World(seen) => {
+                        assert_eq!(seen, fingerprint, "what was seen ahead happens");
+                        true
+                    }
+                    Ahead::Nothing | Ahead::Unclear => level.visited.insert(fingerprint),
+                };
+                self.actions.note(level.system.kind_number(happens), fresh_state, kind);
+                if !fresh_state {
+                    continue;
                 }
                 let event = u16::try_from(event).expect("a state has fewer than 65,536 events");
                 if let Some(violation) = level.system.violation(&next) {

@@ -19,7 +19,7 @@ use swarm_simulator::{Event, Setup, Subject, World};
 use crate::adapter::{Goal, Space};
 use crate::engine::Unusable;
 use crate::search::{Engine, Found, Limits, Progress, Stopped, search, search_by_levels};
-use crate::{explore, finding};
+use crate::{actions, explore, finding};
 
 /// A setup to be searched, and what is known of it.
 pub struct Instance<P: Subject + 'static, Q: 'static> {
@@ -58,6 +58,9 @@ impl Pinned {
     /// Nothing is pinned yet: whatever a search comes to is right. No space has no states.
     pub const NOTHING: Pinned = Pinned { states: 0, generated: 0, depth: 0 };
 }
+
+/// The property that every kind of event that an instance has room for happens in it.
+pub const ACTION_COVERAGE: &str = "action_coverage";
 
 /// What became of an instance.
 #[derive(Debug)]
@@ -183,6 +186,11 @@ where
                 self.missed(found)
                     .map(|missed| Finding::new(missed, format!("{}: no execution reaches this", self.name))),
             );
+            let idle = Self::actions(&setup, found).into_iter().filter(|action| action.fired == 0);
+            findings.extend(idle.map(|action| {
+                let detail = format!("{}: `{}` is allowed and never happens", self.name, action.event);
+                Finding::new(ACTION_COVERAGE, detail)
+            }));
         }
         // On one thread stateright's search for a counterexample is the same every time, too.
         let repeatable = found.engine == Engine::Stateright && found.threads == 1;
@@ -246,7 +254,15 @@ where
             peak_memory_bytes: (found.memory_peak_bytes > 0).then_some(found.memory_peak_bytes),
             memory_budget_bytes: Some(limits.memory_bytes),
             properties: always.chain(reached).chain(missed).collect(),
+            levels: found.levels.clone(),
+            actions: Self::actions(setup, found),
         }
+    }
+
+    /// What happened, by kind of event.
+    fn actions(setup: &Setup<P>, found: &Found<P>) -> Vec<artifact::Action> {
+        let knows_fresh = found.engine == Engine::Own;
+        found.actions.as_ref().map_or_else(Vec::new, |counts| actions::record(counts, knows_fresh, setup))
     }
 
     /// What bounds the instance, in words.

@@ -20,6 +20,7 @@
 //!
 //! Verified by `tests/it`; each kind of finding is provoked there.
 
+pub mod actions;
 pub mod adapter;
 pub mod campaign;
 pub mod engine;

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::path::Path;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use swarm_protocol::{Properties, Violation};
 use swarm_simulator::world::Known;
 use swarm_simulator::{Event, Setup, Subject, World};
 
+use crate::actions::{Count, Kind};
 use crate::adapter::{SOUND, Searched, Space};
 use crate::engine::{self, Unusable};
 
@@ -93,6 +95,10 @@ pub struct Found<P: Subject> {
     /// The most memory that was seen resident, in bytes: a sample every [`SAMPLE_PERIOD`], of the process,
     /// with what earlier searches have left to the allocator.
     pub memory_peak_bytes: u64,
+    /// How many states have which depth, where the engine tells.
+    pub levels: Vec<u64>,
+    /// How often which kind of event led to another state; none where it was not counted from the start.
+    pub actions: Option<BTreeMap<Kind, Count>>,
     /// The marks that were reached, with the fewest events that lead there.
     pub marks: BTreeMap<&'static str, u32>,
     /// The first property that was found broken, and the way there.
@@ -226,6 +232,7 @@ where
     let cpu = cpu_begun.zip(machine::process_cpu()).map(|(begun, ended)| ended.saturating_sub(begun));
     let wall = begun.elapsed();
 
+    let actions = space.tally.lock().unwrap_or_else(PoisonError::into_inner).counts();
     // Discoveries are paths that are walked again: the stop flag would block the way.
     space.stop.store(false, Ordering::Relaxed);
     let expanded = space.expanded.load(Ordering::Relaxed);
@@ -262,6 +269,8 @@ where
         cpu,
         wall,
         memory_peak_bytes,
+        levels: Vec::new(),
+        actions: Some(actions),
         marks: space.reached.all(),
         counterexample,
     }
@@ -308,6 +317,8 @@ where
         cpu: found.cpu,
         wall: found.wall,
         memory_peak_bytes: found.memory_peak_bytes,
+        levels: found.levels,
+        actions: found.actions.map(|tally| tally.counts()),
         marks: space.reached.all(),
         counterexample: found.counterexample.map(|(violation, events)| Counterexample { violation, events }),
     })

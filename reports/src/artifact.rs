@@ -15,8 +15,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::checks::{
-    Bug, Detection, Fuzz, FuzzRun, Injected, Instance, Interleavings, PropertyKind, PropertyResult, Simulate,
-    Verify, Zoo,
+    Action, Bug, Detection, Fuzz, FuzzRun, Injected, Instance, Interleavings, PropertyKind, PropertyResult,
+    Simulate, Verify, Zoo,
 };
 pub use self::measures::{
     Bench, Benchmark, Compare, Implementation, Latency, LoadPoint, Measurement, Role, Stage, Test,

@@ -29,6 +29,7 @@
 //! is the one that ran, and that producers count correctly; each of them tests that for itself.
 
 pub mod artifact;
+pub mod binomial;
 mod calendar;
 mod chart;
 pub mod command_line;

@@ -170,6 +170,7 @@ fn detection(catch: &Catch, control: &Catch) -> Detection {
         effort: median(efforts.clone()) as u64,
         effort_unit: catch.engine.unit().to_owned(),
         trials: if efforts.len() > 1 { efforts } else { Vec::new() },
+        found_trials: Some(successes as u32),
         cpu_s: median(catch.trials.iter().map(|trial| trial.cpu_s).collect()),
         length: catch.length,
         control_passed: control.property.is_none(),

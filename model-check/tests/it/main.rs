@@ -1,5 +1,6 @@
 //! Tests of the checker's adapter, instances and campaigns.
 
+mod actions;
 mod binaries;
 mod campaigns;
 mod engine;

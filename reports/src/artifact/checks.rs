@@ -49,6 +49,26 @@ pub struct Instance {
     pub memory_budget_bytes: Option<u64>,
     /// The properties that were checked in every visited state.
     pub properties: Vec<PropertyResult>,
+    /// How many distinct states have which depth, from the start on; empty where the engine does not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<u64>,
+    /// What happened, by kind of event. Empty where it was not counted, or not from the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
+}
+
+/// One kind of event within a search. Kinds that the bounds of the instance allow and that never happened are
+/// listed, too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// The word of the event: `deliver`, `crash`.
+    pub event: String,
+    /// Which message, timer or operation: `Append`; none for events that have none.
+    pub kind: Option<String>,
+    /// How often it led to another state, repetitions included.
+    pub fired: u64,
+    /// How often to a state that was new, where the engine tells.
+    pub fresh: Option<u64>,
 }
 
 impl Instance {
@@ -243,6 +263,9 @@ pub struct Detection {
     pub effort_unit: String,
     /// The effort of each trial, where there was more than one.
     pub trials: Vec<f64>,
+    /// How many of the trials found it; none where nobody counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_trials: Option<u32>,
     /// CPU time, in seconds: the median over trials.
     pub cpu_s: f64,
     /// The number of events of the shortest execution found.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
-    Artifact, Bench, Benchmark, Bug, Compare, Detection, Finding, Fuzz, FuzzRun, Implementation, Injected,
-    Instance, Interleavings, Interval, Latency, LoadPoint, Measurement, Metric, Outcome, Payload,
+    Action, Artifact, Bench, Benchmark, Bug, Compare, Detection, Finding, Fuzz, FuzzRun, Implementation,
+    Injected, Instance, Interleavings, Interval, Latency, LoadPoint, Measurement, Metric, Outcome, Payload,
     PropertyKind, PropertyResult, Quantile, Quantiles, Role, SCHEMA, Shard, Simulate, Stage, Test, Verify,
     Zoo,
 };
@@ -188,6 +188,13 @@ fn instance(g: &mut Gen) -> Instance {
             holds: bool::arbitrary(g),
             length: maybe(g, u32::arbitrary),
         }),
+        levels: some(g, u64::arbitrary),
+        actions: some(g, |g| Action {
+            event: text(g),
+            kind: maybe(g, text),
+            fired: u64::arbitrary(g),
+            fresh: maybe(g, u64::arbitrary),
+        }),
     }
 }
 
@@ -239,6 +246,7 @@ fn bug(g: &mut Gen) -> Bug {
             effort: u64::arbitrary(g),
             effort_unit: text(g),
             trials: some(g, number),
+            found_trials: maybe(g, u32::arbitrary),
             cpu_s: number(g),
             length: maybe(g, u32::arbitrary),
             control_passed: bool::arbitrary(g),

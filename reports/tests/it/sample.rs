@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use reports::artifact::{
-    Bench, Benchmark, Bug, Compare, Detection, Finding, Fuzz, FuzzRun, Implementation, Injected, Instance,
-    Interleavings, Latency, LoadPoint, Measurement, Metric, Outcome, Payload, PropertyResult, Quantiles,
-    Role, Simulate, Stage, Test, Verb, Verify, Zoo,
+    Action, Bench, Benchmark, Bug, Compare, Detection, Finding, Fuzz, FuzzRun, Implementation, Injected,
+    Instance, Interleavings, Latency, LoadPoint, Measurement, Metric, Outcome, Payload, PropertyResult,
+    Quantiles, Role, Simulate, Stage, Test, Verb, Verify, Zoo,
 };
 use reports::recorder::Recorder;
 
@@ -154,6 +154,8 @@ fn verify() -> Verify {
         peak_memory_bytes: Some(states * 410),
         memory_budget_bytes: Some(4 << 30),
         properties: properties(depth / 2),
+        levels: levels(states, depth),
+        actions: actions(states, name),
     };
     let interleavings = |name: &str, engine: &str, executions| Interleavings {
         name: name.into(),
@@ -177,6 +179,31 @@ fn verify() -> Verify {
             interleavings("lanes_under_pressure", "shuttle, PCT", 20_000),
         ],
     }
+}
+
+/// A hump.
+fn levels(states: u64, depth: u32) -> Vec<u64> {
+    let weight = |at: u32| (f64::from(at + 1) * f64::from(depth + 2 - at)).powi(3);
+    let all: f64 = (0..=depth).map(weight).sum();
+    (0..=depth).map(|at| (weight(at) / all * states as f64) as u64 + 1).collect()
+}
+
+fn actions(states: u64, name: &str) -> Vec<Action> {
+    let action = |event: &str, kind: Option<&str>, share: u64| Action {
+        event: event.into(),
+        kind: kind.map(str::to_owned),
+        fired: states * share / 100,
+        fresh: Some(states * share / 300),
+    };
+    let crash = if name.contains("elections") { 0 } else { 11 };
+    vec![
+        action("crash", None, crash),
+        action("deliver", Some("Append"), 88),
+        action("deliver", Some("RequestVote"), 71),
+        action("deliver", Some("Vote"), 40),
+        action("restart", None, crash),
+        action("timeout", Some("Election"), 52),
+    ]
 }
 
 fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
@@ -240,6 +267,7 @@ fn zoo() -> Zoo {
             effort,
             effort_unit: unit.into(),
             trials: if engine == "simulator" { vec![3.0, 5.0, 9.0, 4.0, 7.0] } else { Vec::new() },
+            found_trials: Some(if engine == "simulator" { if found { 4 } else { 0 } } else { 1 }),
             cpu_s: effort as f64 / 250_000.0,
             length: found.then_some(14),
             control_passed: true,
