@@ -53,9 +53,11 @@ mod engine;
 mod faults;
 mod host;
 mod network;
+mod rewound;
 mod shrunk;
 
 pub use self::campaign::{Summary, VIOLATIONS_KEPT, campaign};
+pub use self::rewound::Rewound;
 
 /// The purposes of draws. Recorded seeds depend on these numbers.
 pub(crate) mod purpose {
@@ -257,6 +259,9 @@ pub struct Traced<P: Service> {
     pub run: Run,
     /// Every event with its time, in order; first boots are not among them. Empty if not asked for.
     pub trace: Vec<(Ticks, Event<P>)>,
+    /// A moment is something that was due, and all that came of it at once. For each, how many events of the trace
+    /// had happened after it; a moment that was void added none.
+    pub moments: Vec<u32>,
     /// What clients asked and were told.
     pub history: History<P::Spec>,
     /// The nodes at the end, `None` for those that are down.

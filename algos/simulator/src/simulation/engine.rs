@@ -10,6 +10,7 @@ use super::clients::Clients;
 use super::faults::Outages;
 use super::host::{Host, Leaving, Look, Release};
 use super::network::{Fate, Flight, Network};
+use super::rewound::Rewound;
 use super::{Counts, PROGRESS, Run, Simulation, Traced, purpose};
 use crate::linearizability::{self, Verdict};
 use crate::profile::{Conditions, Fault};
@@ -96,7 +97,11 @@ pub(super) struct Engine<'a, P: Service, Q> {
     marks: Tally,
     refusals: Tally,
     cut_short: bool,
+    /// Another future than that of the seed.
+    pub(super) rewound: Option<Rewound>,
     trace: Option<Vec<(Ticks, Event<P>)>>,
+    /// By moment, how many events had happened after it; only where there is a trace.
+    moments: Vec<u32>,
     /// What a panic at this place violates.
     phase: &'static str,
 }
@@ -134,7 +139,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             marks: Tally::default(),
             refusals: Tally::default(),
             cut_short: false,
+            rewound: None,
             trace: tracing.then(Vec::new),
+            moments: Vec::new(),
             phase: PANIC,
             conditions,
         }
@@ -182,7 +189,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             violation,
         };
         let trace = self.trace.unwrap_or_default();
-        Traced { run, trace, history, nodes: self.nodes, workload, names }
+        Traced { run, trace, moments: self.moments, history, nodes: self.nodes, workload, names }
     }
 
     fn drive(&mut self) -> Result<(), Violation> {
@@ -193,8 +200,16 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         self.start_faults();
         self.schedule_after(self.simulation.pace.faults, Due::Heal);
         while let Some((at, due)) = self.queue.next() {
+            if !self.goes_on_rewound(at) {
+                self.cut_short = true;
+                break;
+            }
             self.now = at;
-            self.happen(due)?;
+            let happened = self.happen(due);
+            if let Some(trace) = &self.trace {
+                self.moments.push(trace.len() as u32);
+            }
+            happened?;
             if self.network.healed && self.clients.unsatisfied == 0 {
                 break;
             }

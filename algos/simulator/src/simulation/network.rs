@@ -58,6 +58,11 @@ impl<P: Protocol> Network<P> {
         }
     }
 
+    /// What becomes of messages from now on is drawn as with this seed.
+    pub(super) const fn draw_from(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
     pub(super) fn in_flight(&self) -> usize {
         self.flights.len() - self.free.len()
     }

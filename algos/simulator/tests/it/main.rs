@@ -3,6 +3,7 @@
 mod history;
 mod journal;
 mod known;
+mod rewound;
 mod scenario;
 mod simulation;
 mod toy;
