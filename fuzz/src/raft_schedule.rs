@@ -26,7 +26,7 @@ use swarm_protocol::{Properties, Violation};
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::scenario::{self, Scenario};
-use swarm_simulator::shrink::shrink;
+use swarm_simulator::shrink::{Ways, plainer, smallest};
 use swarm_simulator::world::{FlushMode, Identical, SyncMode};
 use swarm_simulator::{Bounds, Event, EventClass, Setup, Subject, World};
 
@@ -180,9 +180,14 @@ where
     P: Subject<Config = Config, Op = KvOp>,
     Q: Properties<P> + Eq + Hash,
 {
-    let shrunk = shrink::<P, Q>(setup, events, violation.property);
-    let events = shrunk.as_deref().unwrap_or(events);
-    let scenario = scenario_text::<P, Q>(setup, events, &violation.to_string());
+    let ways = Ways { plainer, ..Ways::default() };
+    let scenario = match smallest::<P, Q>(setup, events, violation.property, &ways) {
+        Some(shrunk) => {
+            let comment = format!("{}\nshrunk: {shrunk}", shrunk.violation);
+            scenario_text::<P, Q>(&shrunk.setup, &shrunk.events, &comment)
+        }
+        None => scenario_text::<P, Q>(setup, events, &violation.to_string()),
+    };
     Failure { violation, scenario }
 }
 

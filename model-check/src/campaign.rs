@@ -13,10 +13,12 @@ use std::time::Duration;
 use reports::artifact::{self, Finding, Quantiles};
 use swarm_protocol::Properties;
 use swarm_simulator::profile::Profile;
+use swarm_simulator::shrink::{Shrunk, Ways};
 use swarm_simulator::simulation::{self, Run, Simulation, Summary};
 use swarm_simulator::{Subject, Trace, diagram};
 
 use crate::finding;
+use crate::search::Counterexample;
 
 /// What a campaign runs, for any protocol.
 pub trait Simulate: Sync {
@@ -91,8 +93,12 @@ where
         let violation = traced.run.violation.as_ref();
         let found = violation.map(|violation| {
             let comment = format!("seed {seed} of profile {}\n{violation}", simulation.profile.name);
-            match finding::in_world::<P, Q>(simulation.config.clone(), &traced) {
-                Some((setup, found)) => finding::of_world::<P, Q>(&setup, &found, &comment, command),
+            match finding::in_world::<P, Q>(simulation.config.clone(), &traced, &Ways::default()) {
+                Some(shrunk) => {
+                    let comment = format!("{comment}\nshrunk: {shrunk}");
+                    let Shrunk { setup, events, violation, .. } = shrunk;
+                    finding::told::<P, Q>(&setup, &Counterexample { violation, events }, &comment, command)
+                }
                 // Progress, and what clients saw under clocks and redirects, is more than a world can follow.
                 None => Finding {
                     replay: Some(command.to_owned()),

@@ -2,41 +2,50 @@
 //! again.
 //!
 //! A run in virtual time is told as one of a world, which is smaller, plays in milliseconds and needs no
-//! seed: [`in_world`]. Verified by `tests/it`: the scenario of a counterexample plays again to the same
+//! seed: [`in_world`]. All are shrunk by one function, whichever engine they are from. Verified by `tests/it`: the scenario of a counterexample plays again to the same
 //! violation, whichever engine it is from.
 
 use std::hash::Hash;
 
 use reports::artifact::Finding;
-use swarm_protocol::{Properties, Violation};
+use swarm_protocol::Properties;
+use swarm_simulator::shrink::{self, Shrunk, Ways};
 use swarm_simulator::simulation::Traced;
-use swarm_simulator::world::{FlushMode, Identical, SyncMode};
-use swarm_simulator::{Event, EventClass, Setup, Subject, Trace, diagram, scenario, shrink};
+use swarm_simulator::{Setup, Subject, Trace, diagram, scenario};
 
 use crate::search::Counterexample;
 
-/// A counterexample from a world, shrunk to events of which none can be spared. `comment` stands at the top
-/// of its scenario, `command` shows it again.
-pub fn of_world<P: Subject, Q: Properties<P> + Eq + Hash>(
+/// A counterexample from a world, shrunk; see [`shrink::smallest`]. `comment` stands at the top of its scenario,
+/// `command` shows it again.
+pub fn of_world<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash>(
     setup: &Setup<P>,
     found: &Counterexample<P>,
+    ways: &Ways<P>,
     comment: &str,
     command: &str,
 ) -> Finding {
-    told::<P, Q>(setup, &shortest::<P, Q>(setup, found), comment, command)
+    let (setup, found, how) = shortest::<P, Q>(setup, found, ways);
+    told::<P, Q>(&setup, &found, &format!("{comment}\n{how}"), command)
 }
 
-/// The counterexample without the events that can be spared.
-pub fn shortest<P: Subject, Q: Properties<P> + Eq + Hash>(
+/// The counterexample without all that can be spared, the world that it plays in, and how it got short.
+pub fn shortest<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash>(
     setup: &Setup<P>,
     found: &Counterexample<P>,
-) -> Counterexample<P> {
-    let shrunk = shrink::shrink::<P, Q>(setup, &found.events, found.violation.property);
-    let events = shrunk.unwrap_or_else(|| found.events.clone());
-    // What exactly is broken may be another thing once other events are gone.
-    let (world, _) = shrink::replay::<P, Q>(setup, &events);
-    let violation = world.violation().unwrap_or(&found.violation).clone();
-    Counterexample { violation, events }
+    ways: &Ways<P>,
+) -> (Setup<P>, Counterexample<P>, String) {
+    let property = found.violation.property;
+    match shrink::smallest::<P, Q>(setup, &found.events, property, ways) {
+        Some(shrunk) => {
+            let how = format!("shrunk: {shrunk}");
+            let Shrunk { setup, events, violation, .. } = shrunk;
+            (setup, Counterexample { violation, events }, how)
+        }
+        None => {
+            let found = Counterexample { violation: found.violation.clone(), events: found.events.clone() };
+            (setup.clone(), found, "as it was found".to_owned())
+        }
+    }
 }
 
 /// A counterexample as it is.
@@ -58,58 +67,15 @@ pub fn told<P: Subject, Q: Properties<P> + Eq + Hash>(
     }
 }
 
-/// What a simulated run broke, in a world that allows little more than it takes. None if a world does not
+/// What a simulated run broke, shrunk, in a world that allows no more than it takes. None if a world does not
 /// come to it: progress, and what clients saw under clocks and redirects, is more than a world can follow.
-///
-/// Costs a replay for each attempt to leave something out: seconds for thousands of events.
-pub fn in_world<P: Subject, Q: Properties<P> + Eq + Hash>(
+pub fn in_world<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash>(
     config: P::Config,
     traced: &Traced<P>,
-) -> Option<(Setup<P>, Counterexample<P>)> {
+    ways: &Ways<P>,
+) -> Option<Shrunk<P>> {
     let property = traced.run.violation.as_ref()?.property;
-    let (mut setup, events) = traced.shrunk::<Q>(config, property)?;
-    let violation = tightened::<P, Q>(&mut setup, &events, property)?;
-    Some((setup, Counterexample { violation, events }))
-}
-
-/// Takes from the bounds what these events do not use. Gives what they break: none if the run needs more
-/// messages in flight than a scenario may say.
-fn tightened<P: Subject, Q: Properties<P> + Eq + Hash>(
-    setup: &mut Setup<P>,
-    events: &[Event<P>],
-    property: &str,
-) -> Option<Violation> {
-    let count = |class| events.iter().filter(|event| event.class() == class).count() as u32;
-    setup.bounds.crashes = count(EventClass::Crash);
-    setup.bounds.duplicates = count(EventClass::Duplicate);
-    setup.bounds.drops = count(EventClass::Drop);
-    setup.bounds.disk_failures = count(EventClass::DiskFail);
-    let broken = |setup: &Setup<P>| {
-        let (world, happened) = shrink::replay::<P, Q>(setup, events);
-        let violation = world.violation().filter(|violation| violation.property == property);
-        violation.filter(|_| happened.len() == events.len()).cloned()
-    };
-    let in_flight = [32, 100, scenario::IN_FLIGHT_MAX];
-    let mut violation = in_flight.into_iter().find_map(|in_flight| {
-        setup.bounds.in_flight = in_flight;
-        broken(setup)
-    })?;
-    // The plainest way for copies, batches and writes that will do.
-    let plainer: [fn(&mut Setup<P>); 4] = [
-        |setup| setup.bounds.identical = Identical::Merge,
-        |setup| setup.bounds.flush = FlushMode::Eager,
-        |setup| setup.bounds.sync = SyncMode::Whole,
-        |setup| setup.bounds.sync = SyncMode::Eager,
-    ];
-    for plain in plainer {
-        let before = setup.bounds;
-        plain(setup);
-        match broken(setup) {
-            Some(same) => violation = same,
-            None => setup.bounds = before,
-        }
-    }
-    Some(violation)
+    traced.shrunk::<Q>(config, property, ways)
 }
 
 /// Prints a finding for people.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use reports::artifact::{self, Finding, PropertyResult};
 use swarm_protocol::Properties;
+use swarm_simulator::shrink::Ways;
 use swarm_simulator::world::{FlushMode, Known, SyncMode};
 use swarm_simulator::{Event, Setup, Subject, World};
 
@@ -104,7 +105,7 @@ pub trait Check: Sync {
 
 impl<P, Q> Check for Instance<P, Q>
 where
-    P: Subject + 'static,
+    P: Subject<Config: Clone> + 'static,
     Q: Properties<P> + Eq + Hash + 'static,
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
@@ -160,13 +161,19 @@ where
     pub fn search(&self, limits: &Limits<'_>, progress: impl FnMut(Progress)) -> Found<P> {
         search(self.space(), limits, progress)
     }
+}
 
+impl<P, Q> Instance<P, Q>
+where
+    P: Subject<Config: Clone> + 'static,
+    Q: Properties<P> + Eq + Hash + 'static,
+{
     /// What a search of this instance says of it.
     pub fn judge(&self, found: &Found<P>, limits: &Limits<'_>, command: &str) -> Verdict {
         let setup = (self.setup)();
         let told = found.counterexample.as_ref().map(|found| {
             let comment = format!("{}: {}\n{}", self.name, self.about, found.violation);
-            finding::of_world::<P, Q>(&setup, found, &comment, command)
+            finding::of_world::<P, Q>(&setup, found, &Ways::default(), &comment, command)
         });
         let broken = found.counterexample.as_ref().map(|found| found.violation.property);
         let (mut findings, mut shown) = (Vec::new(), None);

@@ -221,6 +221,16 @@ impl<P: Protocol> Event<P> {
         }
     }
 
+    /// Who sent the message that the event is about, if it is about one.
+    pub const fn sender(&self) -> Option<NodeId> {
+        match self {
+            Event::Deliver { from, .. } | Event::Duplicate { from, .. } | Event::Drop { from, .. } => {
+                Some(*from)
+            }
+            _ => None,
+        }
+    }
+
     fn parts(&self) -> Parts<'_, P> {
         let (mut number, mut timer_, mut message_, mut op_) = (0, None, None, None);
         match self {

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use swarm_protocol::{Properties, Stream, Violation};
 use swarm_simulator::scenario::Scenario;
+use swarm_simulator::shrink::{self, Shrunk, Ways};
 use swarm_simulator::simulation::{PROGRESS, Run};
 use swarm_simulator::walk::{self, Walk, Weights};
 use swarm_simulator::world::Known;
@@ -366,23 +367,36 @@ where
     /// What was seen, as readers get it, and how many events it takes.
     fn tell(&self, engine: Engine, seen: Seen<P>) -> (Finding, Option<u32>) {
         match seen {
-            Seen::Events(found) => self.tell_world(engine, "", &self.setup, &found),
-            Seen::Narrow(found) => self.tell_world(engine, "", &(self.ground.narrow)(), &found),
+            Seen::Events(found) => self.tell_world(engine, &self.setup, &found),
+            Seen::Narrow(found) => self.tell_world(engine, &(self.ground.narrow)(), &found),
             Seen::Seed(seed, violation) => self.tell_seed(seed, &violation),
         }
+    }
+
+    /// What may be tried to make a run small.
+    fn ways() -> Ways<P> {
+        Ways { plainer: shrink::plainer, ..Ways::default() }
     }
 
     fn tell_world(
         &self,
         engine: Engine,
-        how: &str,
         setup: &Setup<P>,
         found: &Counterexample<P>,
     ) -> (Finding, Option<u32>) {
-        let shortest = finding::shortest::<P, Q>(setup, found);
-        let comment =
-            format!("found by the {engine}{how} on ground {}\n{}", self.ground.name, shortest.violation);
-        let mut finding = finding::told::<P, Q>(setup, &shortest, &comment, "");
+        let (setup, shortest, how) = finding::shortest::<P, Q>(setup, found, &Self::ways());
+        self.tell_shortest(&format!("the {engine}"), &setup, &shortest, &how)
+    }
+
+    fn tell_shortest(
+        &self,
+        by: &str,
+        setup: &Setup<P>,
+        shortest: &Counterexample<P>,
+        how: &str,
+    ) -> (Finding, Option<u32>) {
+        let comment = format!("found by {by} on ground {}\n{}\n{how}", self.ground.name, shortest.violation);
+        let mut finding = finding::told::<P, Q>(setup, shortest, &comment, "");
         finding.replay = None;
         let settings = (self.dialect.write)(&setup.config);
         finding.scenario = finding.scenario.map(|scenario| with_settings(&scenario, &settings));
@@ -404,10 +418,10 @@ where
         let traced = shortest.map(|run| simulation.trace(run.seed));
         let traced = traced.filter(|traced| traced.trace.len() <= EVENTS_TOLD);
         let in_world = traced.and_then(|traced| {
-            let (setup, found) = finding::in_world::<P, Q>(simulation.config.clone(), &traced)?;
-            Some((traced.run.seed, setup, found))
+            let shrunk = finding::in_world::<P, Q>(simulation.config.clone(), &traced, &Self::ways())?;
+            Some((traced.run.seed, shrunk))
         });
-        let Some((seed, setup, found)) = in_world else {
+        let Some((seed, shrunk)) = in_world else {
             let detail = format!(
                 "seed {first}: {}. No world plays this: neither this run nor the shortest of the next \
                  {SEEDS_TOLD} that breaks safety comes to the same without time",
@@ -415,8 +429,11 @@ where
             );
             return (Finding::new(violation.property, detail), None);
         };
-        let (mut finding, length) =
-            self.tell_world(Engine::Simulator, &format!(", seed {seed},"), &setup, &found);
+        let how = format!("shrunk: {shrunk}");
+        let Shrunk { setup, events, violation, .. } = shrunk;
+        let shortest = Counterexample { violation, events };
+        let by = format!("the {}, seed {seed},", Engine::Simulator);
+        let (mut finding, length) = self.tell_shortest(&by, &setup, &shortest, &how);
         let _ = write!(finding.detail, " (seed {seed})");
         (finding, length)
     }
@@ -495,5 +512,5 @@ const SEEDS_APART: u64 = 1_000_000;
 /// How many seeds are looked at for a short run that a world can show.
 const SEEDS_TOLD: u64 = 500;
 
-/// The most events of a simulated run that is shrunk: the work grows with their square.
-const EVENTS_TOLD: usize = 1000;
+/// The most events of a simulated run that is shrunk.
+const EVENTS_TOLD: usize = 10_000;

@@ -2,11 +2,13 @@
 
 use model_check::finding;
 use model_check::forgetful::Forgetful;
+use model_check::search::Counterexample;
 use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::profile::{Pace, Profile, Span};
 use swarm_simulator::scenario::{self, Scenario};
+use swarm_simulator::shrink::{Shrunk, Ways, plainer};
 use swarm_simulator::simulation::Simulation;
 
 type Node = Forgetful<Raft<Kv>>;
@@ -25,11 +27,14 @@ fn a_simulated_run_is_told_as_a_scenario_that_plays_to_the_same_violation() {
     let broken = (0..50).map(|seed| simulation.run(seed)).filter(|run| run.violation.is_some());
     let seed = broken.min_by_key(|run| run.steps).expect("a node votes twice").seed;
     let traced = simulation.trace(seed);
-    let (setup, found) = finding::in_world::<Node, RaftProperties>(simulation.config.clone(), &traced)
+    let ways = Ways { plainer, ..Ways::default() };
+    let shrunk = finding::in_world::<Node, RaftProperties>(simulation.config.clone(), &traced, &ways)
         .expect("safety is broken, which a world shows");
+    let Shrunk { setup, events, violation, .. } = shrunk;
+    let found = Counterexample { violation, events };
     assert!(found.events.len() * 2 < traced.trace.len(), "{found:?}");
 
-    let told = finding::of_world::<Node, RaftProperties>(&setup, &found, "a comment", "again");
+    let told = finding::told::<Node, RaftProperties>(&setup, &found, "a comment", "again");
     let text = told.scenario.expect("a world has shown it");
     let scenario = Scenario::<KvOp>::parse("told", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert!(scenario.bounds.in_flight <= scenario::IN_FLIGHT_MAX);
@@ -46,5 +51,6 @@ fn a_run_that_breaks_nothing_is_no_finding() {
     let simulation = forgetful().profile(Profile::CALM);
     let traced = simulation.trace(1);
     assert!(traced.run.violation.is_none());
-    assert!(finding::in_world::<Node, RaftProperties>(simulation.config.clone(), &traced).is_none());
+    let ways = Ways::default();
+    assert!(finding::in_world::<Node, RaftProperties>(simulation.config.clone(), &traced, &ways).is_none());
 }

@@ -8,4 +8,5 @@ mod explore;
 mod findings;
 mod instances;
 mod search;
+mod shrunk;
 mod zoo;

@@ -137,6 +137,17 @@ pub struct Setup<P: Protocol> {
     nodes: u32,
 }
 
+impl<P: Protocol<Config: Clone>> Clone for Setup<P> {
+    fn clone(&self) -> Self {
+        Setup {
+            config: self.config.clone(),
+            workload: self.workload.clone(),
+            participants: self.participants.clone(),
+            ..*self
+        }
+    }
+}
+
 impl<P: Protocol> Setup<P> {
     /// A cluster of the nodes `0..nodes`, without clients, faults or boundary.
     pub fn new(config: P::Config, nodes: u32) -> Self {
@@ -185,6 +196,22 @@ impl<P: Protocol> Setup<P> {
         assert!(!self.participants.contains(&twin), "{node} has a twin already");
         self.participants.push(twin);
         self
+    }
+
+    /// Makes it a smaller cluster of the first `nodes` nodes, which agree on `config`.
+    pub(crate) fn resize(&mut self, nodes: u32, config: P::Config) {
+        self.participants.retain(|participant| participant.slot().node().0 < nodes);
+        (self.nodes, self.config) = (nodes.min(self.nodes), config);
+    }
+
+    /// The nodes with a twin.
+    pub fn twins(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.participants[self.nodes as usize..].iter().map(|twin| twin.slot().node())
+    }
+
+    /// Takes the twin of `node` out.
+    pub(crate) fn remove_twin(&mut self, node: NodeId) {
+        self.participants.retain(|participant| *participant != Participant::Twin(node));
     }
 
     /// Everyone who takes part: nodes in order of their names, then twins.

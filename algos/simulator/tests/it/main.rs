@@ -5,6 +5,7 @@ mod journal;
 mod known;
 mod rewound;
 mod scenario;
+mod shrink;
 mod simulation;
 mod toy;
 mod world;

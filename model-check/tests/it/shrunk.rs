@@ -1,0 +1,67 @@
+//! Shrinking on Raft: runs that end in two leaders of one term come down to what the checker knows to be the
+//! shortest.
+
+use model_check::forgetful::Forgetful;
+use model_check::raft::NO_STABLE_STORAGE;
+use swarm_protocol::Stream;
+use swarm_raft::properties::RaftProperties;
+use swarm_raft::{Config, Kv, KvOp, Raft};
+use swarm_simulator::profile::{Pace, Profile, Span};
+use swarm_simulator::shrink::{Ways, plainer, smallest};
+use swarm_simulator::simulation::Simulation;
+use swarm_simulator::walk::{Weights, walk};
+use swarm_simulator::{Event, EventClass, Setup};
+
+type Node = Forgetful<Raft<Kv>>;
+
+/// What the checker pins as the depth of the instance: two votes of one node with a crash between them.
+const SHORTEST: usize = 8;
+
+fn ways() -> Ways<Node> {
+    Ways { plainer, ..Ways::default() }
+}
+
+#[test]
+fn walks_that_elect_two_leaders_shrink_to_the_shortest_way_there() {
+    assert_eq!(NO_STABLE_STORAGE.pinned.depth as usize, SHORTEST);
+    let setup = (NO_STABLE_STORAGE.setup)();
+    let weights = Weights::EVEN.with(EventClass::Restart, 4).with(EventClass::Timeout, 4);
+    let walks = (0..).map(|seed| walk::<Node, RaftProperties>(&setup, Stream::new(seed, 0, 0), weights, 60));
+    let broken = walks.filter(|walk| walk.violation.is_some() && walk.trace.len() >= 14);
+    for found in broken.take(5) {
+        let events: Vec<_> = found.trace.events().cloned().collect();
+        let shrunk = smallest::<Node, RaftProperties>(&setup, &events, "election_safety", &ways()).unwrap();
+        assert_eq!(shrunk.events.len(), SHORTEST, "{shrunk}\n{:#?}", shrunk.events);
+    }
+}
+
+#[test]
+fn simulated_runs_shrink_to_the_shortest_way_there_in_a_smaller_cluster() {
+    let operation = |draw: &mut Stream| KvOp::Put(1, draw.below(6));
+    let pace = Pace { interval: Span::micros(20_000, 100_000), ..Pace::default() };
+    let config = |nodes| Config { pre_vote: false, ..Config::new(nodes) };
+    let mut seen = 0;
+    for nodes in [3, 5] {
+        let simulation = Simulation::<Node, RaftProperties>::new(config(nodes), nodes, operation)
+            .profile(Profile::CRASHES)
+            .pace(pace);
+        for seed in 0..60 {
+            let traced = simulation.trace(seed);
+            let Some(violation) = &traced.run.violation else { continue };
+            if violation.property != "election_safety" || traced.trace.len() < 100 {
+                continue;
+            }
+            let ways = Ways { clusters: vec![(3, config(3))], ..ways() };
+            let shrunk = traced.shrunk::<RaftProperties>(config(nodes), violation.property, &ways).unwrap();
+            let Setup { workload, bounds, .. } = &shrunk.setup;
+            let told = format!("seed {seed}, {} events: {shrunk}\n{:#?}", traced.trace.len(), shrunk.events);
+            assert!(shrunk.events.len() * 2 <= SHORTEST * 3, "{told}");
+            assert!(workload.is_empty() && bounds.crashes == 1 && bounds.drops == 0, "{told}");
+            assert_eq!(shrunk.setup.nodes(), 3, "{told}");
+            let crash = |event: &Event<Node>| matches!(event, Event::Crash { .. });
+            assert_eq!(shrunk.events.iter().filter(|event| crash(event)).count(), 1, "{told}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "{seen} runs elect two leaders");
+}
