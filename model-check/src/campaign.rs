@@ -10,8 +10,9 @@ use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use reports::artifact::{self, Finding, Quantiles};
+use reports::artifact::{self, FaultMet, Finding, MessagePair, Overlap, Quantiles};
 use swarm_protocol::Properties;
+use swarm_simulator::coverage::Coverage;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::shrink::{Shrunk, Ways};
 use swarm_simulator::simulation::{self, Run, Simulation, Summary};
@@ -66,7 +67,7 @@ impl<P: Subject, Q: Properties<P>> Campaign<P, Q> {
         marks: &'static [&'static str],
         make: impl Fn(u32) -> Simulation<P, Q>,
     ) -> Self {
-        Campaign { sizes: sizes.map(make), marks }
+        Campaign { sizes: sizes.map(|nodes| make(nodes).cover_every(COVER_EVERY)), marks }
     }
 
     fn of(&self, seed: u64) -> &Simulation<P, Q> {
@@ -145,6 +146,9 @@ pub fn shard(seeds: &Range<u64>, index: u32, count: u32) -> Range<u64> {
     start(index - 1)..start(index)
 }
 
+/// One seed of a campaign in so many tells what its run has covered: the others run at full speed.
+pub const COVER_EVERY: u64 = 20;
+
 /// From how many seeds on a campaign must have reached what its marks say.
 pub const SEEDS_ENOUGH: u64 = 200;
 
@@ -191,5 +195,84 @@ pub fn record(
         recovery: (recovered > 0).then(|| Quantiles::of("ms", recovered, recovery)),
         properties: simulate.properties().into_iter().map(str::to_owned).collect(),
         digest: Some(format!("{:016x}", summary.digest)),
+        coverage: summary.coverage.as_deref().map(covered),
     }
+}
+
+/// Coverage as artifacts have it.
+fn covered(coverage: &Coverage) -> artifact::Coverage {
+    let text = |text: &str| text.to_owned();
+    let states = &coverage.states;
+    artifact::Coverage {
+        runs: states.runs(),
+        states: states.distinct(),
+        states_once: states.once(),
+        states_exact: states.is_exact(),
+        unseen: states.unseen(),
+        new_per_run: states.expected_new(),
+        faults: (coverage.faults.iter())
+            .map(|((fault, role, phase), count)| FaultMet {
+                fault: text(fault),
+                role: text(role),
+                phase: text(phase),
+                count: *count,
+            })
+            .collect(),
+        messages: (coverage.messages.iter())
+            .map(|((before, kind), count)| MessagePair {
+                before: text(before),
+                kind: text(kind),
+                count: *count,
+            })
+            .collect(),
+        overlaps: (coverage.overlaps.iter())
+            .map(|((first, how, other), count)| Overlap {
+                first: text(first),
+                how: text(how.name()),
+                other: text(other),
+                count: *count,
+            })
+            .collect(),
+    }
+}
+
+/// Coverage for people, in a few lines: what is common is counted, what is rare is named.
+pub fn coverage_lines(coverage: &artifact::Coverage) -> Vec<String> {
+    let about = if coverage.states_exact { "" } else { "about " };
+    let mut lines = vec![format!(
+        "coverage of {} runs: {about}{} abstract states, {} of them in one run alone",
+        coverage.runs, coverage.states, coverage.states_once
+    )];
+    if let (Some(unseen), Some(new)) = (coverage.unseen, coverage.new_per_run) {
+        let share = unseen * 100.0;
+        lines
+            .push(format!("  a further run is expected to visit {new:.1} new ones, {share:.2} % of its own"));
+    }
+    let rarest = |mut counted: Vec<(u64, String)>| {
+        counted.sort();
+        let rare: Vec<String> =
+            counted.iter().take(3).map(|(count, what)| format!("{what} {count} times")).collect();
+        (counted.len(), rare.join(", "))
+    };
+    let faults = coverage.faults.iter().map(|met| {
+        let what = format!("{} meets {} {}", met.fault, met.role, met.phase);
+        (met.count, what)
+    });
+    let messages =
+        coverage.messages.iter().map(|pair| (pair.count, format!("{} {}", pair.before, pair.kind)));
+    let overlaps = coverage.overlaps.iter().map(|overlap| {
+        let what = format!("{} {} {}", overlap.first, overlap.how, overlap.other);
+        (overlap.count, what)
+    });
+    for (name, counted) in [
+        ("fault, role and phase", faults.collect()),
+        ("pairs of messages", messages.collect()),
+        ("overlaps of operations", overlaps.collect()),
+    ] {
+        let (kinds, rare): (usize, String) = rarest(counted);
+        if kinds > 0 {
+            lines.push(format!("  {name}: {kinds} different; rarest: {rare}"));
+        }
+    }
+    lines
 }

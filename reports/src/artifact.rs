@@ -7,6 +7,7 @@
 //! Verified by round trips of random values and by hand-broken files in `tests/it`.
 
 mod checks;
+mod coverage;
 mod measures;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use self::checks::{
     Action, Bug, Detection, Fuzz, FuzzRun, Injected, Instance, Interleavings, PropertyKind, PropertyResult,
     Simulate, Verify, Zoo,
 };
+pub use self::coverage::{Coverage, FaultMet, MessagePair, Overlap};
 pub use self::measures::{
     Bench, Benchmark, Compare, Implementation, Latency, LoadPoint, Measurement, Role, Stage, Test,
 };

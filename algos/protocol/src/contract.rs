@@ -3,7 +3,7 @@
 use core::fmt::{self, Debug};
 use core::hash::Hash;
 
-use crate::{Effects, NodeId, Ticks, WriteId};
+use crate::{Effects, NodeId, Ticks, WriteId, mix};
 
 /// The name of one client operation. A driver never uses an identifier twice in one run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +79,40 @@ pub trait Protocol: Sized + Debug {
     /// from. Storage may call it at any time; the checker calls it so that nodes which would boot alike
     /// compare equal.
     fn compact(_records: &mut Vec<Self::Record>) {}
+
+    // What coverage is counted by. The defaults tell little apart; none of it influences a run.
+
+    /// What kind of message this is, in a word: `Append`.
+    fn message_kind(_message: &Self::Message) -> &'static str {
+        "message"
+    }
+
+    /// What kind of operation this is, in a word: `Put`.
+    fn op_kind(_op: &Self::Op) -> &'static str {
+        "operation"
+    }
+
+    /// What the node is to the others, in a word: `leader`.
+    fn role(&self) -> &'static str {
+        "node"
+    }
+
+    /// What the node is busy with, in a word or two: `writing`.
+    fn phase(&self) -> &'static str {
+        "up"
+    }
+
+    /// The abstract state of a cluster, of which `None` is a node that is down: equal for clusters whose
+    /// situation is the same for the protocol, whoever is in which part of it. It should keep what decisions
+    /// compare (which of two logs is longer) and forget sizes. By default: how many nodes are in each role
+    /// and phase.
+    fn abstraction(nodes: &[Option<&Self>]) -> u64 {
+        let word = |text: &str| text.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
+        let place =
+            |node: &Option<&Self>| node.map_or(0, |node| mix(word(node.role()) ^ word(node.phase()) << 1));
+        // A sum does not see who is who.
+        nodes.iter().map(place).fold(0, |sum: u64, place| sum.wrapping_add(mix(place)))
+    }
 }
 
 /// Everything that can happen to a node.

@@ -98,6 +98,14 @@ impl Machine for Kv {
             },
         }
     }
+
+    fn kind(command: &KvOp) -> &'static str {
+        match command {
+            KvOp::Get(_) => "Get",
+            KvOp::Put(..) => "Put",
+            KvOp::Cas(..) => "Cas",
+        }
+    }
 }
 
 /// What clients of [`Kv`] are promised: an association list in plain sight, sorted so that equal states

@@ -71,6 +71,7 @@
 
 mod batch;
 mod config;
+mod coverage;
 mod election;
 mod kv;
 mod log;

@@ -18,4 +18,9 @@ pub trait Machine: Clone + Default + Debug {
 
     /// Applies one committed command.
     fn apply(&mut self, command: &Self::Command) -> Self::Answer;
+
+    /// What kind of command this is, in a word, for coverage.
+    fn kind(_command: &Self::Command) -> &'static str {
+        "command"
+    }
 }

@@ -108,6 +108,20 @@ impl<C> Message<C> {
         }
     }
 
+    /// The name of the variant.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Message::RequestPreVote { .. } => "RequestPreVote",
+            Message::PreVote { .. } => "PreVote",
+            Message::RequestVote { .. } => "RequestVote",
+            Message::Vote { .. } => "Vote",
+            Message::Append { .. } => "Append",
+            Message::Appended { .. } => "Appended",
+            Message::Conflict { .. } => "Conflict",
+            Message::Stale { .. } => "Stale",
+        }
+    }
+
     /// Whether the term is one that the sender has not entered: it commits nobody to anything.
     pub const fn is_hypothetical(&self) -> bool {
         matches!(self, Message::RequestPreVote { .. } | Message::PreVote { granted: true, .. })
@@ -160,5 +174,6 @@ mod tests {
         assert_eq!(format!("{append:?}"), "Append(t2 prev 3@1 [7@2] c2)");
         let vote: Message<u8> = Message::Vote { term: 4, granted: false };
         assert_eq!(format!("{vote:?}"), "Vote(t4 refused)");
+        assert_eq!((append.kind(), vote.kind()), ("Append", "Vote"));
     }
 }

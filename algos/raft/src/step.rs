@@ -5,6 +5,7 @@
 
 use swarm_protocol::{Effects, Input, Never, NodeId, OpId, Protocol, Reply, Service, Ticks, WriteId};
 
+use crate::coverage;
 use crate::record::{self, Stable};
 use crate::state::{Pace, Role, Written};
 use crate::{Answer, Config, Entry, Log, Machine, Message, Raft, Record, Timer};
@@ -101,6 +102,26 @@ impl<M: Machine> Protocol for Raft<M> {
 
     fn compact(records: &mut Vec<Self::Record>) {
         record::compact(records);
+    }
+
+    fn message_kind(message: &Self::Message) -> &'static str {
+        message.kind()
+    }
+
+    fn op_kind(op: &Self::Op) -> &'static str {
+        M::kind(op)
+    }
+
+    fn role(&self) -> &'static str {
+        coverage::role(self)
+    }
+
+    fn phase(&self) -> &'static str {
+        coverage::phase(self)
+    }
+
+    fn abstraction(nodes: &[Option<&Self>]) -> u64 {
+        coverage::abstraction(nodes)
     }
 }
 

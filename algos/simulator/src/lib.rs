@@ -256,6 +256,7 @@
 //! }
 //! ```
 
+pub mod coverage;
 pub mod diagram;
 mod event;
 mod fingerprint;

@@ -38,8 +38,9 @@ use core::ops::Range;
 use core::sync::atomic::AtomicBool;
 use std::collections::BTreeMap;
 
-use swarm_protocol::{OpId, Properties, Service, Stream, Ticks, Violation};
+use swarm_protocol::{OpId, Properties, Service, Stream, Ticks, Violation, mix};
 
+use crate::coverage::Coverage;
 use crate::history::History;
 #[cfg(doc)]
 use crate::profile::Fault;
@@ -72,6 +73,7 @@ pub(crate) mod purpose {
     pub(crate) const WORKLOAD: u64 = 9;
     pub(crate) const CLOCK: u64 = 10;
     pub(crate) const AMBUSH: u64 = 11;
+    pub(crate) const COVERAGE: u64 = 12;
     /// Plus the number of the fault.
     pub(crate) const FAULT: u64 = 16;
 }
@@ -111,6 +113,8 @@ pub struct Simulation<P: Service, Q> {
     pub in_flight_max: u32,
     /// Every how many steps the properties are judged from scratch.
     pub full_every: u64,
+    /// One seed in so many tells what its run has covered, which costs time; 0 for none.
+    pub cover_every: u64,
     properties: PhantomData<fn() -> Q>,
 }
 
@@ -134,6 +138,7 @@ impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
             steps_max: 10_000_000,
             in_flight_max: 100_000,
             full_every: 100_000,
+            cover_every: 0,
             properties: PhantomData,
         }
     }
@@ -154,6 +159,18 @@ impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
     pub fn clients(mut self, clients: u32) -> Self {
         self.clients = clients;
         self
+    }
+
+    /// Lets one seed in so many, drawn evenly, tell what its run has covered.
+    pub fn cover_every(mut self, seeds: u64) -> Self {
+        self.cover_every = seeds;
+        self
+    }
+
+    /// Whether the run of `seed` tells what it has covered.
+    pub(crate) const fn covers(&self, seed: u64) -> bool {
+        // Neighbours differ in what else is drawn from a seed, such as the size of the cluster.
+        self.cover_every > 0 && mix(seed ^ purpose::COVERAGE).is_multiple_of(self.cover_every)
     }
 
     /// The run of `seed`.
@@ -249,6 +266,8 @@ pub struct Run {
     pub undecided: bool,
     /// It was run twice, and compared.
     pub repeated: bool,
+    /// What it has covered, if [`Simulation::cover_every`] asks.
+    pub coverage: Option<Box<Coverage>>,
     /// What went wrong first.
     pub violation: Option<Violation>,
 }

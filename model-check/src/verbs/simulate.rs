@@ -231,6 +231,7 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
     }
     let record = campaign::record(simulate, &options.profile, &seeds, options.common.threads, cpu, &summary);
     let rate = record.steps_per_cpu_s().unwrap_or(0.0);
+    let told = record.coverage.as_ref().map_or_else(Vec::new, campaign::coverage_lines);
     let path = recorder.finish(ended, Payload::Simulate(record)).map_err(Refused::missing)?;
     if options.common.json {
         let line = serde_json::json!({ "verb": "simulate", "algorithm": algorithm, "runs": summary.runs,
@@ -259,6 +260,9 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
         }
         if let (Some(median), Some(most)) = (summary.recovery_quantile(500), summary.recovery_quantile(990)) {
             println!("  recovery after healing: median {median} ms, 99 % {most} ms");
+        }
+        for line in &told {
+            println!("  {line}");
         }
         println!("  {}", path.display());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Quantiles};
+use super::{Coverage, Finding, Quantiles};
 
 /// What `verify` found: instances explored by the model checker, and interleavings explored by loom and
 /// shuttle.
@@ -188,6 +188,9 @@ pub struct Simulate {
     pub properties: Vec<String>,
     /// A digest over the traces of all runs in seed order: equal on every machine and thread count.
     pub digest: Option<String>,
+    /// What a sample of the runs has covered.
+    #[serde(default)]
+    pub coverage: Option<Coverage>,
 }
 
 impl Simulate {

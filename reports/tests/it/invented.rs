@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
-    Action, Artifact, Bench, Benchmark, Bug, Compare, Detection, Finding, Fuzz, FuzzRun, Implementation,
-    Injected, Instance, Interleavings, Interval, Latency, LoadPoint, Measurement, Metric, Outcome, Payload,
-    PropertyKind, PropertyResult, Quantile, Quantiles, Role, SCHEMA, Shard, Simulate, Stage, Test, Verify,
-    Zoo,
+    Action, Artifact, Bench, Benchmark, Bug, Compare, Coverage, Detection, FaultMet, Finding, Fuzz, FuzzRun,
+    Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint, Measurement,
+    MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile, Quantiles, Role,
+    SCHEMA, Shard, Simulate, Stage, Test, Verify, Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 
@@ -226,7 +226,32 @@ fn simulate(g: &mut Gen) -> Simulate {
         recovery: maybe(g, quantiles),
         properties: some(g, text),
         digest: maybe(g, text),
+        coverage: maybe(g, coverage),
         ..Simulate::default()
+    }
+}
+
+fn coverage(g: &mut Gen) -> Coverage {
+    Coverage {
+        runs: u64::arbitrary(g),
+        states: u64::arbitrary(g),
+        states_once: u64::arbitrary(g),
+        states_exact: bool::arbitrary(g),
+        unseen: maybe(g, number),
+        new_per_run: maybe(g, number),
+        faults: some(g, |g| FaultMet {
+            fault: text(g),
+            role: text(g),
+            phase: text(g),
+            count: u64::arbitrary(g),
+        }),
+        messages: some(g, |g| MessagePair { before: text(g), kind: text(g), count: u64::arbitrary(g) }),
+        overlaps: some(g, |g| Overlap {
+            first: text(g),
+            how: text(g),
+            other: text(g),
+            count: u64::arbitrary(g),
+        }),
     }
 }
 

@@ -237,6 +237,7 @@ fn simulate() -> Simulate {
         recovery: Some(Quantiles::of("ms", 1000, |q| 150.0 + 700.0 * q * q)),
         properties: vec!["election_safety".into(), "log_matching".into(), "state_machine_safety".into()],
         digest: Some("9f2c11d07be4a8e3".into()),
+        coverage: None,
     }
 }
 

@@ -9,6 +9,7 @@ use std::thread;
 use swarm_protocol::Ticks;
 
 use super::{Counts, Run};
+use crate::coverage::Coverage;
 
 /// Lets `run` run `seeds` on `threads` threads, until all are done or `stop` is set, which lets runs under way
 /// end. `each` is called with every run as it ends, on the thread that ran it, in no particular order; the
@@ -90,6 +91,8 @@ pub struct Summary {
     pub repeated: u64,
     /// In how many runs each mark was reached.
     pub reached: Counts,
+    /// What all runs have covered, where they tell.
+    pub coverage: Option<Box<Coverage>>,
     /// How many runs violated a property, by property.
     pub violated: Counts,
     /// The violating runs with the lowest seeds, in order, [`VIOLATIONS_KEPT`] at most.
@@ -104,7 +107,7 @@ fn add_counts(sum: &mut Counts, more: &Counts) {
 
 impl Summary {
     /// Takes a run in.
-    pub fn add(&mut self, run: Run) {
+    pub fn add(&mut self, mut run: Run) {
         self.runs += 1;
         self.steps += run.steps;
         self.digest = self.digest.wrapping_add(run.digest);
@@ -123,6 +126,7 @@ impl Summary {
         self.undecided += u64::from(run.undecided);
         self.linearizable += u64::from(run.violation.is_none() && !run.undecided && !run.cut_short);
         self.repeated += u64::from(run.repeated);
+        self.cover(run.coverage.take());
         for mark in run.marks.keys() {
             *self.reached.entry(mark).or_default() += 1;
         }
@@ -153,10 +157,19 @@ impl Summary {
         self.undecided += other.undecided;
         self.linearizable += other.linearizable;
         self.repeated += other.repeated;
+        self.cover(other.coverage);
         add_counts(&mut self.reached, &other.reached);
         add_counts(&mut self.violated, &other.violated);
         self.violations.extend(other.violations);
         self.keep_lowest();
+    }
+
+    fn cover(&mut self, more: Option<Box<Coverage>>) {
+        match (&mut self.coverage, more) {
+            (Some(coverage), Some(more)) => coverage.merge(*more),
+            (coverage @ None, more) => *coverage = more,
+            (Some(_), None) => {}
+        }
     }
 
     fn keep_lowest(&mut self) {

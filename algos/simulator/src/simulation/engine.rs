@@ -12,6 +12,7 @@ use super::host::{Host, Leaving, Look, Release};
 use super::network::{Fate, Flight, Network};
 use super::rewound::Rewound;
 use super::{Counts, PROGRESS, Run, Simulation, Traced, purpose};
+use crate::coverage::Recorder;
 use crate::linearizability::{self, Verdict};
 use crate::profile::{Conditions, Fault};
 use crate::queue::Queue;
@@ -102,6 +103,7 @@ pub(super) struct Engine<'a, P: Service, Q> {
     trace: Option<Vec<(Ticks, Event<P>)>>,
     /// By moment, how many events had happened after it; only where there is a trace.
     moments: Vec<u32>,
+    coverage: Option<Box<Recorder>>,
     /// What a panic at this place violates.
     phase: &'static str,
 }
@@ -142,6 +144,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             rewound: None,
             trace: tracing.then(Vec::new),
             moments: Vec::new(),
+            coverage: simulation.covers(seed).then(|| Box::new(Recorder::new(simulation.nodes))),
             phase: PANIC,
             conditions,
         }
@@ -186,6 +189,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             cut_short: self.cut_short,
             undecided,
             repeated: false,
+            coverage: self.coverage.map(|coverage| Box::new(coverage.finish(&history, P::op_kind))),
             violation,
         };
         let trace = self.trace.unwrap_or_default();
@@ -332,6 +336,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 message: message.clone(),
             });
         }
+        if let Some(coverage) = &mut self.coverage {
+            coverage.delivered::<P>(to, &message);
+        }
         self.input(to, Input::Message { from, message })
     }
 
@@ -412,6 +419,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 let mut stream = Stream::new(self.seed, purpose::BATCH, self.batches);
                 self.batches += 1;
                 self.outages.struck[Fault::Batching as usize] += 1;
+                self.met(Fault::Batching, node);
                 self.schedule_after(Ticks(stream.below(batching.0)), Due::Flush { node, boot });
             }
         }
@@ -434,7 +442,17 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
         self.effects = effects;
         self.start_sync(node);
+        if let Some(coverage) = &mut self.coverage {
+            coverage.visited(&self.nodes);
+        }
         self.judge(node)
+    }
+
+    /// Notes for coverage that a fault meets a node, in the state that it is in.
+    pub(super) fn met(&mut self, fault: Fault, node: NodeId) {
+        if let Some(coverage) = &mut self.coverage {
+            coverage.met(fault, self.nodes[node.index()].as_ref());
+        }
     }
 
     /// Starts a sync of all outstanding writes, unless one is under way or there are none.
@@ -557,6 +575,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             Fate::Lost(fault) => {
                 if let Some(fault) = fault {
                     self.outages.struck[fault as usize] += 1;
+                    self.met(fault, to);
                 }
                 let sender = u64::from(from.0);
                 self.note(EventClass::Drop, to, sender, || Event::Drop { from, to: Slot::of(to), message });
@@ -567,9 +586,13 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 self.schedule_after(first, Due::Message { place });
                 if let Some(again) = again {
                     self.outages.struck[Fault::Duplication as usize] += 1;
+                    self.met(Fault::Duplication, to);
                     self.schedule_after(again, Due::Message { place });
                 }
-                self.outages.struck[Fault::Delay as usize] += u64::from(delayed);
+                if delayed {
+                    self.outages.struck[Fault::Delay as usize] += 1;
+                    self.met(Fault::Delay, to);
+                }
             }
         }
     }

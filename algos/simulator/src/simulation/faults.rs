@@ -95,7 +95,10 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         self.schedule_after(length, Due::Mend(self.outages.list.len() as u32 - 1));
     }
 
-    fn cut(&mut self, stream: &mut Stream, links: Vec<(u32, u32)>) -> bool {
+    fn cut(&mut self, fault: Fault, stream: &mut Stream, links: Vec<(u32, u32)>) -> bool {
+        for node in (0..self.simulation.nodes).filter(|node| links.iter().any(|(from, _)| from == node)) {
+            self.met(fault, NodeId(node));
+        }
         for (from, to) in &links {
             self.network.cut(*from, *to, true);
         }
@@ -117,7 +120,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         let apart =
             |a: u32, b: u32| side[a as usize] != side[b as usize] && bridge != Some(a) && bridge != Some(b);
         let links = (0..n).flat_map(|a| (0..n).map(move |b| (a, b))).filter(|(a, b)| apart(*a, *b)).collect();
-        self.cut(stream, links)
+        self.cut(Fault::Partition, stream, links)
     }
 
     /// One node is not heard by some, or by anyone, whom it hears.
@@ -129,7 +132,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             .filter(|to| *to != mute && (by_all || stream.below(2) == 0))
             .map(|to| (mute, to))
             .collect();
-        self.cut(stream, links)
+        self.cut(Fault::OneWay, stream, links)
     }
 
     /// In one case of two a node goes down now, in the other when it next has writes under way: between
@@ -158,6 +161,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         if down >= self.simulation.down_max as usize || self.nodes[victim.index()].is_none() {
             return false;
         }
+        self.met(Fault::Crash, victim);
         let host = &mut self.hosts[victim.index()];
         let kept = stream.below(u64::from(host.outstanding()) + 1) as u32;
         host.crash(kept, stream.below(2) == 0);
@@ -173,6 +177,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         if self.hosts[victim as usize].slowness > 1 {
             return false;
         }
+        self.met(Fault::Slowness, NodeId(victim));
         self.hosts[victim as usize].slowness = stream.between(2, SLOWNESS_MAX);
         self.outage(stream, Outage::Slow(victim));
         true
@@ -181,6 +186,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
     fn stall(&mut self, stream: &mut Stream) -> bool {
         let victim = stream.below(u64::from(self.simulation.nodes)) as usize;
         let until = self.now + self.simulation.pace.outage.draw_scale(stream);
+        self.met(Fault::Stall, NodeId(victim as u32));
         let stalled_until = &mut self.hosts[victim].stalled_until;
         *stalled_until = until.max(*stalled_until);
         true
@@ -191,6 +197,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         if self.nodes[victim.index()].is_none() || self.hosts[victim.index()].outstanding() == 0 {
             return Ok(false);
         }
+        self.met(Fault::DiskFailure, victim);
         let first = self.hosts[victim.index()].fail();
         self.note(EventClass::DiskFail, victim, 0, || Event::DiskFail { at: Slot::of(victim) });
         self.input(victim, Input::DiskFailed(first))?;

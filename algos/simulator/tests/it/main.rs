@@ -1,5 +1,6 @@
 //! Tests of the crate through its public face.
 
+mod coverage;
 mod history;
 mod journal;
 mod known;

@@ -1,0 +1,162 @@
+//! What coverage tells apart: roles, phases, and abstract states of a cluster.
+//!
+//! The abstraction keeps what Raft's rules compare between nodes (whose term is later, whose log is more
+//! up-to-date, how far each has committed) and forgets how large terms and indexes are and which node is
+//! which. It influences no run; samplers and reports count by it. Verified by the tests below.
+
+use crate::state::{Pace, Role};
+use crate::{Index, Machine, Raft, Term};
+
+use swarm_protocol::mix;
+
+/// The node's role (Raft Fig. 4).
+pub(crate) fn role<M: Machine>(node: &Raft<M>) -> &'static str {
+    match node.role {
+        Role::Follower { .. } => "follower",
+        Role::PreCandidate(_) => "pre-candidate",
+        Role::Candidate(_) => "candidate",
+        Role::Leader { .. } => "leader",
+    }
+}
+
+/// What keeps the node busy, the weightiest first.
+pub(crate) fn phase<M: Machine>(node: &Raft<M>) -> &'static str {
+    if node.halted {
+        "halted"
+    } else if !node.writes.is_empty() {
+        "writing"
+    } else if node.leader().is_none() {
+        "without a leader"
+    } else if node.commit < node.log.last_index() {
+        "replicating"
+    } else {
+        "at rest"
+    }
+}
+
+/// The situation of a cluster, whoever is in which part of it.
+pub(crate) fn abstraction<M: Machine>(nodes: &[Option<&Raft<M>>]) -> u64 {
+    let up = || nodes.iter().flatten();
+    let most = |of: fn(&Raft<M>) -> u64| up().map(|node| of(node)).max().unwrap_or(0);
+    let latest = Latest {
+        term: most(|node| node.term),
+        last_term: most(|node| node.log.last_term()),
+        last: most(|node| node.log.last_index()),
+        commit: most(|node| node.commit),
+    };
+    let place = |node: &Option<&Raft<M>>| node.map_or(1, |node| latest.place(node));
+    // A sum does not see who is who.
+    nodes.iter().map(place).fold(0, |sum: u64, place| sum.wrapping_add(mix(place)))
+}
+
+/// The greatest of each among the nodes that are up.
+struct Latest {
+    term: Term,
+    last_term: Term,
+    last: Index,
+    commit: Index,
+}
+
+impl Latest {
+    /// One node against the others, in a word: each part has a digit of its own, never 1 as a whole.
+    fn place<M: Machine>(&self, node: &Raft<M>) -> u64 {
+        let last = node.log.last_index();
+        // Who supports it: voters of a candidate, followers that hold all of a leader's log.
+        let (role, support) = match &node.role {
+            Role::Follower { leader: None, .. } => (0, 0),
+            Role::Follower { leader: Some(_), verified, .. } => (1, u64::from(*verified < last)),
+            Role::PreCandidate(ballot) => (2, ballot.granted.len() as u64),
+            Role::Candidate(ballot) => (3, ballot.granted.len() as u64),
+            Role::Leader { progress } => {
+                let whole =
+                    |peer: &&crate::state::Progress| peer.matched == last && peer.pace == Pace::Pipeline;
+                (4, progress.iter().filter(whole).count() as u64)
+            }
+        };
+        let digits = [
+            role,
+            support.min(3),
+            (self.term - node.term).min(2),
+            (self.last_term - node.log.last_term()).min(2),
+            (self.last - last).min(3),
+            (self.commit - node.commit).min(2),
+            (last - node.commit).min(3),
+            u64::from(node.durable < last),
+            u64::from(node.vote.is_some()),
+            u64::from(node.halted),
+        ];
+        digits.into_iter().fold(1, |word, digit| word << 3 | digit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Kv, KvOp, Message, Timer};
+    use swarm_protocol::{Choices, Effects, Input, NodeId, Protocol, Ticks, WriteId};
+
+    fn cluster() -> (Config, Vec<Raft<Kv>>, Effects<Raft<Kv>>) {
+        let config = Config { pre_vote: false, ..Config::new(3) };
+        let mut out = Effects::new(Choices::script(Vec::new()));
+        let boot = |me| {
+            out.reboot();
+            Raft::recover(&config, NodeId(me), core::iter::empty(), &mut out)
+        };
+        let nodes = (0..3).map(boot).collect();
+        (config, nodes, out)
+    }
+
+    fn seen(nodes: &[Raft<Kv>]) -> u64 {
+        Protocol::abstraction(&nodes.iter().map(Some).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn roles_and_phases_follow_an_election_and_a_command() {
+        let (config, mut nodes, mut out) = cluster();
+        let mut seen = Vec::new();
+        let mut step = |input| {
+            nodes[0].step(&config, Ticks::ZERO, input, &mut out);
+            nodes[0].flush(&config, Ticks::ZERO, &mut out);
+            seen.push((nodes[0].role(), nodes[0].phase()));
+        };
+        let vote = Message::Vote { term: 1, granted: true };
+        step(Input::Timeout(Timer::Election));
+        step(Input::Persisted(WriteId::new(1)));
+        step(Input::Message { from: NodeId(1), message: vote });
+        step(Input::Persisted(WriteId::new(2)));
+        step(Input::Message { from: NodeId(1), message: Message::Appended { term: 1, matched: 1 } });
+        step(Input::DiskFailed(WriteId::new(3)));
+        let expected = [
+            ("candidate", "writing"),
+            ("candidate", "without a leader"),
+            ("leader", "writing"),
+            ("leader", "replicating"),
+            ("leader", "at rest"),
+            ("follower", "halted"),
+        ];
+        assert_eq!(seen, expected);
+        assert_eq!(Raft::<Kv>::op_kind(&KvOp::Get(1)), "Get");
+        assert_eq!(nodes[1].phase(), "without a leader");
+    }
+
+    #[test]
+    fn an_abstract_state_forgets_names_and_sizes_and_keeps_what_rules_compare() {
+        let campaign = |who: &[usize]| {
+            let (config, mut nodes, mut out) = cluster();
+            for node in who {
+                nodes[*node].step(&config, Ticks::ZERO, Input::Timeout(Timer::Election), &mut out);
+            }
+            seen(&nodes)
+        };
+        assert_eq!(campaign(&[0]), campaign(&[2]), "who stands does not matter");
+        assert_eq!(campaign(&[0, 0, 0]), campaign(&[0, 0, 0, 0, 0]), "nor how often");
+        assert_ne!(campaign(&[0]), campaign(&[]));
+        assert_ne!(campaign(&[0]), campaign(&[0, 1]));
+        assert_ne!(campaign(&[0, 0, 1]), campaign(&[0, 1]), "a later term does");
+        let (_, nodes, _) = cluster();
+        assert_ne!(
+            Protocol::abstraction(&[Some(&nodes[0]), None]),
+            Protocol::abstraction(&[Some(&nodes[0]), Some(&nodes[1])])
+        );
+    }
+}
