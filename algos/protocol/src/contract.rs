@@ -109,9 +109,9 @@ pub trait Protocol: Sized + Debug {
     fn abstraction(nodes: &[Option<&Self>]) -> u64 {
         let word = |text: &str| text.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
         let place =
-            |node: &Option<&Self>| node.map_or(0, |node| mix(word(node.role()) ^ word(node.phase()) << 1));
+            |node: Option<&Self>| node.map_or(0, |node| mix(word(node.role()) ^ word(node.phase()) << 1));
         // A sum does not see who is who.
-        nodes.iter().map(place).fold(0, |sum: u64, place| sum.wrapping_add(mix(place)))
+        nodes.iter().copied().map(place).fold(0, |sum: u64, place| sum.wrapping_add(mix(place)))
     }
 }
 

@@ -38,21 +38,25 @@ pub(crate) fn phase<M: Machine>(node: &Raft<M>) -> &'static str {
 pub(crate) fn abstraction<M: Machine>(nodes: &[Option<&Raft<M>>]) -> u64 {
     let up = || nodes.iter().flatten();
     let most = |of: fn(&Raft<M>) -> u64| up().map(|node| of(node)).max().unwrap_or(0);
+    let last_term = most(|node| node.log.last_term());
+    let of_last_term = up().filter(|node| node.log.last_term() == last_term);
     let latest = Latest {
         term: most(|node| node.term),
-        last_term: most(|node| node.log.last_term()),
-        last: most(|node| node.log.last_index()),
+        last_term,
+        last: of_last_term.map(|node| node.log.last_index()).max().unwrap_or(0),
         commit: most(|node| node.commit),
     };
-    let place = |node: &Option<&Raft<M>>| node.map_or(1, |node| latest.place(node));
+    let place = |node: Option<&Raft<M>>| node.map_or(1, |node| latest.place(node));
     // A sum does not see who is who.
-    nodes.iter().map(place).fold(0, |sum: u64, place| sum.wrapping_add(mix(place)))
+    nodes.iter().copied().map(place).fold(0, |sum: u64, place| sum.wrapping_add(mix(place)))
 }
 
-/// The greatest of each among the nodes that are up.
+/// How far the nodes that are up have come at most.
 struct Latest {
     term: Term,
+    /// Of the most up-to-date log.
     last_term: Term,
+    /// Of the most up-to-date log.
     last: Index,
     commit: Index,
 }
@@ -73,16 +77,18 @@ impl Latest {
                 (4, progress.iter().filter(whole).count() as u64)
             }
         };
+        // Raft §5.4.1: an earlier last term, or a shorter log, is less up-to-date.
+        let behind = match self.last_term - node.log.last_term() {
+            0 => u64::from(last < self.last),
+            _ => 2,
+        };
         let digits = [
             role,
-            support.min(3),
-            (self.term - node.term).min(2),
-            (self.last_term - node.log.last_term()).min(2),
-            (self.last - last).min(3),
-            (self.commit - node.commit).min(2),
-            (last - node.commit).min(3),
-            u64::from(node.durable < last),
-            u64::from(node.vote.is_some()),
+            support.min(2),
+            u64::from(node.term < self.term),
+            behind,
+            u64::from(node.commit < self.commit),
+            u64::from(node.commit < last),
             u64::from(node.halted),
         ];
         digits.into_iter().fold(1, |word, digit| word << 3 | digit)

@@ -265,6 +265,7 @@ pub mod linearizability;
 pub mod panics;
 pub mod profile;
 mod queue;
+pub mod sampler;
 pub mod scenario;
 mod seen;
 pub mod shrink;

@@ -70,7 +70,7 @@ impl Weights {
         self
     }
 
-    fn of<P: Subject>(&self, event: &Event<P>) -> u64 {
+    pub(crate) fn of<P: Subject>(&self, event: &Event<P>) -> u64 {
         u64::from(self.0[event.class() as usize])
     }
 }

@@ -5,6 +5,7 @@ mod history;
 mod journal;
 mod known;
 mod rewound;
+mod sampler;
 mod scenario;
 mod shrink;
 mod simulation;
