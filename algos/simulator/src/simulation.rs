@@ -115,6 +115,9 @@ pub struct Simulation<P: Service, Q> {
     pub full_every: u64,
     /// One seed in so many tells what its run has covered, which costs time; 0 for none.
     pub cover_every: u64,
+    /// Whether invariants, properties and the history are judged. Without, a run proves nothing but that
+    /// clients make progress: this is for measuring what judging costs.
+    pub judged: bool,
     properties: PhantomData<fn() -> Q>,
 }
 
@@ -139,6 +142,7 @@ impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
             in_flight_max: 100_000,
             full_every: 100_000,
             cover_every: 0,
+            judged: true,
             properties: PhantomData,
         }
     }
