@@ -20,7 +20,13 @@ pub struct Stream {
 impl Stream {
     /// The stream of `seed` for one purpose (`label`) and one event.
     pub const fn new(seed: u64, label: u64, event: u64) -> Self {
-        Stream { key: mix(mix(mix(seed) ^ label) ^ event), counter: 0 }
+        Stream::of(Purpose::new(seed, label), event)
+    }
+
+    /// The stream of one event, of those that [`Stream::new`] makes of one seed for one purpose.
+    #[inline]
+    pub const fn of(purpose: Purpose, event: u64) -> Self {
+        Stream { key: mix(purpose.0 ^ event), counter: 0 }
     }
 
     /// The next 64 random bits.
@@ -51,6 +57,17 @@ impl Stream {
     /// Whether an event of probability `per_million / 1 000 000` happens.
     pub const fn happens(&mut self, per_million: u32) -> bool {
         self.below(1_000_000) < per_million as u64
+    }
+}
+
+/// What all streams of one seed for one purpose have in common: whoever draws for many events keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Purpose(u64);
+
+impl Purpose {
+    /// The purpose called `label` of `seed`.
+    pub const fn new(seed: u64, label: u64) -> Self {
+        Purpose(mix(mix(seed) ^ label))
     }
 }
 

@@ -30,7 +30,7 @@ pub mod quorum;
 mod time;
 mod writes;
 
-pub use choices::{Choices, Stream, mix};
+pub use choices::{Choices, Purpose, Stream, mix};
 pub use contract::{Checkable, Input, Never, OpId, Protocol};
 pub use effects::{Effect, Effects};
 pub use node::{NodeId, NodeSet};

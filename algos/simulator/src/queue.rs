@@ -6,6 +6,7 @@
 
 use swarm_protocol::Ticks;
 
+#[derive(Clone, Copy)]
 struct Entry<T> {
     /// Time in the high half, a serial number in the low one: one comparison orders both.
     key: u128,
@@ -31,36 +32,47 @@ impl<T: Copy> Queue<T> {
     pub(crate) fn schedule(&mut self, at: Ticks, what: T) {
         let key = u128::from(at.0) << 64 | u128::from(self.scheduled);
         self.scheduled += 1;
+        let entry = Entry { key, what };
         let mut place = self.heap.len();
-        self.heap.push(Entry { key, what });
+        self.heap.push(entry);
         while place > 0 {
             let parent = (place - 1) / CHILDREN;
             if self.heap[parent].key <= key {
                 break;
             }
-            self.heap.swap(place, parent);
+            self.heap[place] = self.heap[parent];
             place = parent;
         }
+        self.heap[place] = entry;
     }
 
     /// Takes out what is due next, with its time.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<(Ticks, T)> {
-        let last = self.heap.len().checked_sub(1)?;
-        let due = self.heap.swap_remove(0);
+        let last = self.heap.pop()?;
+        let Some(due) = self.heap.first().copied() else {
+            return Some((Ticks((last.key >> 64) as u64), last.what));
+        };
+        // The last entry sinks from the top; most often all the way.
+        let heap = &mut self.heap[..];
         let mut place = 0;
         loop {
             let first = place * CHILDREN + 1;
-            let Some(least) = (first..last.min(first + CHILDREN)).min_by_key(|child| self.heap[*child].key)
-            else {
-                break;
-            };
-            if self.heap[place].key <= self.heap[least].key {
+            let children = &heap[first.min(heap.len())..(first + CHILDREN).min(heap.len())];
+            let Some(mut key) = children.first().map(|child| child.key) else { break };
+            let mut least = first;
+            for (child, entry) in (first..).zip(children).skip(1) {
+                if entry.key < key {
+                    (least, key) = (child, entry.key);
+                }
+            }
+            if last.key <= key {
                 break;
             }
-            self.heap.swap(place, least);
+            heap[place] = heap[least];
             place = least;
         }
+        heap[place] = last;
         Some((Ticks((due.key >> 64) as u64), due.what))
     }
 }

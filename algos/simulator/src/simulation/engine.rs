@@ -1,7 +1,7 @@
 //! The loop: what is due next happens, nodes take it, and what they ask for is carried out.
 
 use swarm_protocol::{
-    Choices, Effect, Effects, Input, NodeId, Properties, Service, Stream, Ticks, Violation, WriteId, mix,
+    Choices, Effect, Effects, Input, NodeId, Properties, Purpose, Service, Stream, Ticks, Violation, WriteId, mix,
 };
 
 use smallvec::SmallVec;
@@ -65,6 +65,25 @@ struct Task<P: Service> {
     outcome: P::Outcome,
 }
 
+/// What the most usual draws of a seed have in common.
+struct Draws {
+    choice: Purpose,
+    timer: Purpose,
+    sync: Purpose,
+    batch: Purpose,
+}
+
+impl Draws {
+    const fn of(seed: u64) -> Self {
+        Draws {
+            choice: Purpose::new(seed, purpose::CHOICE),
+            timer: Purpose::new(seed, purpose::TIMER),
+            sync: Purpose::new(seed, purpose::SYNC),
+            batch: Purpose::new(seed, purpose::BATCH),
+        }
+    }
+}
+
 /// What the search for an order of the history may remember: it gives up within seconds.
 const SEARCH_MEMORY_MAX: usize = 64 << 20;
 
@@ -75,6 +94,7 @@ pub(super) struct Engine<'a, P: Service, Q> {
     pub(super) simulation: &'a Simulation<P, Q>,
     pub(super) conditions: Conditions,
     pub(super) seed: u64,
+    draws: Draws,
     pub(super) now: Ticks,
     queue: Queue<Due>,
     pub(super) nodes: Vec<Option<P>>,
@@ -120,6 +140,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         Engine {
             simulation,
             seed,
+            draws: Draws::of(seed),
             now: Ticks::ZERO,
             queue: Queue::new(),
             nodes: (0..simulation.nodes).map(|_| None).collect(),
@@ -398,7 +419,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     }
 
     fn begin_turn(&mut self) {
-        let stream = Stream::new(self.seed, purpose::CHOICE, self.turns);
+        let stream = Stream::of(self.draws.choice, self.turns);
         self.turns += 1;
         self.effects.set_choices(if self.trace.is_some() {
             Choices::noted(stream)
@@ -416,7 +437,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 state.flush(&self.simulation.config, host.clock(self.now), &mut self.effects);
             } else if !core::mem::replace(&mut host.flush_due, true) {
                 let boot = host.boot;
-                let mut stream = Stream::new(self.seed, purpose::BATCH, self.batches);
+                let mut stream = Stream::of(self.draws.batch, self.batches);
                 self.batches += 1;
                 self.outages.struck[Fault::Batching as usize] += 1;
                 self.met(Fault::Batching, node);
@@ -461,7 +482,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let host = &mut self.hosts[node.index()];
         if host.syncing == 0 && host.outstanding() > 0 {
             host.syncing = host.outstanding();
-            let mut stream = Stream::new(self.seed, purpose::SYNC, self.syncs);
+            let mut stream = Stream::of(self.draws.sync, self.syncs);
             self.syncs += 1;
             let pause = Ticks(self.conditions.sync.draw(&mut stream).0 * host.slowness);
             let disk = host.disk;
@@ -493,7 +514,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 Release::Never => {}
             },
             Effect::SetTimer { timer, delay } => {
-                let mut stream = Stream::new(self.seed, purpose::TIMER, self.timers_set);
+                let mut stream = Stream::of(self.draws.timer, self.timers_set);
                 self.timers_set += 1;
                 let delay = host.true_delay(Ticks(stream.between(delay.min.0, delay.max.0)));
                 let deadline = self.now + delay;

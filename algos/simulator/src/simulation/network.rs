@@ -1,6 +1,6 @@
 //! Messages on their way, and the links that carry them.
 
-use swarm_protocol::{NodeId, Protocol, Stream, Ticks};
+use swarm_protocol::{NodeId, Protocol, Purpose, Stream, Ticks};
 
 use super::purpose;
 use crate::profile::{Conditions, Fault};
@@ -32,7 +32,7 @@ pub(super) struct Network<P: Protocol> {
     latency: Vec<u32>,
     /// Messages sent so far: the ordinal of the next.
     sent: u64,
-    seed: u64,
+    draws: Purpose,
     /// Whether faults have ended.
     pub(super) healed: bool,
 }
@@ -53,7 +53,7 @@ impl<P: Protocol> Network<P> {
             cuts: vec![0; nodes * nodes],
             latency: (0..nodes * nodes).map(link).collect(),
             sent: 0,
-            seed,
+            draws: Purpose::new(seed, purpose::MESSAGE),
             healed: false,
         }
     }
@@ -71,7 +71,7 @@ impl<P: Protocol> Network<P> {
     #[inline]
     pub(super) fn fate(&mut self, from: NodeId, to: NodeId, slowness: u64, conditions: &Conditions) -> Fate {
         let link = from.index() * self.nodes + to.index();
-        let mut stream = Stream::new(self.seed, purpose::MESSAGE, self.sent);
+        let mut stream = Stream::of(self.draws, self.sent);
         self.sent += 1;
         let time = |stream: &mut Stream| {
             (u64::from(self.latency[link]) + stream.below(conditions.jitter.0 + 1)) * slowness
