@@ -248,14 +248,12 @@ impl<M: Machine> Raft<M> {
             return;
         }
         out.mark("command-committed");
-        while self.applied < self.commit {
-            for entry in self.log.piece(self.applied + 1, self.commit) {
-                self.applied += 1;
-                if let Entry::Command(command) = entry {
-                    let answer = self.machine.apply(command);
-                    if let Some((_, id)) = self.waiting.pop_front_if(|(index, _)| *index == self.applied) {
-                        out.answer(id, Answer::Applied(answer));
-                    }
+        for entry in self.log.pieces(self.applied + 1, self.commit).flatten() {
+            self.applied += 1;
+            if let Entry::Command(command) = entry {
+                let answer = self.machine.apply(command);
+                if let Some((_, id)) = self.waiting.pop_front_if(|(index, _)| *index == self.applied) {
+                    out.answer(id, Answer::Applied(answer));
                 }
             }
         }

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::clients::Clients;
 use super::faults::Outages;
 use super::host::{Host, Leaving, Look, Release};
-use super::network::{Fate, Flight, Network};
+use super::network::{Fate, Network, Route};
 use super::rewound::Rewound;
 use super::{Counts, PROGRESS, Run, Simulation, Traced, purpose};
 use crate::coverage::Recorder;
@@ -333,10 +333,10 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
 
     #[inline]
     fn arrive(&mut self, place: u32) -> Result<(), Violation> {
-        let to = self.network.receiver(place);
-        let (flight, last) = self.network.land(place);
-        let Flight { from, message, .. } = flight;
+        let Route { from, to, copies } = self.network.route(place);
+        let message = self.network.land(place);
         let (sender, slot) = (u64::from(from.0), Slot::of(to));
+        let last = copies == 1;
         if self.nodes[to.index()].is_none() {
             // Nobody is there. Of a message that arrives twice only the last copy counts as dropped.
             if last {
@@ -602,8 +602,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 self.note(EventClass::Drop, to, sender, || Event::Drop { from, to: Slot::of(to), message });
             }
             Fate::Arrives { first, again, delayed } => {
-                let copies = 1 + u8::from(again.is_some());
-                let place = self.network.take_off(Flight { from, to, message, copies });
+                let copies = 1 + u32::from(again.is_some());
+                let place = self.network.take_off(Route { from, to, copies }, message);
                 self.schedule_after(first, Due::Message { place });
                 if let Some(again) = again {
                     self.outages.struck[Fault::Duplication as usize] += 1;

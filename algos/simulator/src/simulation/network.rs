@@ -5,13 +5,13 @@ use swarm_protocol::{NodeId, Protocol, Purpose, Stream, Ticks};
 use super::purpose;
 use crate::profile::{Conditions, Fault};
 
-/// A message on its way.
-pub(super) struct Flight<P: Protocol> {
+/// The way of a message.
+#[derive(Clone, Copy)]
+pub(super) struct Route {
     pub(super) from: NodeId,
     pub(super) to: NodeId,
-    pub(super) message: P::Message,
     /// How many times it will arrive, at least 1.
-    pub(super) copies: u8,
+    pub(super) copies: u32,
 }
 
 /// The fate of a message that is sent.
@@ -24,8 +24,9 @@ pub(super) enum Fate {
 
 pub(super) struct Network<P: Protocol> {
     nodes: usize,
-    /// Messages on their way, at places that entries of the queue name.
-    flights: Vec<Option<Flight<P>>>,
+    /// Messages on their way, at places that entries of the queue name: where they go, and what they are.
+    routes: Vec<Route>,
+    messages: Vec<Option<P::Message>>,
     free: Vec<u32>,
     /// By sender, then receiver: how many faults cut the link, and how long a message takes at least.
     cuts: Vec<u16>,
@@ -48,7 +49,8 @@ impl<P: Protocol> Network<P> {
         };
         Network {
             nodes,
-            flights: Vec::new(),
+            routes: Vec::new(),
+            messages: Vec::new(),
             free: Vec::new(),
             cuts: vec![0; nodes * nodes],
             latency: (0..nodes * nodes).map(link).collect(),
@@ -64,7 +66,7 @@ impl<P: Protocol> Network<P> {
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.flights.len() - self.free.len()
+        self.routes.len() - self.free.len()
     }
 
     /// Decides what becomes of the next message. `slowness` is the factor of the slower of its ends.
@@ -96,38 +98,41 @@ impl<P: Protocol> Network<P> {
     }
 
     /// Puts a message on its way and returns its place.
-    pub(super) fn take_off(&mut self, flight: Flight<P>) -> u32 {
+    #[inline]
+    pub(super) fn take_off(&mut self, route: Route, message: P::Message) -> u32 {
         if let Some(place) = self.free.pop() {
-            self.flights[place as usize] = Some(flight);
+            self.routes[place as usize] = route;
+            self.messages[place as usize] = Some(message);
             place
         } else {
-            self.flights.push(Some(flight));
-            self.flights.len() as u32 - 1
+            self.routes.push(route);
+            self.messages.push(Some(message));
+            self.routes.len() as u32 - 1
         }
     }
 
-    /// A copy of the message at `place` arrives: the last one itself, with `true`.
+    /// The way of the message at `place`, a copy of which arrives now.
+    #[inline]
+    pub(super) fn route(&self, place: u32) -> Route {
+        self.routes[place as usize]
+    }
+
+    /// Takes a copy of the message at `place`: the last one itself.
     ///
     /// # Panics
     /// If no message is at that place: an error of the engine.
-    pub(super) fn land(&mut self, place: u32) -> (Flight<P>, bool) {
-        let slot = &mut self.flights[place as usize];
-        let flight = slot.as_mut().expect("an entry of the queue names a message on its way");
-        if flight.copies > 1 {
-            flight.copies -= 1;
-            let copy = Flight { message: flight.message.clone(), copies: 1, ..*flight };
-            return (copy, false);
-        }
-        self.free.push(place);
-        (slot.take().expect("it was just looked at"), true)
-    }
-
-    /// Where the message at `place` will arrive.
-    ///
-    /// # Panics
-    /// As [`Network::land`].
-    pub(super) fn receiver(&self, place: u32) -> NodeId {
-        self.flights[place as usize].as_ref().expect("an entry of the queue names a message on its way").to
+    #[inline]
+    pub(super) fn land(&mut self, place: u32) -> P::Message {
+        let copies = &mut self.routes[place as usize].copies;
+        let message = &mut self.messages[place as usize];
+        *copies -= 1;
+        let landed = if *copies == 0 {
+            self.free.push(place);
+            message.take()
+        } else {
+            message.clone()
+        };
+        landed.expect("an entry of the queue names a message on its way")
     }
 
     /// Cuts a link once more, or mends one cut of it.
