@@ -8,8 +8,8 @@ use swarm_protocol::Ticks;
 
 #[derive(Clone, Copy)]
 struct Entry<T> {
-    /// Time in the high half, a serial number in the low one: one comparison orders both.
-    key: u128,
+    /// Time in the high bits, a serial number in the low [`SERIAL_BITS`]: one comparison orders both.
+    key: u64,
     what: T,
 }
 
@@ -17,21 +17,32 @@ struct Entry<T> {
 pub(crate) struct Queue<T> {
     /// Entry `i` is due no later than its children `4i + 1 ..= 4i + 4`.
     heap: Vec<Entry<T>>,
-    scheduled: u64,
+    /// The serial number of the next entry.
+    serial: u64,
 }
 
 const CHILDREN: usize = 4;
 
+/// Serial numbers have so many bits; when they are used up, what waits is numbered anew. For time they leave
+/// as many microseconds as there are in months.
+const SERIAL_BITS: u32 = 20;
+
+/// The latest time that an entry can have; what is scheduled for later is due then.
+const TIME_MAX: u64 = u64::MAX >> SERIAL_BITS;
+
 impl<T: Copy> Queue<T> {
     pub(crate) const fn new() -> Self {
-        Queue { heap: Vec::new(), scheduled: 0 }
+        Queue { heap: Vec::new(), serial: 0 }
     }
 
     /// Schedules `what` for `at`, behind everything scheduled for then.
     #[inline]
     pub(crate) fn schedule(&mut self, at: Ticks, what: T) {
-        let key = u128::from(at.0) << 64 | u128::from(self.scheduled);
-        self.scheduled += 1;
+        if self.serial >> SERIAL_BITS > 0 {
+            self.number_anew();
+        }
+        let key = at.0.min(TIME_MAX) << SERIAL_BITS | self.serial;
+        self.serial += 1;
         let entry = Entry { key, what };
         let mut place = self.heap.len();
         self.heap.push(entry);
@@ -46,12 +57,23 @@ impl<T: Copy> Queue<T> {
         self.heap[place] = entry;
     }
 
+    /// Gives what waits the lowest serial numbers, in its order. A sorted vector is a heap.
+    #[cold]
+    fn number_anew(&mut self) {
+        self.heap.sort_unstable_by_key(|entry| entry.key);
+        for (serial, entry) in (0..).zip(&mut self.heap) {
+            entry.key = entry.key >> SERIAL_BITS << SERIAL_BITS | serial;
+        }
+        self.serial = self.heap.len() as u64;
+        assert!(self.serial >> SERIAL_BITS == 0, "fewer things wait than there are serial numbers");
+    }
+
     /// Takes out what is due next, with its time.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<(Ticks, T)> {
         let last = self.heap.pop()?;
         let Some(due) = self.heap.first().copied() else {
-            return Some((Ticks((last.key >> 64) as u64), last.what));
+            return Some((Ticks(last.key >> SERIAL_BITS), last.what));
         };
         // The last entry sinks from the top; most often all the way.
         let heap = &mut self.heap[..];
@@ -73,7 +95,7 @@ impl<T: Copy> Queue<T> {
             place = least;
         }
         heap[place] = last;
-        Some((Ticks((due.key >> 64) as u64), due.what))
+        Some((Ticks(due.key >> SERIAL_BITS), due.what))
     }
 }
 
@@ -97,6 +119,20 @@ mod tests {
             })
         }
         quickcheck::QuickCheck::new().tests(2000).quickcheck(check as fn(Vec<Option<u8>>) -> bool);
+    }
+
+    #[test]
+    fn order_survives_the_end_of_serial_numbers() {
+        let mut queue = Queue::new();
+        queue.serial = (1 << SERIAL_BITS) - 50;
+        for serial in 0..120u32 {
+            queue.schedule(Ticks(u64::from(serial % 3)), serial);
+        }
+        assert!(queue.serial < 1 << SERIAL_BITS, "numbered anew");
+        let order: Vec<_> = core::iter::from_fn(|| queue.next()).collect();
+        let expected =
+            (0..3).flat_map(|at| (at..120).step_by(3).map(move |serial| (Ticks(u64::from(at)), serial)));
+        assert!(order.into_iter().eq(expected));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The loop: what is due next happens, nodes take it, and what they ask for is carried out.
 
 use swarm_protocol::{
-    Choices, Effect, Effects, Input, NodeId, Properties, Purpose, Service, Stream, Ticks, Violation, WriteId, mix,
+    Choices, Effect, Effects, Input, NodeId, Properties, Purpose, Service, Stream, Ticks, Violation, WriteId,
+    mix,
 };
 
 use smallvec::SmallVec;
