@@ -29,8 +29,8 @@ fn operation(draw: &mut Stream) -> KvOp {
 }
 
 fn runs(profile: Profile, judged: bool) -> Vec<Run> {
-    let mut simulation = Simulation::<Raft<Kv>, RaftProperties>::new(Config::new(NODES), NODES, operation)
-        .profile(profile);
+    let mut simulation =
+        Simulation::<Raft<Kv>, RaftProperties>::new(Config::new(NODES), NODES, operation).profile(profile);
     simulation.judged = judged;
     let runs: Vec<Run> = (0..SEEDS).map(|seed| simulation.run(seed)).collect();
     for run in &runs {

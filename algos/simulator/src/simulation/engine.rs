@@ -67,7 +67,7 @@ struct Task<P: Service> {
 }
 
 /// What the most usual draws of a seed have in common.
-struct Draws {
+pub(super) struct Draws {
     choice: Purpose,
     timer: Purpose,
     sync: Purpose,
@@ -75,7 +75,7 @@ struct Draws {
 }
 
 impl Draws {
-    const fn of(seed: u64) -> Self {
+    pub(super) const fn of(seed: u64) -> Self {
         Draws {
             choice: Purpose::new(seed, purpose::CHOICE),
             timer: Purpose::new(seed, purpose::TIMER),
@@ -95,7 +95,7 @@ pub(super) struct Engine<'a, P: Service, Q> {
     pub(super) simulation: &'a Simulation<P, Q>,
     pub(super) conditions: Conditions,
     pub(super) seed: u64,
-    draws: Draws,
+    pub(super) draws: Draws,
     pub(super) now: Ticks,
     queue: Queue<Due>,
     pub(super) nodes: Vec<Option<P>>,

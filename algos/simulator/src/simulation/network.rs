@@ -62,7 +62,7 @@ impl<P: Protocol> Network<P> {
 
     /// What becomes of messages from now on is drawn as with this seed.
     pub(super) const fn draw_from(&mut self, seed: u64) {
-        self.seed = seed;
+        self.draws = Purpose::new(seed, purpose::MESSAGE);
     }
 
     pub(super) fn in_flight(&self) -> usize {

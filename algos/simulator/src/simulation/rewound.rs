@@ -8,7 +8,7 @@
 
 use swarm_protocol::{Properties, Service, Ticks};
 
-use super::engine::Engine;
+use super::engine::{Draws, Engine};
 use super::{Run, Simulation, Traced};
 
 /// Another future for a run.
@@ -48,6 +48,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         }
         if rewound.moments == 0 {
             self.seed = rewound.seed;
+            self.draws = Draws::of(rewound.seed);
             self.network.draw_from(rewound.seed);
         }
         rewound.moments = rewound.moments.wrapping_sub(1);
