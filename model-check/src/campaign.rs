@@ -18,8 +18,8 @@ use swarm_simulator::shrink::{Shrunk, Ways};
 use swarm_simulator::simulation::{self, Run, Simulation, Summary};
 use swarm_simulator::{Subject, Trace, diagram};
 
-use crate::finding;
 use crate::search::Counterexample;
+use crate::{decisive, finding};
 
 /// What a campaign runs, for any protocol.
 pub trait Simulate: Sync {
@@ -29,6 +29,14 @@ pub trait Simulate: Sync {
     /// The run of `seed` with everything that happened in it, as text; and what it broke, if anything,
     /// shrunk if a world can follow it. `command` is what repeats it.
     fn replay(&self, seed: u64, command: &str) -> Replayed;
+
+    /// What the run of `seed` came to, rewound; none if it violates nothing, or if it was interrupted.
+    fn rewind(
+        &self,
+        seed: u64,
+        effort: &decisive::Effort<'_>,
+        progress: &mut dyn FnMut(usize),
+    ) -> Option<artifact::Decisive>;
 
     /// The names of the properties that are judged.
     fn properties(&self) -> Vec<&'static str>;
@@ -114,6 +122,15 @@ where
             finding: found,
             run: traced.run,
         }
+    }
+
+    fn rewind(
+        &self,
+        seed: u64,
+        effort: &decisive::Effort<'_>,
+        progress: &mut dyn FnMut(usize),
+    ) -> Option<artifact::Decisive> {
+        decisive::rewind(self.of(seed), seed, effort, progress)
     }
 
     fn properties(&self) -> Vec<&'static str> {

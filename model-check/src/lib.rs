@@ -23,6 +23,7 @@
 pub mod actions;
 pub mod adapter;
 pub mod campaign;
+pub mod decisive;
 pub mod engine;
 pub mod explore;
 pub mod finding;

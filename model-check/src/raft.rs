@@ -12,11 +12,12 @@ use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::profile::Profile;
+use swarm_simulator::simulation::Simulation;
 use swarm_simulator::world::{FlushMode, OpStatus, SyncMode};
 use swarm_simulator::{Bounds, Setup, Subject, World};
 
 use crate::adapter::Goal;
-use crate::campaign::Simulate;
+use crate::campaign::{Campaign, Simulate};
 use crate::forgetful::Forgetful;
 use crate::instance::{Check, Instance, Pinned};
 use crate::registered::{self, Extent, Registered};
@@ -323,6 +324,14 @@ impl Registered for Node {
             2 => KvOp::Put(key, new),
             _ => KvOp::Cas(key, old, new),
         }
+    }
+
+    fn campaign_without_storage(profile: Profile, sizes: [u32; 2]) -> Option<Box<dyn Simulate>> {
+        let make = |nodes| {
+            Simulation::<Forgetful<Node>, RaftProperties>::new(Config::new(nodes), nodes, Node::operation)
+                .profile(profile)
+        };
+        Some(Box::new(Campaign::new(sizes, &[], make)))
     }
 
     fn instances(extent: Extent) -> Vec<Box<dyn Check>> {

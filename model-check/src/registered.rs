@@ -114,6 +114,11 @@ pub trait Registered: Shared {
         })]
     }
 
+    /// The same as is simulated, on disks that keep nothing, if that is to be had: what must fail.
+    fn campaign_without_storage(_profile: Profile, _sizes: [u32; 2]) -> Option<Box<dyn Simulate>> {
+        None
+    }
+
     /// What is simulated, at this size and without faults yet.
     fn simulation(nodes: u32) -> Simulation<Self, Self::Properties> {
         Simulation::new(Self::config(nodes), nodes, Self::operation)
@@ -144,6 +149,9 @@ pub trait Algorithm: Sync {
     /// What is simulated, at this size or at its own two.
     fn campaign(&self, profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate>;
 
+    /// The same on disks that keep nothing, if the protocol has that.
+    fn campaign_without_storage(&self, profile: Profile, nodes: Option<u32>) -> Option<Box<dyn Simulate>>;
+
     /// The sizes of its simulated clusters, for even and for odd seeds.
     fn sizes(&self) -> [u32; 2];
 
@@ -170,6 +178,10 @@ impl<P: Registered> Algorithm for Of<P> {
     fn campaign(&self, profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate> {
         let sizes = nodes.map_or(P::NODES, |nodes| [nodes; 2]);
         Box::new(Campaign::new(sizes, P::MARKS, |nodes| P::simulation(nodes).profile(profile)))
+    }
+
+    fn campaign_without_storage(&self, profile: Profile, nodes: Option<u32>) -> Option<Box<dyn Simulate>> {
+        P::campaign_without_storage(profile, nodes.map_or(P::NODES, |nodes| [nodes; 2]))
     }
 
     fn sizes(&self) -> [u32; 2] {

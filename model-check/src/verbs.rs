@@ -3,6 +3,7 @@
 //!
 //! Verified by `tests/it/binaries.rs` and `tests/it/brought.rs`, which start the binaries.
 
+mod decisive;
 pub mod explore;
 pub mod simulate;
 pub mod verify;

@@ -8,6 +8,7 @@
 
 mod checks;
 mod coverage;
+mod decisive;
 mod measures;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use self::checks::{
     Simulate, Verify, Zoo,
 };
 pub use self::coverage::{Coverage, FaultMet, MessagePair, Overlap};
+pub use self::decisive::{Decisive, Rewound};
 pub use self::measures::{
     Bench, Benchmark, Compare, Implementation, Latency, LoadPoint, Measurement, Role, Stage, Test,
 };
@@ -178,6 +180,8 @@ pub enum Payload {
     Verify(Verify),
     /// Of `simulate`.
     Simulate(Simulate),
+    /// Of `simulate` too, where it rewinds one failing run.
+    Decisive(Decisive),
     /// Of `zoo`.
     Zoo(Zoo),
     /// Of `fuzz`.
@@ -197,7 +201,7 @@ impl Payload {
     pub const fn verb(&self) -> Verb {
         match self {
             Payload::Verify(_) => Verb::Verify,
-            Payload::Simulate(_) => Verb::Simulate,
+            Payload::Simulate(_) | Payload::Decisive(_) => Verb::Simulate,
             Payload::Zoo(_) => Verb::Zoo,
             Payload::Fuzz(_) => Verb::Fuzz,
             Payload::Compare(_) => Verb::Compare,

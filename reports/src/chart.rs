@@ -7,8 +7,11 @@
 
 pub(crate) mod bars;
 pub(crate) mod curves;
+pub(crate) mod decisive;
 pub(crate) mod dots;
+pub(crate) mod levels;
 pub(crate) mod sequence;
+pub(crate) mod survival;
 
 use crate::html::{Attributes, Html};
 
@@ -58,6 +61,12 @@ impl LogAxis {
     fn at(&self, value: f64) -> f64 {
         let share = (value.clamp(self.low, self.high) / self.low).ln() / (self.high / self.low).ln();
         self.ends.0 + share * (self.ends.1 - self.ends.0)
+    }
+
+    /// The value that is drawn there.
+    fn value(&self, at: f64) -> f64 {
+        let share = (at - self.ends.0) / (self.ends.1 - self.ends.0);
+        self.low * (self.high / self.low).powf(share)
     }
 
     /// Round values to label: decades, or 1, 2 and 5 in each, or finer steps if the axis is short.

@@ -133,6 +133,11 @@ pub(crate) fn probability(value: f64) -> String {
     }
 }
 
+/// A probability that may be any: a percentage, or a power of ten below one in a thousand.
+pub(crate) fn small(value: f64) -> String {
+    if value < 1e-3 { probability(value) } else { percent(value) }
+}
+
 /// The digits of a whole number as an exponent.
 fn superscript(number: &str) -> String {
     let raised = |digit| match digit {
@@ -156,6 +161,7 @@ mod tests {
         {
             assert_eq!(probability(value), text);
         }
+        assert_eq!([0.5, 0.0012, 2e-5].map(small), ["50 %", "0.12 %", "2 · 10⁻⁵"]);
     }
 
     #[test]

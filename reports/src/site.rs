@@ -5,8 +5,11 @@
 //! artifact is copied below `data/`. What should be there and is not is shown as not run, with its command.
 //! Verified in `tests/it/site.rs` (structure, escaping, gaps, staleness) and `tests/browser.rs`.
 
+mod actions;
 mod algorithm;
+mod decisive;
 mod environment;
+mod findability;
 mod further;
 mod fuzzing;
 mod headline;

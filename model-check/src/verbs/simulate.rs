@@ -14,14 +14,14 @@ use reports::recorder::Recorder;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::simulation::Run;
 
-use super::Caller;
+use super::{Caller, decisive};
 use crate::campaign::{self, Simulate};
 use crate::finding;
 use crate::registered::Algorithm;
 
 const HELP: &str = "\
 simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--threads N] [--nodes N] [--digest]
-              [--quick|--full] [--json]
+              [--decisive [--futures N] [--without-storage]] [--quick|--full] [--json]
 
 Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
 
@@ -32,6 +32,10 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
   --threads N     threads that run seeds (default: all processors); the result does not depend on it
   --nodes N       nodes of the cluster (default: two sizes in turn, for Raft 3 and 5)
   --digest        print one line per seed: seed, steps, digest of its trace
+  --decisive      rewind the run of --replay, or the first run that fails, to its moments, draw its future anew from
+                  each, and say after which events it was likely to fail
+  --futures N     futures drawn from each moment (default: 200)
+  --without-storage  rewind a run on disks that keep nothing, on which the algorithm must fail
   --quick, --full how many seeds, unless --seeds says it
   --json          one JSON object
 ";
@@ -46,6 +50,9 @@ struct Options {
     shard: Option<(u32, u32)>,
     nodes: Option<u32>,
     digest: bool,
+    decisive: bool,
+    futures: u32,
+    without_storage: bool,
 }
 
 /// `A..B` or `K/N`.
@@ -66,6 +73,7 @@ impl<T: FromStr, const DOTS: bool> FromStr for Pair<T, DOTS> {
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut seeds, mut profile, mut replay, mut shard) = (None, Profile::EVERYTHING, None, None);
     let (mut nodes, mut digest) = (None, false);
+    let (mut decisive, mut futures, mut without_storage) = (false, None::<u32>, false);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "seeds" => {
@@ -86,6 +94,9 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
             }
             "nodes" => nodes = Some(command_line::value(parser, "nodes")?),
             "digest" => digest = true,
+            "decisive" => decisive = true,
+            "futures" => futures = Some(command_line::value(parser, "futures")?),
+            "without-storage" => without_storage = true,
             _ => return Ok(false),
         }
         Ok(true)
@@ -93,6 +104,16 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let Some(common) = common else { return Ok(None) };
     if replay.is_some() && (seeds.is_some() || shard.is_some()) {
         return Err(Refused::usage("--replay runs one seed: no --seeds, no --shard"));
+    }
+    if !decisive && (futures.is_some() || without_storage) {
+        return Err(Refused::usage("--futures and --without-storage need --decisive"));
+    }
+    if decisive && (digest || shard.is_some()) {
+        return Err(Refused::usage("--decisive rewinds one run: no --digest, no --shard"));
+    }
+    let futures = futures.unwrap_or(FUTURES);
+    if !(1..=FUTURES_MAX).contains(&futures) {
+        return Err(Refused::usage(format!("--futures is 1 to {FUTURES_MAX}")));
     }
     let seeds = seeds.unwrap_or(match common.effort {
         Effort::Quick => 0..1000,
@@ -103,8 +124,25 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     if nodes.is_some_and(|nodes| !known.contains(&nodes)) {
         return Err(Refused::usage(format!("--nodes is {} to {}", known.start(), known.end())));
     }
-    Ok(Some(Options { common, caller, algorithm, seeds, profile, replay, shard, nodes, digest }))
+    Ok(Some(Options {
+        common,
+        caller,
+        algorithm,
+        seeds,
+        profile,
+        replay,
+        shard,
+        nodes,
+        digest,
+        decisive,
+        futures,
+        without_storage,
+    }))
 }
+
+/// Futures drawn from each moment of a run that is rewound.
+const FUTURES: u32 = 200;
+const FUTURES_MAX: u32 = 100_000;
 
 /// Runs the verb.
 pub fn main(caller: Caller) -> ExitCode {
@@ -113,6 +151,9 @@ pub fn main(caller: Caller) -> ExitCode {
         &caller.help(HELP),
         || options(caller),
         |options| {
+            if options.decisive {
+                return rewind(options);
+            }
             let simulate = options.algorithm.campaign(options.profile, options.nodes);
             match options.replay {
                 Some(seed) => Ok(replay(&*simulate, seed, options)),
@@ -130,6 +171,32 @@ impl Options {
         let name = self.algorithm.name();
         self.caller.line("simulate", name, &format!("--profile {profile}{nodes} --replay {seed}"))
     }
+}
+
+/// Rewinds a failing run.
+fn rewind(options: &Options) -> Result<Exit, Refused> {
+    let (algorithm, profile, nodes) = (options.algorithm, options.profile, options.nodes);
+    let name = algorithm.name();
+    let mut asked = decisive::Asked {
+        common: &options.common,
+        caller: &options.caller,
+        of: name.to_owned(),
+        subject: name.to_owned(),
+        algorithm: name,
+        seeds: options.replay.map_or_else(|| options.seeds.clone(), |seed| seed..seed.saturating_add(1)),
+        futures: options.futures,
+        must_fail: options.without_storage,
+        replay: &|seed| options.replay_command(seed),
+    };
+    if !options.without_storage {
+        return decisive::run(&*algorithm.campaign(profile, nodes), &asked);
+    }
+    let simulate = algorithm.campaign_without_storage(profile, nodes);
+    let simulate = simulate
+        .ok_or_else(|| Refused::usage(format!("{name} has no form without storage: --without-storage")))?;
+    asked.of = format!("{name} on disks that keep nothing");
+    asked.subject = format!("{name}-without-storage");
+    decisive::run(&*simulate, &asked)
 }
 
 /// The sizes of the clusters, in words.

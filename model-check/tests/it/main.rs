@@ -3,6 +3,7 @@
 mod actions;
 mod binaries;
 mod campaigns;
+mod decisive;
 mod engine;
 mod explore;
 mod findings;

@@ -2,7 +2,8 @@
 
 use super::page::Page;
 use super::{
-    HARNESS, Site, display_name, further, fuzzing, latency, simulation, throughput, verification, zoo,
+    HARNESS, Site, decisive, display_name, findability, further, fuzzing, latency, simulation, throughput,
+    verification, zoo,
 };
 use crate::artifact::Verb;
 
@@ -19,12 +20,14 @@ pub(super) fn page(site: &Site, algorithm: &str) -> Page {
     }
     if shown(Verb::Simulate) {
         simulation::write(&mut page, site, algorithm);
+        decisive::write(&mut page, site, algorithm);
     }
     if shown(Verb::Fuzz) {
         fuzzing::write(&mut page, site, algorithm);
     }
     if shown(Verb::Zoo) {
         zoo::write(&mut page, site, algorithm);
+        findability::write(&mut page, site, algorithm);
     }
     if shown(Verb::Compare) {
         throughput::write(&mut page, site, algorithm);

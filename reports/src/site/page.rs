@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::{Document, HARNESS, Site, command, data_path, display_name, key, minute, revision};
-use crate::artifact::{Artifact, Finding, Outcome, Verb};
+use crate::artifact::{Artifact, Finding, Outcome, Payload, Verb};
 use crate::chart::sequence;
 use crate::digest::sha256_base64;
 use crate::html::Html;
@@ -121,18 +121,22 @@ impl Page {
     /// Says which runs the figures of this section come from, with the command of each; or, where there is
     /// none, that it was not run and how to. True if there are results to show.
     pub(super) fn runs(&mut self, site: &Site, algorithm: &str, verb: Verb) -> bool {
-        let runs: Vec<&Artifact> = site.about(algorithm).filter(|artifact| artifact.verb == verb).collect();
+        // A run that is rewound is told in a section of its own.
+        let own = |artifact: &&Artifact| matches!(artifact.payload, Payload::Decisive(_));
+        let of_verb = site.about(algorithm).filter(|artifact| artifact.verb == verb);
+        let runs: Vec<&Artifact> = of_verb.filter(|artifact| !own(artifact)).collect();
         if runs.is_empty() {
             self.body.literal("<p class=\"run\"><span class=\"badge missing\">○\u{a0}not run</span> ");
             self.body.element("code", &[], command(verb, algorithm)).literal("</p>");
         }
-        for artifact in runs {
+        for artifact in &runs {
             self.run(site, artifact);
         }
-        site.results(algorithm, verb).next().is_some()
+        runs.iter().any(|artifact| !matches!(artifact.outcome, Outcome::Skipped { .. }))
     }
 
-    fn run(&mut self, site: &Site, artifact: &Artifact) {
+    /// Says where figures come from: the command, when it ran and how it ended.
+    pub(super) fn run(&mut self, site: &Site, artifact: &Artifact) {
         let (tone, word) = match &artifact.outcome {
             Outcome::Passed => (Tone::Good, "passed".to_owned()),
             Outcome::Failed => (Tone::Bad, "failed".to_owned()),

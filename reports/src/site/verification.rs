@@ -1,8 +1,9 @@
 //! What the model checker and the explorers of interleavings found: properties, states, concurrency tests.
 
-use super::Site;
 use super::page::Page;
+use super::{Site, actions};
 use crate::artifact::{Instance, Interleavings, Payload, PropertyKind, PropertyResult, Verb, Verify};
+use crate::chart::levels;
 use crate::number;
 use crate::table::{Cell, Table, Tone};
 
@@ -33,6 +34,8 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
             );
             page.table(states(algorithm, &instances));
             page.table(cost(algorithm, &instances));
+            depths(page, algorithm, &instances);
+            actions::write(page, algorithm, &instances);
         });
     }
     if !interleavings.is_empty() {
@@ -113,6 +116,34 @@ fn properties(algorithm: &str, instances: &[&Instance]) -> Table {
 fn complete_depth(instance: &Instance) -> Option<u32> {
     if instance.complete { Some(instance.depth) } else { instance.complete_depth }
 }
+
+/// States by depth, of engines that tell: a drawing and a table.
+fn depths(page: &mut Page, algorithm: &str, instances: &[&Instance]) {
+    let told: Vec<&Instance> =
+        instances.iter().filter(|instance| !instance.levels.is_empty()).copied().collect();
+    let rows: Vec<(String, &[u64])> =
+        told.iter().map(|instance| (instance.name.clone(), &instance.levels[..])).collect();
+    page.figure(&levels::plot(
+        &format!("{algorithm}-levels-plot"),
+        "States by depth",
+        "Each to its own scale: where a space is wide, and whether it was seen to its end.",
+        &rows,
+    ));
+    let mut table = Table::new(
+        format!("{algorithm}-levels"),
+        "How many distinct states have which depth",
+        &[("Instance", "instance"), ("Depth", "depth"), ("States", "states")],
+    );
+    for instance in told {
+        for (depth, states) in instance.levels.iter().enumerate().take(LEVELS_MAX) {
+            table.row([Cell::text(&instance.name), Cell::count(depth as u64), Cell::count(*states)]);
+        }
+    }
+    page.folded_table("States by depth as a table", table);
+}
+
+/// Deeper levels are left to the data.
+const LEVELS_MAX: usize = 500;
 
 /// How far each instance was explored.
 fn states(algorithm: &str, instances: &[&Instance]) -> Table {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
-    Action, Artifact, Bench, Benchmark, Bug, Compare, Coverage, Detection, FaultMet, Finding, Fuzz, FuzzRun,
-    Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint, Measurement,
-    MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile, Quantiles, Role,
-    SCHEMA, Shard, Simulate, Stage, Test, Verify, Zoo,
+    Action, Artifact, Bench, Benchmark, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Fuzz,
+    FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint, Measurement,
+    MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile, Quantiles,
+    Rewound, Role, SCHEMA, Shard, Simulate, Stage, Test, Verify, Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 
@@ -108,7 +108,8 @@ fn implementation(g: &mut Gen) -> Implementation {
 }
 
 fn payload(g: &mut Gen) -> Payload {
-    match u8::arbitrary(g) % 8 {
+    match u8::arbitrary(g) % 9 {
+        8 => Payload::Decisive(decisive(g)),
         0 => Payload::Verify(Verify { instances: some(g, instance), interleavings: some(g, interleavings) }),
         1 => Payload::Simulate(simulate(g)),
         2 => Payload::Zoo(Zoo { bugs: some(g, bug) }),
@@ -251,6 +252,32 @@ fn coverage(g: &mut Gen) -> Coverage {
             how: text(g),
             other: text(g),
             count: u64::arbitrary(g),
+        }),
+    }
+}
+
+fn decisive(g: &mut Gen) -> Decisive {
+    let mut moment = u64::from(u8::arbitrary(g));
+    Decisive {
+        of: text(g),
+        profile: text(g),
+        seed: u64::arbitrary(g),
+        nodes: u32::arbitrary(g),
+        property: text(g),
+        detail: text(g),
+        moments: u64::arbitrary(g),
+        events: u64::arbitrary(g),
+        time_s: number(g),
+        rewound: some(g, |g| {
+            moment = moment.wrapping_add(u64::arbitrary(g) % 3);
+            Rewound {
+                moment,
+                events: u64::arbitrary(g),
+                time_s: number(g),
+                event: maybe(g, text),
+                futures: u32::arbitrary(g),
+                failing: u32::arbitrary(g),
+            }
         }),
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use reports::artifact::{
-    Action, Bench, Benchmark, Bug, Compare, Detection, Finding, Fuzz, FuzzRun, Implementation, Injected,
-    Instance, Interleavings, Latency, LoadPoint, Measurement, Metric, Outcome, Payload, PropertyResult,
-    Quantiles, Role, Simulate, Stage, Test, Verb, Verify, Zoo,
+    Action, Bench, Benchmark, Bug, Compare, Decisive, Detection, Finding, Fuzz, FuzzRun, Implementation,
+    Injected, Instance, Interleavings, Latency, LoadPoint, Measurement, Metric, Outcome, Payload,
+    PropertyResult, Quantiles, Rewound, Role, Simulate, Stage, Test, Verb, Verify, Zoo,
 };
 use reports::recorder::Recorder;
 
@@ -22,6 +22,11 @@ pub(crate) fn write(root: &Path) -> std::io::Result<()> {
     let mut run = start(Verb::Simulate, "raft", "cargo xtask simulate raft --seeds 0..1000")?;
     run.title("Raft, simulated");
     run.finish(Outcome::Passed, Payload::Simulate(simulate()))?;
+
+    let command = "cargo xtask simulate raft --decisive --without-storage";
+    let mut run = start(Verb::Simulate, "raft-without-storage-decisive", command)?;
+    run.algorithm("raft").title("A failing run, rewound");
+    run.finish(Outcome::Passed, Payload::Decisive(decisive()))?;
 
     for (target, algorithm, executions) in [
         ("raft-message", "raft", 616_305),
@@ -238,6 +243,39 @@ fn simulate() -> Simulate {
         properties: vec!["election_safety".into(), "log_matching".into(), "state_machine_safety".into()],
         digest: Some("9f2c11d07be4a8e3".into()),
         coverage: None,
+    }
+}
+
+/// Failure is unlikely, until a crash makes it likely and a sync certain.
+fn decisive() -> Decisive {
+    let failing = |moment: u64| match moment {
+        0..30 => 11 + moment as u32 % 4,
+        30..36 => 134 + moment as u32,
+        _ => 200,
+    };
+    let rewound = [0, 5, 10, 15, 20, 25, 28, 29, 30, 31, 34, 35, 36, 40].map(|moment| Rewound {
+        moment,
+        events: moment * 14,
+        time_s: moment as f64 / 8.0,
+        event: (moment > 0).then(|| match moment {
+            30 => "crash n1 0".to_owned(),
+            36 => "sync n0 1".to_owned(),
+            _ => format!("deliver n0 n1 Append(t1 prev {moment}@1 [Put(1,5)@1 Get(1)@1 Cas(0,5,3)@1 Cas(2,5,2)@1 Get(2)@1] c13)"),
+        }),
+        futures: 200,
+        failing: failing(moment),
+    });
+    Decisive {
+        of: "raft on disks that keep nothing".into(),
+        profile: "everything".into(),
+        seed: 0,
+        nodes: 3,
+        property: "state_machine_safety".into(),
+        detail: "n0 and n2 have applied different commands at index 3".into(),
+        moments: 40,
+        events: 560,
+        time_s: 5.0,
+        rewound: rewound.into(),
     }
 }
 

@@ -42,7 +42,7 @@ fn another_future_begins_with_the_recorded_past() {
         // Three futures of one past: what is drawn anew soon shows.
         assert_ne!(one, past, "{moments}");
         assert_ne!(one, other, "{moments}");
-        let parted = (0..).find(|place| one.get(*place) != other.get(*place)).expect("they differ");
+        let parted = one.iter().zip(&other).position(|(one, other)| one != other).expect("they differ");
         assert!(parted < kept + 200, "{moments}: {parted}");
     }
 }
