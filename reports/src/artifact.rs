@@ -171,10 +171,6 @@ pub struct Shard {
 /// What came out of a run, by verb.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there are a handful of payloads, each in an artifact of its own"
-)]
 pub enum Payload {
     /// Of `verify`.
     Verify(Verify),

@@ -25,7 +25,7 @@ pub(crate) fn plot(id: &str, title: &str, caption: &str, rewound: &[Rewound], de
 
     open(&mut html, id, title, caption, BOTTOM + 44.0);
     for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        let (line, class) = (Px(y(share)), if share == 0.5 { "axis" } else { "grid" });
+        let (line, class) = (Px(y(share)), if (share - 0.5).abs() < 0.01 { "axis" } else { "grid" });
         let (from, to) = (Px(LEFT), Px(WIDTH - RIGHT));
         html.shape("line", &[("class", &class), ("x1", &from), ("x2", &to), ("y1", &line), ("y2", &line)]);
         let text = Px(y(share) + 4.0);

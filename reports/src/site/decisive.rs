@@ -39,13 +39,13 @@ fn one(page: &mut Page, site: &Site, artifact: &Artifact, decisive: &Decisive) {
     page.heading(format!("{}, seed {}: {}", decisive.of, decisive.seed, decisive.property));
     page.run(site, artifact);
     page.paragraph(format!(
-        "{}, profile {}, {}: {} after {} in {}.",
+        "{}, profile {}, {}. After {} and {}: {}.",
         decisive.of,
         decisive.profile,
         number::of(decisive.nodes.into(), "node"),
-        decisive.detail,
         number::of(decisive.events, "event"),
-        number::seconds(decisive.time_s)
+        number::seconds(decisive.time_s),
+        decisive.detail
     ));
     let rises: Vec<(&Rewound, &Rewound)> = decisive.rises().into_iter().take(RISES_MAX).collect();
     if let Some((before, after)) = rises.first() {
@@ -100,7 +100,7 @@ fn event(rewound: &Rewound) -> String {
 fn decided(id: &str, rises: &[(&Rewound, &Rewound)]) -> Table {
     let mut table = Table::new(
         format!("{id}-events"),
-        "The events that decided, the greatest rise first",
+        "The events that decided: neighbouring moments whose intervals lie apart, the greatest rise first",
         &[
             ("No.", "number"),
             ("Event", "event"),
@@ -113,7 +113,7 @@ fn decided(id: &str, rises: &[(&Rewound, &Rewound)]) -> Table {
     for (number, (before, after)) in rises.iter().enumerate() {
         let share = |rewound: &Rewound| Cell::number(rewound.share(), number::percent(rewound.share()));
         table.row([
-            Cell::count(number as u64 + 1),
+            Cell::text(number + 1),
             Cell::code(event(after)),
             share(before),
             share(after),

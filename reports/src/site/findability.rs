@@ -25,7 +25,7 @@ struct Rate<'a> {
     /// Seeds that were run in all trials.
     seeds: u64,
     /// The share of seeds that show it.
-    rate: f64,
+    share: f64,
     interval: Interval,
 }
 
@@ -43,9 +43,9 @@ impl<'a> Rate<'a> {
         }
         let found = u64::from(detection.found_trials?).min(trials.len() as u64);
         let seeds = trials.iter().map(|seeds| *seeds as u64).sum::<u64>();
-        let rate = found as f64 / seeds as f64;
+        let share = found as f64 / seeds as f64;
         let interval = binomial::interval(found, seeds);
-        Some(Rate { bug, found, trials: trials.len() as u64, seeds, rate, interval })
+        Some(Rate { bug, found, trials: trials.len() as u64, seeds, share, interval })
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
     if clean.is_empty() && rates.is_empty() {
         return;
     }
-    rates.sort_by(|a, b| b.rate.total_cmp(&a.rate));
+    rates.sort_by(|a, b| b.share.total_cmp(&a.share));
     page.section("findability", "What clean seeds entitle one to believe", |page| {
         for clean in &clean {
             page.paragraph(sentence(clean));
@@ -142,10 +142,10 @@ fn one_in(rate: f64) -> String {
 fn row(rate: &Rate<'_>) -> survival::Row {
     survival::Row {
         label: rate.bug.id.clone(),
-        rate: rate.rate,
+        rate: rate.share,
         low: rate.interval.low,
         high: rate.interval.high,
-        printed: format!("1 in {}", number::round(&number::short(1.0 / rate.rate))),
+        printed: format!("1 in {}", number::round(&number::short(1.0 / rate.share))),
     }
 }
 
@@ -179,12 +179,12 @@ fn table(algorithm: &str, rates: &[Rate<'_>], clean: Option<&Clean<'_>>) -> Tabl
             found,
             Cell::count(rate.trials),
             Cell::count(rate.seeds),
-            Cell::maybe(per(rate.rate), seeds),
+            Cell::maybe(per(rate.share), seeds),
             Cell::maybe(per(rate.interval.high), seeds),
             Cell::maybe(per(rate.interval.low), seeds),
             // By the low end of the interval: enough seeds even if the bug is as rare as it may be.
             Cell::maybe(binomial::trials_needed(rate.interval.low), seeds),
-            Cell::maybe(missed(rate.rate).filter(|_| rate.found > 0), number::small),
+            Cell::maybe(missed(rate.share).filter(|_| rate.found > 0), number::small),
             Cell::maybe(missed(rate.interval.low), number::small),
         ]);
     }

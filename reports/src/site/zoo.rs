@@ -23,6 +23,7 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
             .flatten()
             .collect();
         page.table(verdicts(algorithm, &bugs));
+        page.folded_table("Where each bug comes from", origins(algorithm, &bugs));
         page.folded_table("Every detection, with trials and controls", detections(algorithm, &bugs));
         let shown: Vec<_> = bugs.iter().filter_map(|bug| Some((bug, bug.counterexample.as_ref()?))).collect();
         if !shown.is_empty() {
@@ -43,12 +44,11 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
             engines.push(&detection.engine);
         }
     }
-    let columns =
-        [("Bug", "bug"), ("What is wrong", "title"), ("Must break", "property"), ("Verdict", "verdict")];
+    let columns = [("Bug", "bug"), ("What is wrong", "title"), ("Verdict", "verdict")];
     let by_engine = engines.iter().map(|engine| (*engine, *engine));
-    let last = [("Seen in", "source"), ("Expected by", "expected_engine")];
-    let columns: Vec<(&str, &str)> = columns.into_iter().chain(by_engine).chain(last).collect();
-    let caption = "Bug by engine: the work until it was found";
+    let columns: Vec<(&str, &str)> = columns.into_iter().chain(by_engine).collect();
+    let caption =
+        "Bug by engine: the work until it was found, the median over trials, and in how many of them it was";
     let mut table = Table::new(format!("{algorithm}-zoo"), caption, &columns);
     for bug in bugs {
         let verdict = match (bug.found(), bug.hard) {
@@ -60,10 +60,36 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
             let detection = bug.detections.iter().find(|detection| detection.engine == *engine);
             detection.map_or_else(|| Cell::text("–").tone(Tone::Missing), |detection| summary(bug, detection))
         });
-        let id = if bug.canary { format!("{} (canary)", bug.id) } else { bug.id.clone() };
-        let first = [Cell::text(id), Cell::text(&bug.title), Cell::code(&bug.property), verdict];
-        let last = [Cell::text(&bug.source), Cell::text(&bug.expected_engine)];
-        table.row(first.into_iter().chain(by_engine).chain(last));
+        let first = [Cell::text(name(bug)), Cell::text(&bug.title), verdict];
+        table.row(first.into_iter().chain(by_engine));
+    }
+    table
+}
+
+/// Its name, with what is special about it.
+fn name(bug: &Bug) -> String {
+    match (bug.canary, bug.hard) {
+        (true, _) => format!("{} (canary)", bug.id),
+        (false, true) => format!("{} (hard)", bug.id),
+        (false, false) => bug.id.clone(),
+    }
+}
+
+/// What was known of each before the hunt.
+fn origins(algorithm: &str, bugs: &[&Bug]) -> Table {
+    let mut table = Table::new(
+        format!("{algorithm}-zoo-origins"),
+        "Where each bug was seen, what it must break, and which engine is expected to find it",
+        &[
+            ("Bug", "bug"),
+            ("Must break", "property"),
+            ("Seen in", "source"),
+            ("Expected by", "expected_engine"),
+        ],
+    );
+    for bug in bugs {
+        let (seen, expected) = (Cell::text(&bug.source), Cell::text(&bug.expected_engine));
+        table.row([Cell::text(name(bug)), Cell::code(&bug.property), seen, expected]);
     }
     table
 }
@@ -71,6 +97,10 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
 /// What one engine made of one bug, in a word or two.
 fn summary(bug: &Bug, detection: &Detection) -> Cell {
     let effort = format!("{} {}", number::short_count(detection.effort), detection.effort_unit);
+    let effort = match (detection.found_trials, detection.trials.len()) {
+        (Some(found), trials) if trials > 1 => format!("{effort}, {found} of {trials}"),
+        _ => effort,
+    };
     // What broke first need not be what the bug must break.
     let other = detection.property.as_ref().filter(|property| detection.found && **property != bug.property);
     let effort = other.map_or(effort.clone(), |property| format!("{effort}, by {property}"));
@@ -95,6 +125,7 @@ fn detections(algorithm: &str, bugs: &[&Bug]) -> Table {
             ("From", "effort_low"),
             ("To", "effort_high"),
             ("Trials", "trials"),
+            ("Found in", "found_trials"),
             ("CPU time", "cpu_seconds"),
             ("Length", "length_events"),
             ("Without the edit", "control"),
@@ -119,6 +150,7 @@ fn detections(algorithm: &str, bugs: &[&Bug]) -> Table {
             end(interval.map(|interval| interval.low)),
             end(interval.map(|interval| interval.high)),
             Cell::count(detection.trials.len().max(1) as u64),
+            Cell::maybe(detection.found_trials, |found| number::count(found.into())),
             Cell::number(detection.cpu_s, number::seconds(detection.cpu_s)),
             Cell::maybe(detection.length, |length| format!("{length} events")),
             if detection.control_passed {
