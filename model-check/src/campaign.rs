@@ -21,6 +21,8 @@ use swarm_simulator::{Subject, Trace, diagram};
 use crate::search::Counterexample;
 use crate::{decisive, finding};
 
+pub mod kept;
+
 /// What a campaign runs, for any protocol.
 pub trait Simulate: Sync {
     /// The run of `seed`.

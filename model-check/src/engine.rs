@@ -20,12 +20,11 @@ mod tree;
 mod visited;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +35,7 @@ use self::checkpoint::Checkpoint;
 use self::tree::Tree;
 use self::visited::Visited;
 use crate::actions::{Kind, Tally};
+use crate::build;
 use crate::search::{Limits, Progress, Stopped};
 
 pub use self::checkpoint::Unusable;
@@ -283,10 +283,7 @@ pub fn search<S: System>(
 /// What a checkpoint belongs to: the system, and the program that searches it. Boundaries and protocols are code,
 /// and a search that began under other code has covered something else.
 fn identity<S: System>(system: &S) -> String {
-    static BUILD: OnceLock<Option<u32>> = OnceLock::new();
-    let build = BUILD.get_or_init(|| Some(crc32c::crc32c(&fs::read(env::current_exe().ok()?).ok()?)));
-    let build = build.map_or("unknown".to_owned(), |sum| format!("{sum:08x}"));
-    format!("{}, searched by the program {build}", system.identity())
+    format!("{}, searched by the program {}", system.identity(), build::sum())
 }
 
 /// Takes a checkpoint away, if there is one.

@@ -22,6 +22,7 @@
 
 pub mod actions;
 pub mod adapter;
+pub mod build;
 pub mod campaign;
 pub mod decisive;
 pub mod engine;

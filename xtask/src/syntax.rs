@@ -194,6 +194,12 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
             switch("decisive", "rewind a failing run: after which events was it likely to fail?"),
             option("futures", Kind::Count, "N", "futures drawn from each moment of a run that is rewound"),
             switch("without-storage", "rewind a run on disks that keep nothing, which must fail"),
+            option(
+                "checkpoints",
+                Kind::Text,
+                "DIR",
+                "where the campaign is left as it stands, and gone on from",
+            ),
             THREADS,
             QUICK,
             FULL,

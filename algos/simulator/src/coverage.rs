@@ -125,6 +125,16 @@ impl States {
         }
     }
 
+    /// Runs, level, and the states that are kept, each with its runs: what [`States::of_parts`] takes.
+    pub(crate) fn parts(&self) -> (u64, u32, impl Iterator<Item = (&u64, &u64)>) {
+        (self.runs, self.level, self.kept.iter())
+    }
+
+    /// Puts together what [`States::parts`] took apart.
+    pub(crate) fn of_parts(runs: u64, level: u32, kept: impl IntoIterator<Item = (u64, u64)>) -> Self {
+        States { runs, level, kept: kept.into_iter().collect() }
+    }
+
     /// How many runs.
     pub const fn runs(&self) -> u64 {
         self.runs

@@ -53,6 +53,7 @@ mod clients;
 mod engine;
 mod faults;
 mod host;
+pub mod ledger;
 mod network;
 mod rewound;
 mod shrunk;

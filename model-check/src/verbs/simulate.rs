@@ -3,29 +3,30 @@
 //! `simulate/<algorithm>.json`.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Mutex;
 
 use reports::artifact::{Finding, Outcome, Payload, Verb};
 use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
-use reports::machine;
 use reports::recorder::Recorder;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::simulation::Run;
 
 use super::{Caller, decisive};
+use crate::campaign::kept::{self, Keeping};
 use crate::campaign::{self, Simulate};
 use crate::finding;
 use crate::registered::Algorithm;
 
 const HELP: &str = "\
 simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--threads N] [--nodes N] [--digest]
-              [--decisive [--futures N] [--without-storage]] [--quick|--full] [--json]
+              [--decisive [--futures N] [--without-storage]] [--checkpoints DIR] [--quick|--full] [--json]
 
 Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
 
-  --seeds A..B    the seeds to run, B excluded (default: 0..1000; with --full 0..20000)
+  --seeds A..B    the seeds to run, B excluded (default: 0..1000; with --full 0..100000)
   --profile P     calm, lossy, partitions, crashes, everything (default) or disks
   --replay SEED   run this seed alone and print its trace
   --shard K/N     run the K-th of N equal parts of the seeds
@@ -36,6 +37,7 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
                   each, and say after which events it was likely to fail
   --futures N     futures drawn from each moment (default: 200)
   --without-storage  rewind a run on disks that keep nothing, on which the algorithm must fail
+  --checkpoints D leave in this folder, every few seconds, what the seeds so far came to, and go on from there
   --quick, --full how many seeds, unless --seeds says it
   --json          one JSON object
 ";
@@ -53,6 +55,7 @@ struct Options {
     decisive: bool,
     futures: u32,
     without_storage: bool,
+    checkpoints: Option<PathBuf>,
 }
 
 /// `A..B` or `K/N`.
@@ -72,7 +75,7 @@ impl<T: FromStr, const DOTS: bool> FromStr for Pair<T, DOTS> {
 
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut seeds, mut profile, mut replay, mut shard) = (None, Profile::EVERYTHING, None, None);
-    let (mut nodes, mut digest) = (None, false);
+    let (mut nodes, mut digest, mut checkpoints) = (None, false, None);
     let (mut decisive, mut futures, mut without_storage) = (false, None::<u32>, false);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
@@ -97,6 +100,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
             "decisive" => decisive = true,
             "futures" => futures = Some(command_line::value(parser, "futures")?),
             "without-storage" => without_storage = true,
+            "checkpoints" => checkpoints = Some(command_line::value(parser, "checkpoints")?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -115,9 +119,12 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     if !(1..=FUTURES_MAX).contains(&futures) {
         return Err(Refused::usage(format!("--futures is 1 to {FUTURES_MAX}")));
     }
+    if checkpoints.is_some() && (digest || replay.is_some()) {
+        return Err(Refused::usage("--checkpoints keeps what a campaign came to: no --digest, no --replay"));
+    }
     let seeds = seeds.unwrap_or(match common.effort {
         Effort::Quick => 0..1000,
-        Effort::Full => 0..20_000,
+        Effort::Full => 0..100_000,
     });
     let algorithm = caller.algorithm(&common)?;
     let known = algorithm.nodes();
@@ -137,6 +144,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         decisive,
         futures,
         without_storage,
+        checkpoints,
     }))
 }
 
@@ -247,7 +255,6 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
         recorder.shard(index, count);
     }
 
-    let cpu_begun = machine::process_cpu();
     let line = Mutex::new((ProgressLine::new(), 0u64));
     let digests = Mutex::new(Vec::new());
     let each = |run: &Run| {
@@ -259,8 +266,18 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
         *done += 1;
         line.show(|| format!("{} of {} seeds", grouped(*done), grouped(seeds.end - seeds.start)));
     };
-    let summary = campaign::run(simulate, seeds.clone(), options.common.threads, interrupt, &each);
-    let cpu = cpu_begun.zip(machine::process_cpu()).map(|(begun, ended)| ended.saturating_sub(begun));
+    let kept = match &options.checkpoints {
+        None => kept::Kept::whole(simulate, seeds.clone(), options.common.threads, interrupt, &each),
+        Some(folder) => {
+            let (profile, nodes) = (options.profile.name, nodes_said(options));
+            let what = format!("{algorithm}, {profile}, {nodes} nodes, seeds {}..{}", seeds.start, seeds.end);
+            let path = folder.join(format!("{algorithm}-{profile}-{}-{}.campaign", seeds.start, seeds.end));
+            let keeping = Keeping::at(&path, &what);
+            kept::run(simulate, seeds.clone(), options.common.threads, interrupt, &each, &keeping)
+                .map_err(Refused::missing)?
+        }
+    };
+    let kept::Kept { summary, cpu, earlier } = kept;
     line.lock().expect("all threads have ended").0.clear();
 
     let mut digests = digests.into_inner().expect("all threads have ended");
@@ -320,6 +337,9 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
             summary.cut_short,
             found.len()
         );
+        if earlier > 0 {
+            println!("  {} of the seeds were run before, and gone on from", grouped(earlier));
+        }
         println!("  faults: {:?}", summary.faults);
         println!("  marks, in how many runs: {:?}", summary.reached);
         if !missed.is_empty() {

@@ -1,11 +1,16 @@
 //! Campaigns: the same on any number of threads, in parts, and strict about what they must reach.
 
-use std::sync::atomic::AtomicBool;
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use model_check::campaign;
+use model_check::campaign::kept::{self, Keeping};
 use model_check::raft;
 use swarm_simulator::profile::Profile;
-use swarm_simulator::simulation::Summary;
+use swarm_simulator::simulation::{Run, Summary};
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
@@ -61,4 +66,35 @@ fn a_seed_replays_as_text_that_ends_with_the_same_result() {
     assert!(told.finding.is_none());
     let events = told.text.lines().filter(|line| line.starts_with('@')).count() as u64;
     assert!(events > 500, "{events}");
+}
+
+#[test]
+fn a_campaign_that_is_stopped_goes_on_where_it_stood() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("raft.campaign");
+    let _ = fs::remove_file(&path);
+    let simulate = raft::campaign(Profile::EVERYTHING, None);
+    let part = |what: &str, stop_after: usize| {
+        let stop = AtomicBool::new(false);
+        let seen = Mutex::new(Vec::new());
+        let each = |run: &Run| {
+            let mut seen = seen.lock().expect("no test panics with it");
+            seen.push(run.seed);
+            stop.store(seen.len() >= stop_after, Ordering::Relaxed);
+        };
+        let keeping = Keeping { every: Duration::ZERO, block: 2, ..Keeping::at(&path, what) };
+        let kept = kept::run(&*simulate, 0..9, 1, &stop, &each, &keeping);
+        (kept, seen.into_inner().expect("no test panics with it"))
+    };
+    let (first, seen) = part("nine seeds", 3);
+    // The third seed began a block that was not ended: it is told of, and run again.
+    assert_eq!((first.expect("it ran").summary.runs, seen), (3, vec![0, 1, 2]));
+    let (second, seen) = part("nine seeds", 4);
+    let second = second.expect("it ran");
+    assert_eq!((second.earlier, second.summary.runs, seen), (2, 6, vec![2, 3, 4, 5]));
+    let (other, _) = part("other seeds", 1);
+    let refused = other.map(|kept| kept.earlier).expect_err("another campaign");
+    assert!(refused.contains("line 2") && refused.contains("nine seeds"), "{refused}");
+    let (last, seen) = part("nine seeds", 99);
+    assert_eq!((seen, path.exists()), (vec![6, 7, 8], false));
+    assert_eq!(last.expect("it ran").summary, summary(0..9, 1));
 }

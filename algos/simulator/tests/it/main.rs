@@ -4,6 +4,7 @@ mod coverage;
 mod history;
 mod journal;
 mod known;
+mod ledger;
 mod rewound;
 mod sampler;
 mod scenario;
