@@ -8,18 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reports::artifact::Injected;
 use swarm_simulator::panics;
 
 use crate::inputs::{self, Kept};
-use crate::{Body, flawed};
 
 /// What the artifacts say made the inputs.
 pub const ENGINE: &str = "corpus replay and random bytes";
 /// How many inputs are tried to make a crashing one shorter.
 const SHRINK_ATTEMPTS: u32 = 5000;
-/// How many inputs the bug that is put back gets.
-const INJECTED_EXECUTIONS_MAX: u64 = 300_000;
 /// How many numbers a thread takes at a time. Time is looked at in between: a look costs as much as a short
 /// input.
 const NUMBERS_AT_A_TIME: u64 = 64;
@@ -62,7 +58,7 @@ pub struct Outcome {
 /// Runs all of `kept`, then draws inputs by `seed` and from `kept`. Calls `go_on` with the number of inputs so
 /// far after every few of them, and stops if it says no.
 pub fn run(
-    body: Body,
+    body: impl Fn(&[u8]) + Sync,
     kept: &[Kept],
     seed: u64,
     limits: Limits,
@@ -101,30 +97,9 @@ pub fn run(
     outcome
 }
 
-/// Looks for the bug that is put back ([`flawed`]) with the inputs that a campaign of `raft_schedule` with
-/// this seed draws. None if another target is meant. Kept inputs are not run: one may show the bug at once,
-/// and would say nothing about the search.
-pub fn injected(
-    target: &str,
-    kept: &[Kept],
-    seed: u64,
-    threads: usize,
-    go_on: impl Fn(u64) -> bool + Sync,
-) -> Option<Injected> {
-    if target != "raft_schedule" {
-        return None;
-    }
-    let begun = Instant::now();
-    let fails = |number| flawed::judge_hasty(&inputs::drawn(seed, number, kept)).is_err();
-    let (executions, first) = search(threads, INJECTED_EXECUTIONS_MAX, go_on, fails);
-    let wall_s = begun.elapsed().as_secs_f64();
-    let (bug, engine) = (flawed::BUG.to_owned(), ENGINE.to_owned());
-    Some(Injected { bug, engine, found: first.is_some(), executions, wall_s })
-}
-
 /// Looks for the smallest number below `count` that fails, and gives it with how many were tried up to it, or
 /// in vain. Threads take numbers in order, so that every number before it was tried.
-fn search(
+pub(crate) fn search(
     threads: usize,
     count: u64,
     go_on: impl Fn(u64) -> bool + Sync,
@@ -222,7 +197,7 @@ mod tests {
 
     #[test]
     fn limits_and_interruptions_end_a_campaign() {
-        let clean: Body = |_| ();
+        let clean: crate::Body = |_| ();
         assert_eq!(run(clean, &[], 1, ANY, |_| true).executions, 5000);
         let at_once = Limits { executions: None, time: Some(Duration::ZERO), threads: 2 };
         let outcome = run(clean, &[], 1, at_once, |_| true);

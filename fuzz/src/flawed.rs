@@ -8,16 +8,45 @@
 //!
 //! Verified by `tests/it/schedule.rs`, which expects it to be found, and nothing in the same inputs without.
 
+use std::time::Instant;
+
+use reports::artifact::Injected;
 use swarm_protocol::{
     Effect, Effects, Input, Never, NodeId, Protocol, Reply, Service, Specification, Ticks, WriteId,
 };
 use swarm_raft::properties::{Observation, RaftProperties};
 use swarm_raft::{Answer, Config, Kv, KvAnswer, KvOp, KvSpec, Message, Raft, Record, Timer};
 
+use crate::campaign::{self, ENGINE};
+use crate::inputs::{self, Kept};
 use crate::raft_schedule::{Failure, judge};
+
+/// How many inputs the bug gets.
+const INJECTED_EXECUTIONS_MAX: u64 = 300_000;
 
 /// The name of the bug.
 pub const BUG: &str = "vote-before-durable";
+
+/// Looks for the bug that is put back ([`BUG`]) with the inputs that a campaign of `raft_schedule` with
+/// this seed draws. None if another target is meant. Kept inputs are not run: one may show the bug at once,
+/// and would say nothing about the search.
+pub fn injected(
+    target: &str,
+    kept: &[Kept],
+    seed: u64,
+    threads: usize,
+    go_on: impl Fn(u64) -> bool + Sync,
+) -> Option<Injected> {
+    if target != "raft_schedule" {
+        return None;
+    }
+    let begun = Instant::now();
+    let fails = |number| judge_hasty(&inputs::drawn(seed, number, kept)).is_err();
+    let (executions, first) = campaign::search(threads, INJECTED_EXECUTIONS_MAX, go_on, fails);
+    let wall_s = begun.elapsed().as_secs_f64();
+    let (bug, engine) = (BUG.to_owned(), ENGINE.to_owned());
+    Some(Injected { bug, engine, found: first.is_some(), executions, wall_s })
+}
 
 /// Runs the schedule that `data` is on nodes that have the bug.
 ///

@@ -35,6 +35,7 @@ pub mod instance;
 pub mod raft;
 pub mod registered;
 pub mod search;
+pub mod timed;
 pub mod verbs;
 pub mod zoo;
 

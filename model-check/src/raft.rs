@@ -8,6 +8,7 @@
 //! Verified by the pinned counts, equal on one and two threads, by what each instance must reach, and by the
 //! two instances whose broken property must be found.
 
+use fuzz::{raft_schedule, schedule};
 use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
@@ -341,6 +342,14 @@ impl Registered for Node {
             Extent::Full => instances(true),
             Extent::Explorable => explorable(),
         }
+    }
+
+    fn fuzzed(header: [u8; schedule::HEADER_BYTES]) -> Setup<Node> {
+        raft_schedule::setup(header)
+    }
+
+    fn preface(setup: &Setup<Node>) -> String {
+        raft_schedule::preface(setup)
     }
 }
 

@@ -15,15 +15,18 @@ use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::process::ExitCode;
 
+use fuzz::schedule;
 use reports::command_line::{self, Exit, Refused};
 use swarm_protocol::{Properties, Service, Specification, Stream};
 use swarm_simulator::profile::Profile;
+use swarm_simulator::shrink::Ways;
 use swarm_simulator::simulation::Simulation;
 use swarm_simulator::world::SyncMode;
 use swarm_simulator::{Bounds, Setup, Subject};
 
 use crate::campaign::{Campaign, Simulate};
 use crate::instance::{Check, Instance, Pinned};
+use crate::timed::{self, Load, Wrong};
 use crate::verbs::{self, Caller};
 
 /// A protocol whose nodes, messages and histories several threads may hold. Implemented for every type that
@@ -96,7 +99,31 @@ pub trait Registered: Shared {
         let mut draw = Stream::new(0, 0, 0);
         let bounds = Bounds { crashes: 1, duplicates: 1, sync: SyncMode::Whole, ..Bounds::default() };
         let workload = (0..3).map(|_| Self::operation(&mut draw)).collect::<Vec<_>>();
-        Setup::new(Self::config(nodes), nodes).workload(workload).bounds(bounds)
+        Setup::new(Self::config(nodes), nodes).workload(workload).bounds(bounds).perform(Self::perform)
+    }
+
+    /// Does a task that a node submits.
+    ///
+    /// # Panics
+    /// Unless a protocol that submits tasks says how they are done.
+    fn perform(_config: &Self::Config, task: &Self::Task) -> Self::Outcome {
+        panic!("{} submits {task:?}, and nobody says how that is done", Self::NAME)
+    }
+
+    /// What the fuzzer starts from: the first bytes of an input choose faults, the size and up to four operations.
+    fn fuzzed(header: [u8; schedule::HEADER_BYTES]) -> Setup<Self> {
+        let [_, modes, size, ops] = header;
+        let nodes = Self::NODES[usize::from(size & 1)];
+        let mut draw = Stream::new(u64::from(ops), u64::from(modes >> 4), 0);
+        let count = 1 + usize::from(ops & 3);
+        let workload = (0..count).map(|_| Self::operation(&mut draw)).collect::<Vec<_>>();
+        let setup = Setup::new(Self::config(nodes), nodes).workload(workload).perform(Self::perform);
+        setup.bounds(schedule::bounds(header))
+    }
+
+    /// What a scenario file of the fuzzer says of the configuration: lines `config NAME VALUE`.
+    fn preface(_setup: &Setup<Self>) -> String {
+        String::new()
     }
 
     /// What is checked.
@@ -121,7 +148,9 @@ pub trait Registered: Shared {
 
     /// What is simulated, at this size and without faults yet.
     fn simulation(nodes: u32) -> Simulation<Self, Self::Properties> {
-        Simulation::new(Self::config(nodes), nodes, Self::operation)
+        let mut simulation = Simulation::new(Self::config(nodes), nodes, Self::operation);
+        simulation.perform = Some(Self::perform);
+        simulation
     }
 }
 
@@ -159,11 +188,43 @@ pub trait Algorithm: Sync {
     fn nodes(&self) -> RangeInclusive<u32>;
 }
 
+/// A registered protocol with what its own program runs beside: the workspace's algorithms have fuzz targets and
+/// benchmarks of their own.
+pub trait Brought: Algorithm {
+    /// Runs the schedule that bytes are.
+    ///
+    /// # Panics
+    /// If it breaks a property; the message holds the shrunk scenario.
+    fn fuzz_one(&self, data: &[u8]);
+
+    /// See [`timed::prove`].
+    ///
+    /// # Errors
+    /// As there.
+    fn prove(&self, load: &Load) -> Result<(), Wrong>;
+
+    /// See [`timed::throughput`].
+    ///
+    /// # Errors
+    /// As there.
+    fn throughput(&self, load: &Load, seed: u64) -> Result<f64, Wrong>;
+
+    /// See [`timed::latencies`].
+    ///
+    /// # Errors
+    /// As there.
+    fn latencies(&self, load: &Load, seed: u64) -> Result<Vec<u64>, Wrong>;
+
+    /// See [`timed::floor`].
+    fn floor(&self, load: &Load, seed: u64) -> f64;
+}
+
 /// The registration of `P`, as a value.
 struct Of<P>(PhantomData<fn() -> P>);
 
 impl<P: Registered> Of<P> {
-    const ONE: &'static [&'static dyn Algorithm; 1] = &[&Of::<P>(PhantomData)];
+    const VALUE: &'static Of<P> = &Of::<P>(PhantomData);
+    const ONE: &'static [&'static dyn Algorithm; 1] = &[Self::VALUE];
 }
 
 impl<P: Registered> Algorithm for Of<P> {
@@ -193,6 +254,38 @@ impl<P: Registered> Algorithm for Of<P> {
     }
 }
 
+impl<P: Registered> Brought for Of<P> {
+    fn fuzz_one(&self, data: &[u8]) {
+        fuzz_one::<P>(data);
+    }
+
+    fn prove(&self, load: &Load) -> Result<(), Wrong> {
+        timed::prove::<P>(load, 0)
+    }
+
+    fn throughput(&self, load: &Load, seed: u64) -> Result<f64, Wrong> {
+        timed::throughput::<P>(load, seed)
+    }
+
+    fn latencies(&self, load: &Load, seed: u64) -> Result<Vec<u64>, Wrong> {
+        timed::latencies::<P>(load, seed)
+    }
+
+    fn floor(&self, load: &Load, seed: u64) -> f64 {
+        timed::floor::<P>(load, seed)
+    }
+}
+
+/// Runs the schedule that bytes are: a fuzz target is `fuzz_target!(|data: &[u8]| fuzz_one::<Node>(data))`.
+///
+/// # Panics
+/// If it breaks a property; the message holds the shrunk scenario.
+pub fn fuzz_one<P: Registered>(data: &[u8]) {
+    if let Err(failure) = schedule::judge::<P, P::Properties>(data, P::fuzzed, &Ways::default(), P::preface) {
+        panic!("{failure}");
+    }
+}
+
 /// The algorithms of this workspace.
 #[cfg(feature = "algorithms")]
 pub const ALGORITHMS: &[&dyn Algorithm] = Of::<swarm_raft::Raft<swarm_raft::Kv>>::ONE;
@@ -208,6 +301,9 @@ VERB [--quick|--full] [--json] ...
   verify     check every property in every state within bounds
   explore    look at those states in a browser
   simulate   run one seed after the other under faults
+  fuzz       run bytes as schedules
+  bench      measure operations per CPU-second and latencies
+  report     render what the others have left as HTML
 
 What a verb has beside: VERB --help. Exit codes: 0 nothing found; 1 something found; 2 wrong usage;
 3 something missing; 130 interrupted.
@@ -222,6 +318,9 @@ pub fn main<P: Registered>() -> ExitCode {
         Some("verify") => verbs::verify::main(caller),
         Some("explore") => verbs::explore::main(caller),
         Some("simulate") => verbs::simulate::main(caller),
+        Some("fuzz") => verbs::fuzz::main(caller, Of::<P>::VALUE),
+        Some("bench") => verbs::bench::main(caller, Of::<P>::VALUE),
+        Some("report") => verbs::report::main(caller),
         Some("--help" | "-h" | "help") => {
             print!("{HELP}");
             Exit::Fine.into()

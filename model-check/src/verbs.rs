@@ -3,8 +3,11 @@
 //!
 //! Verified by `tests/it/binaries.rs` and `tests/it/brought.rs`, which start the binaries.
 
+pub mod bench;
 mod decisive;
 pub mod explore;
+pub mod fuzz;
+pub mod report;
 pub mod simulate;
 pub mod verify;
 
@@ -118,6 +121,17 @@ impl Caller {
             None => format!("cargo xtask {verb} {algorithm} {words}"),
             Some(program) => format!("{program} {verb} {words}"),
         }
+    }
+}
+
+/// Refuses a size that an algorithm cannot have.
+fn check_nodes(algorithm: &(impl Algorithm + ?Sized), nodes: Option<u32>) -> Result<(), Refused> {
+    let known = algorithm.nodes();
+    match nodes {
+        Some(nodes) if !known.contains(&nodes) => {
+            Err(Refused::usage(format!("--nodes is {} to {}", known.start(), known.end())))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -84,7 +84,7 @@ impl Site {
     /// All documents but the files beside the artifacts, which [`Site::write`] copies.
     pub fn render(&self) -> Vec<Document> {
         let mut pages = vec![overview::page(self)];
-        pages.extend(ALGORITHMS.iter().map(|algorithm| algorithm::page(self, algorithm)));
+        pages.extend(self.algorithms().into_iter().map(|algorithm| algorithm::page(self, algorithm)));
         if self.about(HARNESS).next().is_some() {
             pages.push(algorithm::page(self, HARNESS));
         }
@@ -131,9 +131,29 @@ impl Site {
         Ok(index)
     }
 
+    /// The algorithms with a page of their own: ours, and protocols brought from elsewhere, which were verified or
+    /// simulated here. A site that is about those alone does not speak of ours.
+    fn algorithms(&self) -> Vec<&str> {
+        let brought: BTreeSet<&str> = self
+            .artifacts
+            .iter()
+            .filter(|artifact| matches!(artifact.verb, Verb::Verify | Verb::Simulate))
+            .map(|artifact| artifact.algorithm.as_str())
+            .filter(|algorithm| !ALGORITHMS.contains(algorithm) && *algorithm != HARNESS)
+            .collect();
+        let ours = |artifact: &Artifact| ALGORITHMS.contains(&artifact.algorithm.as_str());
+        let speaks_of_ours = brought.is_empty() || self.artifacts.iter().any(ours);
+        ALGORITHMS.into_iter().filter(|_| speaks_of_ours).chain(brought).collect()
+    }
+
+    /// The page that an artifact belongs on.
+    fn page_of<'a>(&self, artifact: &'a Artifact) -> &'a str {
+        if self.algorithms().contains(&artifact.algorithm.as_str()) { &artifact.algorithm } else { HARNESS }
+    }
+
     /// Artifacts about an algorithm, or about the harness, verbs in order.
     fn about<'a>(&'a self, algorithm: &'a str) -> impl Iterator<Item = &'a Artifact> {
-        self.artifacts.iter().filter(move |artifact| page_of(artifact) == algorithm)
+        self.artifacts.iter().filter(move |artifact| self.page_of(artifact) == algorithm)
     }
 
     /// The same, of one verb, and not skipped: those that have results.
@@ -191,11 +211,6 @@ fn key(artifact: &Artifact) -> String {
 /// Where an artifact's copy stands in the site.
 fn data_path(artifact: &Artifact) -> String {
     format!("data/{}/{}", artifact.verb, file_name(artifact))
-}
-
-/// The page that an artifact belongs on.
-fn page_of(artifact: &Artifact) -> &str {
-    if ALGORITHMS.contains(&artifact.algorithm.as_str()) { &artifact.algorithm } else { HARNESS }
 }
 
 /// The name of an algorithm at the head of its page.

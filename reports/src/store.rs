@@ -33,16 +33,19 @@ pub fn default_root() -> io::Result<PathBuf> {
     }
 }
 
-/// The folder of the workspace that encloses the package being run by cargo, else the current directory.
+/// The folder of the workspace that encloses the package being run by cargo, else the current directory. A
+/// package that cargo runs and no workspace encloses is one of its own.
 ///
 /// # Errors
-/// If neither lies in a workspace.
+/// If cargo runs no package and the current directory lies in no workspace.
 pub fn workspace_root() -> io::Result<PathBuf> {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let current = std::env::current_dir().ok();
     let enclosing =
         |start: &PathBuf| start.ancestors().find(|folder| is_workspace(folder)).map(Path::to_owned);
-    package.iter().chain(&current).find_map(enclosing).ok_or_else(|| {
+    let alone = |package: &PathBuf| package.join("Cargo.toml").is_file().then(|| package.clone());
+    let (found, alone) = (package.iter().chain(&current).find_map(enclosing), package.iter().find_map(alone));
+    found.or(alone).ok_or_else(|| {
         let reason = "no Cargo.toml with [workspace] here or above: run inside the workspace, or set SWARMPROOF_ARTIFACTS";
         io::Error::new(io::ErrorKind::NotFound, reason)
     })

@@ -12,7 +12,7 @@ use std::time::Duration;
 use fuzz::campaign::{self, Crash, ENGINE, Limits};
 use fuzz::guided::{self, Guided};
 use fuzz::place::{algorithm, home, keep, kept, subject, target};
-use fuzz::{TARGETS, body};
+use fuzz::{TARGETS, body, flawed};
 use reports::artifact::{Finding, Fuzz, FuzzRun, Injected, Metric, Outcome, Payload, Verb};
 use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
 use reports::recorder::Recorder;
@@ -215,7 +215,7 @@ fn drawn(
     };
     let outcome = campaign::run(body, kept, *seed, *limits, go_on);
     let wanted = limits.executions != Some(0);
-    let injected = wanted.then(|| campaign::injected(target, kept, *seed, limits.threads, go_on)).flatten();
+    let injected = wanted.then(|| flawed::injected(target, kept, *seed, limits.threads, go_on)).flatten();
     line.into_inner().expect("no thread panics with it").clear();
     (outcome, injected)
 }

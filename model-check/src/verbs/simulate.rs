@@ -127,10 +127,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         Effort::Full => 0..100_000,
     });
     let algorithm = caller.algorithm(&common)?;
-    let known = algorithm.nodes();
-    if nodes.is_some_and(|nodes| !known.contains(&nodes)) {
-        return Err(Refused::usage(format!("--nodes is {} to {}", known.start(), known.end())));
-    }
+    super::check_nodes(algorithm, nodes)?;
     Ok(Some(Options {
         common,
         caller,

@@ -2,6 +2,7 @@
 
 mod actions;
 mod binaries;
+mod brought;
 mod campaigns;
 mod decisive;
 mod engine;

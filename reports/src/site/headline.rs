@@ -35,7 +35,7 @@ pub(super) fn write(page: &mut Page, site: &Site) {
 
 /// Payloads of one verb, over all pages, of runs that have results.
 fn payloads(site: &Site, verb: Verb) -> impl Iterator<Item = &Payload> {
-    let pages = ALGORITHMS.into_iter().chain([HARNESS]);
+    let pages = site.algorithms().into_iter().chain([HARNESS]);
     pages.flat_map(move |page| site.results(page, verb)).map(|artifact| &artifact.payload)
 }
 

@@ -2,10 +2,7 @@
 
 use super::page::Page;
 use super::throughput::{self, Verdict};
-use super::{
-    ALGORITHMS, HARNESS, Site, command, data_path, display_name, environment, headline, minute, outcome_cell,
-    page_of,
-};
+use super::{HARNESS, Site, command, data_path, display_name, environment, headline, minute, outcome_cell};
 use crate::artifact::{Artifact, Outcome, Payload, Verb, Zoo};
 use crate::number;
 use crate::table::{Cell, Table, Tone};
@@ -60,7 +57,7 @@ fn notices(page: &mut Page, site: &Site) {
         let found = if found.is_empty() { "see its data".to_owned() } else { found.join(", ") };
         page.notice(Tone::Bad, format!("{} {} failed: {found}.", artifact.verb, artifact.subject));
     }
-    for algorithm in ALGORITHMS {
+    for algorithm in site.algorithms() {
         for shape in throughput::shapes(site, algorithm) {
             if let Some((peer, ratio)) =
                 shape.against_peer.as_ref().filter(|(_, ratio)| ratio.verdict() == Verdict::Behind)
@@ -121,7 +118,7 @@ fn status(site: &Site) -> Table {
         ],
     );
     let harness = site.about(HARNESS).next().map(|_| HARNESS);
-    for algorithm in ALGORITHMS.into_iter().chain(harness) {
+    for algorithm in site.algorithms().into_iter().chain(harness) {
         let name = Cell::text(display_name(algorithm)).link(format!("{algorithm}.html"));
         table.row([name].into_iter().chain(EXPECTED.map(|verb| status_cell(site, algorithm, verb))));
     }
@@ -156,7 +153,7 @@ fn suites(site: &Site) -> Table {
                 _ => "–".to_owned(),
             };
             table.row([
-                Cell::text(name).link(format!("{}.html#{section}", page_of(artifact))),
+                Cell::text(name).link(format!("{}.html#{section}", site.page_of(artifact))),
                 outcome_cell(&artifact.outcome),
                 Cell::text(result),
                 Cell::code(&artifact.command),
@@ -251,14 +248,14 @@ fn runs(site: &Site) -> Table {
         table.row([
             Cell::code(&artifact.command),
             outcome_cell(&artifact.outcome),
-            Cell::text(format!("{}{shard}", artifact.title)).link(format!("{}.html", page_of(artifact))),
+            Cell::text(format!("{}{shard}", artifact.title)).link(format!("{}.html", site.page_of(artifact))),
             Cell::text(minute(&artifact.started)),
             Cell::number(artifact.duration_s, number::seconds(artifact.duration_s)),
             site.revision_cell(artifact),
             Cell::text("JSON").link(data_path(artifact)),
         ]);
     }
-    for algorithm in ALGORITHMS {
+    for algorithm in site.algorithms() {
         for verb in EXPECTED {
             if !site.about(algorithm).any(|artifact| artifact.verb == verb) {
                 let gap = || Cell::text("–").tone(Tone::Missing);

@@ -36,7 +36,7 @@ impl Page {
     pub(super) fn new(site: &Site, path: &str, title: &str) -> Self {
         let mut pages = vec![("index.html".to_owned(), "Overview".to_owned())];
         let harness = site.about(HARNESS).next().map(|_| HARNESS);
-        for algorithm in super::ALGORITHMS.into_iter().chain(harness) {
+        for algorithm in site.algorithms().into_iter().chain(harness) {
             let title = if algorithm == HARNESS { "Harness" } else { display_name(algorithm) };
             pages.push((format!("{algorithm}.html"), title.to_owned()));
         }

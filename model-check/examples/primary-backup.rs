@@ -1,0 +1,222 @@
+//! A register on two nodes: the primary takes writes, the backup keeps a copy and answers reads.
+
+use std::process::ExitCode;
+
+use model_check::Registered;
+use model_check::instance::Pinned;
+use swarm_protocol::{
+    Delay, Effects, Input, Never, NodeId, OpId, Properties, Protocol, Reply, Service, Specification, Stream,
+    Ticks, Violation,
+};
+
+const PRIMARY: NodeId = NodeId(0);
+const BACKUP: NodeId = NodeId(1);
+const PATIENCE: Delay = Delay { min: Ticks::from_millis(20), max: Ticks::from_millis(40) };
+
+/// A value and its number. Also what is on disk, on either node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Version {
+    number: u64,
+    value: u8,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Node {
+    me: NodeId,
+    latest: Version,
+    /// The primary: whether the backup has not confirmed the latest version, and who waits for that.
+    unconfirmed: bool,
+    client: Option<OpId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Message {
+    Copy(Version),
+    Copied(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct CopyAgain;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Op {
+    Read,
+    Write(u8),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Answer {
+    Value(u8),
+    Busy,
+    Ask(NodeId),
+}
+
+/// Sends what rests on what is on disk.
+fn send(to: NodeId, message: Message, out: &mut Effects<Node>) {
+    match out.last_write() {
+        Some(write) => out.send_after(write, to, message),
+        None => out.send(to, message),
+    }
+}
+
+impl Node {
+    fn on_invoke(&mut self, id: OpId, op: Op, out: &mut Effects<Self>) {
+        match op {
+            Op::Read if self.me != BACKUP => out.answer(id, Answer::Ask(BACKUP)),
+            Op::Read => self.answer(id, out),
+            Op::Write(_) if self.me != PRIMARY => out.answer(id, Answer::Ask(PRIMARY)),
+            Op::Write(_) if self.unconfirmed => out.answer(id, Answer::Busy),
+            Op::Write(value) => {
+                self.latest = Version { number: self.latest.number + 1, value };
+                self.unconfirmed = true;
+                out.persist(self.latest);
+                self.client = Some(id);
+                self.copy(out);
+            }
+        }
+    }
+
+    /// Answers with the latest value, once it is on disk.
+    fn answer(&self, id: OpId, out: &mut Effects<Self>) {
+        let answer = Answer::Value(self.latest.value);
+        match out.last_write() {
+            Some(write) => out.answer_after(write, id, answer),
+            None => out.answer(id, answer),
+        }
+    }
+
+    fn copy(&self, out: &mut Effects<Self>) {
+        send(BACKUP, Message::Copy(self.latest), out);
+        out.set_timer(CopyAgain, PATIENCE);
+    }
+
+    fn on_copy(&mut self, version: Version, out: &mut Effects<Self>) {
+        if version.number > self.latest.number {
+            self.latest = version;
+            out.persist(version);
+        }
+        send(PRIMARY, Message::Copied(version.number), out);
+    }
+
+    fn on_copied(&mut self, number: u64, out: &mut Effects<Self>) {
+        if !self.unconfirmed || number != self.latest.number {
+            return out.refuse("of-the-past");
+        }
+        self.unconfirmed = false;
+        out.cancel_timer(CopyAgain);
+        out.mark("copied");
+        if let Some(id) = self.client.take() {
+            self.answer(id, out);
+        }
+    }
+}
+
+impl Protocol for Node {
+    type Config = ();
+    type Message = Message;
+    type Timer = CopyAgain;
+    type Op = Op;
+    type Answer = Answer;
+    type Record = Version;
+    type Task = Never;
+    type Outcome = Never;
+
+    fn recover((): &(), me: NodeId, disk: impl Iterator<Item = Version>, out: &mut Effects<Self>) -> Self {
+        let latest = disk.last().unwrap_or_default();
+        // The backup may not have it: nobody remembers.
+        let unconfirmed = me == PRIMARY && latest.number > 0;
+        let node = Node { me, latest, unconfirmed, client: None };
+        if unconfirmed {
+            node.copy(out);
+        }
+        node
+    }
+
+    fn step(&mut self, (): &(), _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
+        match input {
+            Input::Invoke { id, op } => self.on_invoke(id, op, out),
+            Input::Timeout(CopyAgain) => self.copy(out),
+            Input::Message { message: Message::Copy(version), .. } => self.on_copy(version, out),
+            Input::Message { message: Message::Copied(number), .. } => self.on_copied(number, out),
+            _ => {}
+        }
+    }
+
+    fn needs_flush(&self) -> bool {
+        false // Nothing is batched.
+    }
+
+    fn compact(records: &mut Vec<Version>) {
+        records.drain(..records.len().saturating_sub(1));
+    }
+}
+
+/// What clients are promised: a read returns what was written last.
+#[derive(Debug)]
+struct Register;
+
+impl Specification for Register {
+    type State = u8;
+    type Op = Op;
+    type Answer = u8;
+
+    fn apply(value: &mut u8, op: &Op) -> u8 {
+        if let Op::Write(new) = op {
+            *value = *new;
+        }
+        *value
+    }
+}
+
+impl Service for Node {
+    type Spec = Register;
+
+    fn reply(answer: &Answer) -> Reply<u8> {
+        match answer {
+            Answer::Value(value) => Reply::Done(*value),
+            Answer::Busy => Reply::NotTaken(None),
+            Answer::Ask(node) => Reply::NotTaken(Some(*node)),
+        }
+    }
+}
+
+/// What must hold across nodes: the backup has nothing that the primary has not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct PrimaryLeads;
+
+impl Properties<Node> for PrimaryLeads {
+    const NAMES: &'static [&'static str] = &["primary_leads"];
+
+    fn after_step(&mut self, (): &(), nodes: &[Option<&Node>], _: NodeId) -> Result<(), Violation> {
+        self.full(&(), nodes)
+    }
+
+    fn full(&self, (): &(), nodes: &[Option<&Node>]) -> Result<(), Violation> {
+        match nodes {
+            [Some(primary), Some(backup)] if backup.latest > primary.latest => {
+                Err(Violation::new("primary_leads", format!("{:?} {:?}", primary.latest, backup.latest)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Registered for Node {
+    type Properties = PrimaryLeads;
+    const NAME: &'static str = "primary-backup";
+    const NODES: [u32; 2] = [2, 2];
+    const NODES_MAX: u32 = 2;
+    const MARKS: &'static [&'static str] = &["copied"];
+    const PINNED: Pinned = Pinned { states: 551, generated: 1_422, depth: 13 };
+
+    fn config(_nodes: u32) {}
+
+    fn operation(draw: &mut Stream) -> Op {
+        if draw.below(2) == 0 { Op::Read } else { Op::Write(draw.below(100) as u8) }
+    }
+}
+
+fn main() -> ExitCode {
+    model_check::main::<Node>()
+}

@@ -1,0 +1,121 @@
+//! Programs of registered protocols, as a shell starts them: every verb, its artifact, and the page.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use reports::artifact::{Artifact, Outcome, Payload};
+
+const TWO_PHASE_COMMIT: &str = env!("CARGO_BIN_EXE_two-phase-commit");
+const PRIMARY_BACKUP: &str = env!("CARGO_BIN_EXE_primary-backup");
+
+/// A folder of its own for each test.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("brought").join(test);
+    // It may not be there.
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
+}
+
+fn run(binary: &str, artifacts: &Path, line: &str) -> Output {
+    let mut command = Command::new(binary);
+    command.args(line.split(' ').filter(|word| !word.is_empty()));
+    command.env("SWARMPROOF_ARTIFACTS", artifacts).env_remove("SWARMPROOF_COMMAND");
+    command.env_remove("CARGO").output().expect("it is built")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn artifact(folder: &Path, verb: &str) -> Artifact {
+    let all = reports::store::read_all(folder).into_iter().map(|artifact| artifact.expect("it is readable"));
+    all.into_iter().find(|artifact| artifact.verb.name() == verb).expect("it is written")
+}
+
+#[test]
+fn every_verb_of_two_protocols_from_outside_passes_and_is_on_their_page() {
+    for (binary, name, states) in
+        [(TWO_PHASE_COMMIT, "two-phase-commit", 90_650), (PRIMARY_BACKUP, "primary-backup", 551)]
+    {
+        let folder = folder(name);
+        for line in [
+            "verify --threads 1",
+            "simulate --seeds 0..10 --threads 1",
+            "fuzz --executions 2000 --threads 1",
+            "bench --rounds 1 --clients 2",
+        ] {
+            let output = run(binary, &folder, line);
+            assert_eq!(output.status.code(), Some(0), "{name} {line}: {}", said(&output));
+            let verb = line.split(' ').next().expect("a verb comes first");
+            let artifact = artifact(&folder, verb);
+            assert_eq!((&*artifact.algorithm, &artifact.outcome), (name, &Outcome::Passed), "{line}");
+            assert!(artifact.command.ends_with(line), "{}", artifact.command);
+        }
+        let Payload::Verify(verify) = artifact(&folder, "verify").payload else { panic!("it is a check") };
+        assert_eq!((verify.instances[0].states, verify.instances[0].complete), (states, true));
+        let Payload::Simulate(simulate) = artifact(&folder, "simulate").payload else {
+            panic!("it is a run")
+        };
+        assert_eq!((simulate.runs, simulate.linearizable), (10, 10));
+        let Payload::Bench(bench) = artifact(&folder, "bench").payload else { panic!("it is a measurement") };
+        assert!(bench.benchmarks.iter().all(|benchmark| benchmark.figure.value > 0.0), "{bench:?}");
+
+        let site = folder.join("site");
+        let output = run(binary, &folder, &format!("report --out {}", site.display()));
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let page = std::fs::read_to_string(site.join(format!("{name}.html"))).expect("it has a page");
+        for part in ["linearizability", "fuzz --executions 2000", "closed loop", "90,650"] {
+            let belongs = part != "90,650" || states == 90_650;
+            assert_eq!(page.contains(part), belongs, "{name}: {part}");
+        }
+        assert!(!site.join("raft.html").exists(), "a site about others does not speak of Raft");
+    }
+}
+
+#[test]
+fn the_two_engines_come_to_the_same() {
+    let folder = folder("engines");
+    let output = run(TWO_PHASE_COMMIT, &folder, "verify --engine own --threads 2");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[test]
+fn a_wrong_line_ends_with_2_and_says_why() {
+    let folder = folder("usage");
+    for (line, reason) in [
+        ("", "which verb?"),
+        ("prove", "`prove` is not a verb"),
+        ("verify raft", "unexpected argument \"raft\""),
+        ("simulate --nodes 12", "--nodes is 1 to 9"),
+        ("bench --nodes 0", "--nodes is 1 to 9"),
+        ("bench --clients 0", "--clients is 1 to 1024"),
+        ("fuzz --corpus nowhere", "--corpus nowhere: no such folder"),
+        ("report --nonsense", "--nonsense"),
+    ] {
+        let output = run(TWO_PHASE_COMMIT, &folder, line);
+        assert_eq!(output.status.code(), Some(2), "{line}: {}", said(&output));
+        assert!(said(&output).contains(reason), "{line}: {}", said(&output));
+    }
+    assert!(!folder.exists(), "nothing was run");
+}
+
+#[test]
+fn help_of_a_program_and_of_its_verbs_names_no_algorithm() {
+    for line in ["--help", "help", "verify --help", "simulate -h", "fuzz --help", "bench --help", "report -h"]
+    {
+        let output = run(PRIMARY_BACKUP, &folder("help"), line);
+        assert_eq!(output.status.code(), Some(0), "{line}");
+        assert!(said(&output).contains("--json") && !said(&output).contains("ALGO"), "{line}");
+    }
+}
+
+#[test]
+fn kept_inputs_are_run_first() {
+    let folder = folder("corpus");
+    let corpus = folder.join("corpus");
+    std::fs::create_dir_all(&corpus).expect("the folder is ours");
+    std::fs::write(corpus.join("one"), [7; 40]).expect("the folder is ours");
+    let line = format!("fuzz --executions 10 --corpus {}", corpus.display());
+    let output = run(PRIMARY_BACKUP, &folder, &line);
+    assert!(said(&output).contains("10 executions") && said(&output).contains("1 kept before"));
+}
