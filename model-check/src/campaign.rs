@@ -101,7 +101,7 @@ where
         for (at, event) in &traced.trace {
             trace.push_at(*at, event.clone());
         }
-        let violation = traced.run.violation.as_ref();
+        let violation = traced.run.violation.as_ref().filter(|_| traced.run.is_finding());
         let found = violation.map(|violation| {
             let comment = format!("seed {seed} of profile {}\n{violation}", simulation.profile.name);
             match finding::in_world::<P, Q>(simulation.config.clone(), &traced, &Ways::default()) {
@@ -136,7 +136,8 @@ where
     }
 
     fn properties(&self) -> Vec<&'static str> {
-        let common = ["linearizability", "invariants", "panic", "contract", "progress", "determinism"];
+        let common =
+            ["linearizability", "invariants", "panic", "contract", "progress", "determinism", "journal"];
         Q::NAMES.iter().copied().chain(common).collect()
     }
 

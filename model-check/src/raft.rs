@@ -13,7 +13,7 @@ use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::profile::Profile;
-use swarm_simulator::simulation::Simulation;
+use swarm_simulator::simulation::{Assumption, Simulation};
 use swarm_simulator::world::{FlushMode, OpStatus, SyncMode};
 use swarm_simulator::{Bounds, Setup, Subject, World};
 
@@ -333,6 +333,12 @@ impl Registered for Node {
                 .profile(profile)
         };
         Some(Box::new(Campaign::new(sizes, &[], make)))
+    }
+
+    /// A minority may be down, or lost for ever.
+    fn simulation(nodes: u32) -> Simulation<Node, RaftProperties> {
+        let simulation = Simulation::new(Self::config(nodes), nodes, Self::operation);
+        simulation.assumption(Assumption::majority(nodes))
     }
 
     fn instances(extent: Extent) -> Vec<Box<dyn Check>> {

@@ -210,7 +210,7 @@ fn operation(draw: &mut Stream) -> KvOp {
 /// A network that falls apart and heals all the time, and brings messages late and twice.
 fn partitions(config: Config) -> Simulation<Node, RaftProperties> {
     let faults = [Fault::Partition, Fault::OneWay, Fault::Delay, Fault::Loss, Fault::Duplication];
-    let profile = Profile { name: "partitions", faults: Faults::of(&faults) };
+    let profile = Profile::new("partitions", Faults::of(&faults));
     let pace = Pace {
         outage: Span::micros(10_000, 1_000_000),
         interval: Span::micros(50_000, 1_000_000),
@@ -224,7 +224,7 @@ fn partitions(config: Config) -> Simulation<Node, RaftProperties> {
 
 /// Nodes that crash all the time, most often with a write under way, and are soon back.
 fn crashes(config: Config) -> Simulation<Node, RaftProperties> {
-    let profile = Profile { name: "crashes", faults: Faults::of(&[Fault::Crash, Fault::Delay, Fault::Loss]) };
+    let profile = Profile::new("crashes", Faults::of(&[Fault::Crash, Fault::Delay, Fault::Loss]));
     let pace = Pace {
         sync: Span::micros(5_000, 50_000),
         outage: Span::micros(1_000, 50_000),

@@ -12,99 +12,9 @@ use core::str::FromStr;
 
 use swarm_protocol::{Stream, Ticks};
 
-/// One way in which the world is worse than its specification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Fault {
-    /// Messages are lost.
-    Loss,
-    /// Messages arrive twice.
-    Duplication,
-    /// Some messages take many times as long as others and are overtaken.
-    Delay,
-    /// The cluster falls into two parts that do not hear each other.
-    Partition,
-    /// Some links carry messages one way only.
-    OneWay,
-    /// A node goes down, losing the tail of its writes that was not synced, and boots again later.
-    Crash,
-    /// A node and its links are slow for a while.
-    Slowness,
-    /// A disk completes nothing for a while.
-    Stall,
-    /// A disk fails the writes under way and tells the node.
-    DiskFailure,
-    /// Clocks and timers of nodes run at different speeds.
-    Drift,
-    /// Batches leave later than the inputs that filled them.
-    Batching,
-}
+mod fault;
 
-impl Fault {
-    /// All of them.
-    pub const ALL: [Fault; 11] = [
-        Fault::Loss,
-        Fault::Duplication,
-        Fault::Delay,
-        Fault::Partition,
-        Fault::OneWay,
-        Fault::Crash,
-        Fault::Slowness,
-        Fault::Stall,
-        Fault::DiskFailure,
-        Fault::Drift,
-        Fault::Batching,
-    ];
-
-    /// The fault in one word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Fault::Loss => "loss",
-            Fault::Duplication => "duplication",
-            Fault::Delay => "delay",
-            Fault::Partition => "partition",
-            Fault::OneWay => "one-way",
-            Fault::Crash => "crash",
-            Fault::Slowness => "slowness",
-            Fault::Stall => "stall",
-            Fault::DiskFailure => "disk-failure",
-            Fault::Drift => "drift",
-            Fault::Batching => "batching",
-        }
-    }
-}
-
-/// A set of faults.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Faults(u16);
-
-impl Faults {
-    /// The set of these.
-    pub const fn of(faults: &[Fault]) -> Self {
-        let (mut bits, mut i) = (0, 0);
-        while i < faults.len() {
-            bits |= 1 << faults[i] as u8;
-            i += 1;
-        }
-        Faults(bits)
-    }
-
-    /// Whether the set holds `fault`.
-    pub const fn contains(self, fault: Fault) -> bool {
-        self.0 >> fault as u8 & 1 == 1
-    }
-
-    /// The members, in the order of [`Fault::ALL`].
-    pub fn iter(self) -> impl Iterator<Item = Fault> {
-        Fault::ALL.into_iter().filter(move |fault| self.contains(*fault))
-    }
-}
-
-impl fmt::Debug for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter().map(Fault::name)).finish()
-    }
-}
+pub use self::fault::{Fault, Faults};
 
 /// A named set of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,55 +23,121 @@ pub struct Profile {
     pub name: &'static str,
     /// What may happen.
     pub faults: Faults,
+    /// Faults strike whether or not the protocol's assumption allows it: such a run may go outside, and
+    /// says nothing then ([`crate::simulation::Account`]).
+    pub heedless: bool,
 }
 
 impl Profile {
     /// Nothing fails.
-    pub const CALM: Profile = Profile { name: "calm", faults: Faults::of(&[]) };
-    /// The network loses, repeats and delays messages.
-    pub const LOSSY: Profile = Profile {
-        name: "lossy",
-        faults: Faults::of(&[Fault::Loss, Fault::Duplication, Fault::Delay, Fault::Batching]),
-    };
-    /// The network falls apart and heals.
-    pub const PARTITIONS: Profile = Profile {
-        name: "partitions",
-        faults: Faults::of(&[Fault::Loss, Fault::Delay, Fault::Partition, Fault::OneWay]),
-    };
-    /// Nodes crash, and their disks lose what was not synced.
-    pub const CRASHES: Profile = Profile {
-        name: "crashes",
-        faults: Faults::of(&[Fault::Loss, Fault::Crash, Fault::Stall, Fault::Slowness, Fault::Batching]),
-    };
-    /// Everything that a crash-tolerant protocol must survive. Disk failures are not among it: what a
-    /// node does then is for each protocol to say.
-    pub const EVERYTHING: Profile = Profile {
-        name: "everything",
-        faults: Faults::of(&[
+    pub const CALM: Profile = Profile::new("calm", Faults::of(&[]));
+    /// The network loses, repeats and delays messages, and holds them back.
+    pub const LOSSY: Profile = Profile::new(
+        "lossy",
+        Faults::of(&[Fault::Loss, Fault::Duplication, Fault::Delay, Fault::Batching, Fault::Clog]),
+    );
+    /// The network falls apart, in every way, and heals.
+    pub const PARTITIONS: Profile = Profile::new(
+        "partitions",
+        Faults::of(&[
             Fault::Loss,
-            Fault::Duplication,
             Fault::Delay,
+            Fault::Partition,
+            Fault::OneWay,
+            Fault::Partial,
+            Fault::Bridge,
+            Fault::Flapping,
+        ]),
+    );
+    /// Nodes crash, and their disks lose what was not synced: the tail, or any part.
+    pub const CRASHES: Profile = Profile::new(
+        "crashes",
+        Faults::of(&[
+            Fault::Loss,
+            Fault::Crash,
+            Fault::Stall,
+            Fault::Slowness,
+            Fault::Batching,
+            Fault::Torn,
+            Fault::Reordered,
+        ]),
+    );
+    /// Clocks run apart and jump.
+    pub const CLOCKS: Profile = Profile::new(
+        "clocks",
+        Faults::of(&[Fault::Loss, Fault::Delay, Fault::Drift, Fault::Jump, Fault::Crash]),
+    );
+    /// Disks lose, fail and damage what they hold.
+    pub const DISKS: Profile = Profile::new(
+        "disks",
+        Faults::of(&[
+            Fault::Loss,
+            Fault::Crash,
+            Fault::Stall,
+            Fault::DiskFailure,
+            Fault::Wipe,
+            Fault::Torn,
+            Fault::Reordered,
+            Fault::Misdirected,
+            Fault::Corruption,
+            Fault::DiskFull,
+        ]),
+    );
+    /// Everything that a crash-tolerant protocol must survive, as far as its assumption goes.
+    pub const EVERYTHING: Profile = Profile::new(
+        "everything",
+        Profile::LOSSY.faults.and(&[
             Fault::Partition,
             Fault::OneWay,
             Fault::Crash,
             Fault::Slowness,
             Fault::Stall,
+            Fault::DiskFailure,
             Fault::Drift,
-            Fault::Batching,
+            Fault::Partial,
+            Fault::Bridge,
+            Fault::Flapping,
+            Fault::Jump,
+            Fault::Wipe,
+            Fault::Torn,
+            Fault::Reordered,
+            Fault::Misdirected,
+            Fault::Corruption,
+            Fault::DiskFull,
         ]),
-    };
-    /// Everything, and disks that fail writes.
-    pub const DISKS: Profile = Profile { name: "disks", faults: Faults((1 << Fault::ALL.len()) - 1) };
+    );
+    /// Nodes that lie, beside a network that does its worst: nothing that a crash-tolerant protocol, whose
+    /// assumption allows no such node, would notice.
+    pub const BYZANTINE: Profile = Profile::new(
+        "byzantine",
+        Profile::PARTITIONS.faults.and(&[Fault::Duplication, Fault::Crash, Fault::Twins, Fault::Adversary]),
+    );
+    /// Everything, whatever the assumption says: what a protocol does when it has been promised too much.
+    pub const BEYOND: Profile = Profile::new("beyond", Profile::EVERYTHING.faults).heedless();
 
     /// All profiles, from the mildest.
-    pub const ALL: [Profile; 6] = [
+    pub const ALL: [Profile; 9] = [
         Profile::CALM,
         Profile::LOSSY,
         Profile::PARTITIONS,
         Profile::CRASHES,
-        Profile::EVERYTHING,
+        Profile::CLOCKS,
         Profile::DISKS,
+        Profile::EVERYTHING,
+        Profile::BYZANTINE,
+        Profile::BEYOND,
     ];
+
+    /// These faults under this name, within the assumption.
+    pub const fn new(name: &'static str, faults: Faults) -> Self {
+        Profile { name, faults, heedless: false }
+    }
+
+    /// The same without regard to the assumption.
+    pub const fn heedless(mut self) -> Self {
+        self.heedless = true;
+        self
+    }
 }
 
 impl FromStr for Profile {
@@ -285,8 +261,11 @@ impl Conditions {
     pub fn draw(seed: u64, profile: Profile, pace: &Pace) -> Self {
         let mut stream = Stream::new(seed, super::simulation::purpose::CONDITIONS, 0);
         // Every draw is made whether it is used or not: switching a fault off changes no other draw.
-        let subset = stream.draw() as u16 | if stream.below(8) == 0 { u16::MAX } else { 0 };
-        let faults = Faults(profile.faults.0 & subset);
+        let subset = stream.draw() as u32 | if stream.below(8) == 0 { u32::MAX } else { 0 };
+        let faults = profile.faults.subset(subset);
+        // A disk that is lost leaves less to lose for the rest of the run: in two runs of three none is.
+        let spared = if stream.below(3) > 0 { Faults::LOSING } else { Faults::default() };
+        let faults = faults.without(spared);
         let least = pace.latency.draw_scale(&mut stream);
         let most = Ticks(least.0.saturating_mul(2)).min(pace.latency.max).max(least);
         let jitter = Ticks(stream.below(most.0 * 2 + 1));
@@ -336,8 +315,8 @@ mod tests {
             let mut differ = 0;
             for seed in 0..200 {
                 let on = Conditions::draw(seed, profile, &Pace::default()).faults;
-                assert_eq!(on.0 & !profile.faults.0, 0, "{profile}: {on:?}");
-                ever = Faults(ever.0 | on.0);
+                assert!(profile.faults.contains_all(on), "{profile}: {on:?}");
+                ever = ever.and(&on.iter().collect::<Vec<_>>());
                 differ += u32::from(on != profile.faults);
             }
             assert_eq!(ever, profile.faults);

@@ -10,8 +10,13 @@
 //! the order of scheduling; nothing iterates over hashed collections. So a seed gives the same run on any
 //! machine, on any number of threads, with and without optimisation, and [`Run::digest`] says so.
 //!
-//! **Phases.** First faults strike, as the [`Profile`] allows and the seed draws. Then everything is
-//! healed and every client must complete an operation in time: otherwise `progress` is violated.
+//! **Phases.** First faults strike, as the [`Profile`] allows and the seed draws. Then a legal core is healed,
+//! in one run of two no more than the protocol says is enough, and every client must complete an operation in
+//! time: otherwise `progress` is violated.
+//!
+//! **The fault atlas.** A protocol is judged under its [`Assumption`] alone. Every fault asks before it
+//! strikes, and every run carries an [`Account`] of what was injected, with a verdict: a run that went outside,
+//! as those of [heedless](Profile::heedless) profiles may, says nothing, and what it violates is no finding.
 //!
 //! **What is judged.** After each step the protocol's own `assert_invariants`, and
 //! [`Properties::after_step`]; every [`Simulation::full_every`] steps and at the end
@@ -22,15 +27,18 @@
 //! one whose flushes are deferred.
 //!
 //! **Disks.** One sync is under way at a time and takes along what was written when it began: what is
-//! written meanwhile waits for the next (group commit). A crash keeps a random prefix of what was not
-//! synced.
+//! written meanwhile waits for the next (group commit). A crash keeps some of what was not synced: the oldest
+//! writes, or any, the last of them torn, as faults say. What a node boots from is what its journal makes of
+//! that by its reading [`Rule`], which is judged too ([`JOURNAL`]); a node whose journal refuses stays down.
 //!
 //! **Determinism** is not taken on trust: in a campaign one seed in a hundred is run twice, and the first
 //! event in which the two differ is a violation ([`DETERMINISM`]).
 //!
 //! Verified by `tests/it/simulation.rs`: equal seeds give equal runs and traces, traces play in a world to
-//! equal nodes, and flawed protocols are found. Not modelled: corrupted messages, lost disks, Byzantine
-//! nodes, and retirement of records: compaction alone, before some boots, shortens disks.
+//! equal nodes, and flawed protocols are found; by `faults.rs`, `disks.rs`, `atlas.rs` and `healing.rs` there,
+//! each for its subject. Not modelled: corrupted messages, and retirement of records: compaction alone, before
+//! some boots, shortens disks. A world cannot follow a run in which a disk forgot what it had acknowledged, or
+//! a wiped node came back.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -38,7 +46,7 @@ use core::ops::Range;
 use core::sync::atomic::AtomicBool;
 use std::collections::BTreeMap;
 
-use swarm_protocol::{OpId, Properties, Service, Stream, Ticks, Violation, mix};
+use swarm_protocol::{NodeId, OpId, Properties, Service, Stream, Ticks, Violation, mix};
 
 use crate::coverage::Coverage;
 use crate::history::History;
@@ -48,17 +56,24 @@ use crate::profile::{Conditions, Pace, Profile};
 use crate::world::{FlushMode, Identical, Perform, SyncMode};
 use crate::{Bounds, Event, Setup};
 
+mod atlas;
+mod breakage;
 mod campaign;
 mod clients;
+mod disk;
 mod engine;
 mod faults;
+mod healing;
 mod host;
 pub mod ledger;
+mod links;
 mod network;
 mod rewound;
 mod shrunk;
 
+pub use self::atlas::{Account, Assumption};
 pub use self::campaign::{Summary, VIOLATIONS_KEPT, campaign};
+pub use self::disk::{Frame, JOURNAL, Journal, Reading, Rule, checksummed};
 pub use self::rewound::Rewound;
 
 /// The purposes of draws. Recorded seeds depend on these numbers.
@@ -75,6 +90,8 @@ pub(crate) mod purpose {
     pub(crate) const CLOCK: u64 = 10;
     pub(crate) const AMBUSH: u64 = 11;
     pub(crate) const COVERAGE: u64 = 12;
+    pub(crate) const FLAP: u64 = 48;
+    pub(crate) const CORE: u64 = 49;
     /// Plus the number of the fault.
     pub(crate) const FAULT: u64 = 16;
 }
@@ -104,8 +121,10 @@ pub struct Simulation<P: Service, Q> {
     pub profile: Profile,
     /// How fast everything goes.
     pub pace: Pace,
-    /// How many nodes may be down at a time.
-    pub down_max: u32,
+    /// What the protocol says that it can take.
+    pub assumption: Assumption,
+    /// How a node's journal reads what its disk gives back.
+    pub journal: Rule,
     /// How many operations clients ask for while faults go on; one that is not taken counts once.
     pub operations_max: u32,
     /// After how many steps a run is cut short, without a verdict on progress.
@@ -123,7 +142,8 @@ pub struct Simulation<P: Service, Q> {
 }
 
 impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
-    /// A cluster of `nodes` with three clients, of which a minority may be down, without faults.
+    /// A cluster of `nodes` with three clients, without faults, for a protocol that assumes the most there is
+    /// to assume ([`Assumption::crash_recovery`]).
     ///
     /// # Panics
     /// If there are no nodes, or more than 1024.
@@ -137,7 +157,8 @@ impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
             perform: None,
             profile: Profile::CALM,
             pace: Pace::default(),
-            down_max: (nodes - 1) / 2,
+            assumption: Assumption::crash_recovery(nodes),
+            journal: checksummed,
             operations_max: 2000,
             steps_max: 10_000_000,
             in_flight_max: 100_000,
@@ -157,6 +178,12 @@ impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
     /// Sets the pace.
     pub fn pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
+        self
+    }
+
+    /// Sets what the protocol can take.
+    pub fn assumption(mut self, assumption: Assumption) -> Self {
+        self.assumption = assumption;
         self
     }
 
@@ -243,6 +270,9 @@ pub struct Run {
     pub seed: u64,
     /// What it drew.
     pub conditions: Conditions,
+    /// What was injected, and whether it stayed inside the protocol's assumption. If it did not, the run
+    /// says nothing: a violation of it is no finding.
+    pub account: Account,
     /// How many inputs nodes took, boots and flushes not counted.
     pub steps: u64,
     /// A rolling hash of every event: its time, kind and place, and how much it made a node do.
@@ -257,6 +287,8 @@ pub struct Run {
     pub marks: Counts,
     /// How often inputs were refused, by reason.
     pub refusals: Counts,
+    /// How many nodes were healed, and had to make progress.
+    pub core: u32,
     /// How many operations were answered.
     pub completed: u32,
     /// How many operations stayed without an answer.
@@ -277,6 +309,16 @@ pub struct Run {
     pub violation: Option<Violation>,
 }
 
+impl Run {
+    /// Whether what it violated, if anything, is to be looked at: it stayed inside the protocol's assumption,
+    /// or did not come to the same again, which no assumption excuses.
+    pub fn is_finding(&self) -> bool {
+        self.violation
+            .as_ref()
+            .is_some_and(|violation| self.account.is_inside() || violation.property == DETERMINISM)
+    }
+}
+
 /// A run and everything that happened in it.
 pub struct Traced<P: Service> {
     /// Its result.
@@ -286,6 +328,10 @@ pub struct Traced<P: Service> {
     /// A moment is something that was due, and all that came of it at once. For each, how many events of the trace
     /// had happened after it; a moment that was void added none.
     pub moments: Vec<u32>,
+    /// What was done to nodes that no event tells of, with its time, in order. Empty if not asked for.
+    pub injuries: Vec<(Ticks, Injury)>,
+    /// Which nodes were healed in the end; empty if the run did not come so far.
+    pub core: Vec<bool>,
     /// What clients asked and were told.
     pub history: History<P::Spec>,
     /// The nodes at the end, `None` for those that are down.
@@ -294,6 +340,19 @@ pub struct Traced<P: Service> {
     workload: Vec<P::Op>,
     /// By the number of an operation, its number in the workload.
     names: Vec<OpId>,
+}
+
+/// Something done to a node that no event tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Injury {
+    /// Its disk is gone.
+    Wiped(NodeId),
+    /// The durable record at a place of its journal will be given back as something else.
+    Spoilt(NodeId, u32),
+    /// Its disk is full.
+    Full(NodeId),
+    /// Its clock went forward, or back, by so many microseconds.
+    Jumped(NodeId, i64),
 }
 
 impl<P: Service> Traced<P> {

@@ -27,7 +27,8 @@ simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--thre
 Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
 
   --seeds A..B    the seeds to run, B excluded (default: 0..1000; with --full 0..100000)
-  --profile P     calm, lossy, partitions, crashes, everything (default) or disks
+  --profile P     calm, lossy, partitions, crashes, clocks, disks, everything (default), byzantine or beyond,
+                  which strikes whatever the algorithm's assumption says, and finds nothing where it breaks it
   --replay SEED   run this seed alone and print its trace
   --shard K/N     run the K-th of N equal parts of the seeds
   --threads N     threads that run seeds (default: all processors); the result does not depend on it
@@ -228,6 +229,7 @@ fn replay(simulate: &dyn Simulate, seed: u64, options: &Options) -> Exit {
         let run = &told.run;
         println!("seed {seed}: {} steps in {} of virtual time", grouped(run.steps), run.time);
         println!("{:?}; {} operations answered", run.conditions, run.completed);
+        println!("{}", run.account);
         told.finding.iter().for_each(finding::print);
     }
     if told.finding.is_some() { Exit::Finding } else { Exit::Fine }
@@ -338,6 +340,13 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
             println!("  {} of the seeds were run before, and gone on from", grouped(earlier));
         }
         println!("  faults: {:?}", summary.faults);
+        println!("  atlas: {}", summary.account.injected());
+        if !summary.outside.is_empty() {
+            let (why, violated) = (&summary.outside, &summary.outside_violated);
+            println!(
+                "  outside the assumption, in how many runs: {why:?}; violated there, which is no finding: {violated:?}"
+            );
+        }
         println!("  marks, in how many runs: {:?}", summary.reached);
         if !missed.is_empty() {
             println!("  never reached: {}", missed.join(", "));

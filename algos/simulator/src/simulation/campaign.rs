@@ -8,7 +8,7 @@ use std::thread;
 
 use swarm_protocol::Ticks;
 
-use super::{Counts, Run};
+use super::{Account, Counts, Run};
 use crate::coverage::Coverage;
 
 /// Lets `run` run `seeds` on `threads` threads, until all are done or `stop` is set, which lets runs under way
@@ -85,7 +85,8 @@ pub struct Summary {
     pub cut_short: u64,
     /// How many histories were too hard to judge.
     pub undecided: u64,
-    /// How many runs ended in their time, with a history that is linearizable and nothing violated.
+    /// How many runs ended in their time, inside the assumption, with a history that is linearizable and nothing
+    /// violated.
     pub linearizable: u64,
     /// How many runs were run twice, and compared.
     pub repeated: u64,
@@ -93,7 +94,14 @@ pub struct Summary {
     pub reached: Counts,
     /// What all runs have covered, where they tell.
     pub coverage: Option<Box<Coverage>>,
-    /// How many runs violated a property, by property.
+    /// How many runs went outside the protocol's assumption, and say nothing, by what went outside first.
+    pub outside: Counts,
+    /// How many of those violated a property, by property: no findings.
+    pub outside_violated: Counts,
+    /// What all runs injected: the most of what there can be at a time, the sum of what adds up.
+    pub account: Account,
+    /// How many runs violated a property, by property. Those that went outside the assumption are not
+    /// among them, unless they did not come to the same again.
     pub violated: Counts,
     /// The violating runs with the lowest seeds, in order, [`VIOLATIONS_KEPT`] at most.
     pub violations: Vec<Run>,
@@ -124,13 +132,20 @@ impl Summary {
         }
         self.cut_short += u64::from(run.cut_short);
         self.undecided += u64::from(run.undecided);
-        self.linearizable += u64::from(run.violation.is_none() && !run.undecided && !run.cut_short);
+        if let Some(what) = run.account.outside {
+            *self.outside.entry(what).or_default() += 1;
+        }
+        self.account.add(&run.account);
+        let clean = run.violation.is_none() && run.account.is_inside();
+        self.linearizable += u64::from(clean && !run.undecided && !run.cut_short);
         self.repeated += u64::from(run.repeated);
         self.cover(run.coverage.take());
         for mark in run.marks.keys() {
             *self.reached.entry(mark).or_default() += 1;
         }
-        if let Some(violation) = &run.violation {
+        if let Some(violation) = run.violation.as_ref().filter(|_| !run.is_finding()) {
+            *self.outside_violated.entry(violation.property).or_default() += 1;
+        } else if let Some(violation) = &run.violation {
             *self.violated.entry(violation.property).or_default() += 1;
             self.violations.push(run);
             self.keep_lowest();
@@ -159,6 +174,9 @@ impl Summary {
         self.repeated += other.repeated;
         self.cover(other.coverage);
         add_counts(&mut self.reached, &other.reached);
+        add_counts(&mut self.outside, &other.outside);
+        add_counts(&mut self.outside_violated, &other.outside_violated);
+        self.account.add(&other.account);
         add_counts(&mut self.violated, &other.violated);
         self.violations.extend(other.violations);
         self.keep_lowest();

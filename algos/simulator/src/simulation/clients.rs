@@ -142,11 +142,12 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             self.clients.list[own].parked = true;
             return Ok(());
         }
-        let up = |target: &NodeId| self.nodes.get(target.index()).is_some_and(Option::is_some);
+        let up = |target: &NodeId| self.is_reachable(*target);
         let target = self.clients.list[own].target.filter(up).or_else(|| {
-            let running = self.nodes.iter().flatten().count() as u64;
+            let nodes = || (0..self.simulation.nodes).map(NodeId).filter(up);
+            let running = nodes().count() as u64;
             let chosen = (running > 0).then(|| stream.below(running))?;
-            (0u32..).map(NodeId).filter(up).nth(chosen as usize)
+            nodes().nth(chosen as usize)
         });
         let Some(target) = target else {
             let pause = RETRY.draw(&mut stream);

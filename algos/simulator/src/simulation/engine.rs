@@ -7,15 +7,16 @@ use swarm_protocol::{
 
 use smallvec::SmallVec;
 
+use super::atlas::{Atlas, Harm};
 use super::clients::Clients;
 use super::faults::Outages;
 use super::host::{Host, Leaving, Look, Release};
 use super::network::{Fate, Network, Route};
 use super::rewound::Rewound;
-use super::{Counts, PROGRESS, Run, Simulation, Traced, purpose};
+use super::{Counts, Injury, PROGRESS, Run, Simulation, Traced, purpose};
 use crate::coverage::Recorder;
 use crate::linearizability::{self, Verdict};
-use crate::profile::{Conditions, Fault};
+use crate::profile::{Conditions, Fault, Faults};
 use crate::queue::Queue;
 use crate::world::{CONTRACT, INVARIANTS, PANIC};
 use crate::{Event, EventClass, Slot, panics};
@@ -103,6 +104,10 @@ pub(super) struct Engine<'a, P: Service, Q> {
     pub(super) network: Network<P>,
     pub(super) clients: Clients<P>,
     pub(super) outages: Outages,
+    pub(super) atlas: Atlas,
+    /// Whom healing has reached; empty before.
+    pub(super) core: Vec<bool>,
+    injuries: Vec<(Ticks, Injury)>,
     tasks: Vec<Option<Task<P>>>,
     /// Shared by all nodes, one after the other.
     effects: Effects<P>,
@@ -132,11 +137,15 @@ pub(super) struct Engine<'a, P: Service, Q> {
 impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     pub(super) fn new(simulation: &'a Simulation<P, Q>, seed: u64, tracing: bool) -> Self {
         let conditions = Conditions::draw(seed, simulation.profile, &simulation.pace);
+        let mut atlas = Atlas::new(simulation.nodes, simulation.assumption, simulation.profile.heedless);
+        let drift = conditions.drift_per_million;
+        let most = if drift > 0 && atlas.permits(&[Harm::Drift(drift)]) { i64::from(drift) } else { 0 };
+        let damage = Faults::of(&[Fault::Misdirected, Fault::Corruption, Fault::Torn, Fault::Reordered]);
+        let damage = conditions.faults.iter().any(|fault| damage.contains(fault));
         let host = |node: u32| {
-            let most = i64::from(conditions.drift_per_million);
             let mut stream = Stream::new(seed, purpose::CLOCK, u64::from(node));
             let drift = stream.below(2 * most.unsigned_abs() + 1).cast_signed() - most;
-            Host::new(drift, stream.below(100 * most.unsigned_abs() + 1))
+            Host::new(drift, stream.below(100 * most.unsigned_abs() + 1).cast_signed(), damage)
         };
         Engine {
             simulation,
@@ -149,6 +158,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             network: Network::new(simulation.nodes as usize, seed, &conditions),
             clients: Clients::new(simulation.clients),
             outages: Outages::new(),
+            atlas,
+            core: Vec::new(),
+            injuries: Vec::new(),
             tasks: Vec::new(),
             effects: Effects::new(Choices::script(Vec::new())),
             leaving: Vec::new(),
@@ -197,6 +209,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let run = Run {
             seed: self.seed,
             conditions: self.conditions,
+            account: self.atlas.account().clone(),
             steps: self.steps,
             digest: self.digest,
             time: self.now,
@@ -204,6 +217,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             faults: named(&mut Fault::ALL.iter().map(|fault| fault.name()).zip(self.outages.struck)),
             marks: self.marks.counts(),
             refusals: self.refusals.counts(),
+            core: self.core.iter().filter(|healed| **healed).count() as u32,
             completed: history.completed(),
             open: history.open(),
             not_taken: history.struck_out(),
@@ -215,7 +229,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             violation,
         };
         let trace = self.trace.unwrap_or_default();
-        Traced { run, trace, moments: self.moments, history, nodes: self.nodes, workload, names }
+        let (injuries, core, moments) = (self.injuries, self.core, self.moments);
+        Traced { run, trace, injuries, core, moments, history, nodes: self.nodes, workload, names }
     }
 
     fn drive(&mut self) -> Result<(), Violation> {
@@ -292,14 +307,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 Ok(())
             }
             Due::Fault(fault) => self.strike(fault),
-            Due::Ambush { node } => {
-                self.spring(node);
-                Ok(())
-            }
-            Due::Mend(number) => {
-                self.mend(number);
-                Ok(())
-            }
+            Due::Ambush { node } => self.spring(node),
+            Due::Mend(number) => self.mend(number),
             Due::Heal => self.heal(),
             Due::Deadline => {
                 let (waiting, bound) = (self.clients.unsatisfied, self.simulation.pace.progress);
@@ -327,6 +336,20 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         self.digest = mix(self.digest ^ place ^ detail.rotate_left(40));
         if let Some(trace) = &mut self.trace {
             trace.push((self.now, event()));
+        }
+    }
+
+    /// Notes what no event tells of.
+    pub(super) fn injure(&mut self, injury: Injury) {
+        let (node, detail) = match injury {
+            Injury::Wiped(node) => (node, 1),
+            Injury::Full(node) => (node, 2),
+            Injury::Spoilt(node, place) => (node, u64::from(place) << 2 | 3),
+            Injury::Jumped(node, far) => (node, far.cast_unsigned() << 2),
+        };
+        self.digest = mix(self.digest ^ self.now.0 << 16 ^ u64::from(node.0) ^ detail.rotate_left(40));
+        if self.trace.is_some() {
+            self.injuries.push((self.now, injury));
         }
     }
 
@@ -373,6 +396,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             let until = host.stalled_until;
             self.queue.schedule(until, Due::Sync { node, disk });
             return Ok(());
+        }
+        if host.full {
+            return self.fail_writes(node);
         }
         let writes = core::mem::take(&mut host.syncing);
         let durable = host.sync(writes);
@@ -591,8 +617,11 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
         let slowness = self.hosts[from.index()].slowness.max(self.hosts[to.index()].slowness);
         let full = self.network.in_flight() >= self.simulation.in_flight_max as usize;
-        let fate =
-            if full { Fate::Lost(None) } else { self.network.fate(from, to, slowness, &self.conditions) };
+        let fate = if full {
+            Fate::Lost(None)
+        } else {
+            self.network.fate(self.now, from, to, slowness, &self.conditions)
+        };
         match fate {
             Fate::Lost(fault) => {
                 if let Some(fault) = fault {

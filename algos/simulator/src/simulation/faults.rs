@@ -1,26 +1,39 @@
-//! When faults strike, whom, and when they end.
+//! When faults strike, and when what lasts ends.
 //!
 //! Each kind of fault that strikes at moments has its own rhythm: the time to the next is drawn between
 //! half and one and a half times the mean that the seed drew for the kind. What lasts is an outage that
-//! knows how to mend itself.
+//! knows how to mend itself. Whom a fault strikes, and how, stands in `breakage` and `links`.
+//!
+//! Verified by `tests/it/faults.rs`.
 
-use swarm_protocol::{Input, NodeId, Properties, Service, Stream, Ticks, Violation};
+use swarm_protocol::{NodeId, Properties, Service, Stream, Ticks, Violation};
 
+use super::atlas::Harm;
 use super::engine::{Due, Engine};
-use super::purpose;
-use crate::profile::{Fault, Faults};
-use crate::{Event, EventClass, Slot};
+use super::links::{self, Links};
+use super::{Injury, purpose};
+use crate::profile::{Fault, Faults, Span};
 
 /// A fault that lasts, by what ends it.
 enum Outage {
-    Cut(Vec<(u32, u32)>),
+    Cut(Links),
+    /// Links that are cut and mended in turn, until then.
+    Flapping {
+        links: Links,
+        cut: bool,
+        until: Ticks,
+    },
+    Clogged(Links),
     Slow(u32),
+    Full(NodeId),
     Mended,
 }
 
 /// Faults under way.
 pub(super) struct Outages {
     list: Vec<Outage>,
+    /// How often links that flap have done so.
+    flaps: u64,
     /// How often each fault has looked for a victim: the ordinal of its next draws.
     tried: [u64; Fault::ALL.len()],
     /// How often each fault has struck.
@@ -35,14 +48,27 @@ const STRIKING: Faults = Faults::of(&[
     Fault::Slowness,
     Fault::Stall,
     Fault::DiskFailure,
+    Fault::Partial,
+    Fault::Bridge,
+    Fault::Flapping,
+    Fault::Clog,
+    Fault::Jump,
+    Fault::Wipe,
+    Fault::Misdirected,
+    Fault::Corruption,
+    Fault::DiskFull,
 ]);
 
 /// A slow node takes up to this many times as long.
 const SLOWNESS_MAX: u64 = 50;
 
+/// How long links that flap stay cut, or whole.
+const FLAP: Span = Span::micros(1_000, 200_000);
+
 impl Outages {
     pub(super) const fn new() -> Self {
-        Outages { list: Vec::new(), tried: [0; Fault::ALL.len()], struck: [0; Fault::ALL.len()] }
+        let zero = [0; Fault::ALL.len()];
+        Outages { list: Vec::new(), flaps: 0, tried: zero, struck: zero }
     }
 }
 
@@ -66,7 +92,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         self.schedule_after(pause, Due::Fault(fault));
     }
 
-    /// A fault of this kind strikes, if it finds a victim.
+    /// A fault of this kind strikes, if it finds a victim and the atlas permits.
     pub(super) fn strike(&mut self, fault: Fault) -> Result<(), Violation> {
         if self.network.healed {
             return Ok(());
@@ -74,14 +100,32 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         let mut stream = self.fault_draw(fault);
         // The first draw of this stream was the pause that led here.
         stream.draw();
+        let draw = &mut stream;
         let struck = match fault {
-            Fault::Partition => self.partition(&mut stream),
-            Fault::OneWay => self.one_way(&mut stream),
-            Fault::Crash => self.crash(&mut stream),
-            Fault::Slowness => self.slow_down(&mut stream),
-            Fault::Stall => self.stall(&mut stream),
-            Fault::DiskFailure => self.fail_disk(&mut stream)?,
-            Fault::Loss | Fault::Duplication | Fault::Delay | Fault::Drift | Fault::Batching => false,
+            Fault::Partition => self.cut(fault, draw, links::full),
+            Fault::Bridge => self.cut(fault, draw, links::bridge),
+            Fault::Partial => self.cut(fault, draw, links::partial),
+            Fault::OneWay => self.cut(fault, draw, links::one_way),
+            Fault::Flapping => self.flap(draw),
+            Fault::Clog => self.clog(draw),
+            Fault::Crash => self.crash(draw)?,
+            Fault::Wipe => self.wipe(draw),
+            Fault::Slowness => self.slow_down(draw),
+            Fault::Stall => self.stall(draw),
+            Fault::DiskFailure => self.fail_disk(draw)?,
+            Fault::DiskFull => self.fill_disk(draw),
+            Fault::Corruption => self.corrupt(draw),
+            Fault::Misdirected => self.misdirect(draw),
+            Fault::Jump => self.jump(draw),
+            Fault::Loss
+            | Fault::Duplication
+            | Fault::Delay
+            | Fault::Drift
+            | Fault::Batching
+            | Fault::Torn
+            | Fault::Reordered
+            | Fault::Twins
+            | Fault::Adversary => false,
         };
         self.outages.tried[fault as usize] += 1;
         self.outages.struck[fault as usize] += u64::from(struck);
@@ -89,86 +133,56 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         Ok(())
     }
 
-    fn outage(&mut self, stream: &mut Stream, what: Outage) {
-        let length = self.simulation.pace.outage.draw_scale(stream);
+    /// How long an outage that begins now lasts: until everything is healed, at most.
+    pub(super) fn outage_length(&self, stream: &mut Stream) -> Ticks {
+        let left = self.simulation.pace.faults.since(self.now);
+        self.simulation.pace.outage.draw_scale(stream).min(left)
+    }
+
+    fn outage(&mut self, length: Ticks, what: Outage) {
         self.outages.list.push(what);
         self.schedule_after(length, Due::Mend(self.outages.list.len() as u32 - 1));
     }
 
-    fn cut(&mut self, fault: Fault, stream: &mut Stream, links: Vec<(u32, u32)>) -> bool {
-        for node in (0..self.simulation.nodes).filter(|node| links.iter().any(|(from, _)| from == node)) {
-            self.met(fault, NodeId(node));
-        }
-        for (from, to) in &links {
-            self.network.cut(*from, *to, true);
-        }
+    fn cut(&mut self, fault: Fault, stream: &mut Stream, shape: fn(&mut Stream, u32) -> Links) -> bool {
+        let links = shape(stream, self.simulation.nodes);
+        self.met_links(fault, &links);
+        self.network.cut(&links, true);
         let struck = !links.is_empty();
         if struck {
-            self.outage(stream, Outage::Cut(links));
+            let length = self.outage_length(stream);
+            self.outage(length, Outage::Cut(links));
         }
         struck
     }
 
-    /// Two sides that do not hear each other; in one case of two, one side is a single node. In one case
-    /// of four a third node hears both: a partial partition.
-    fn partition(&mut self, stream: &mut Stream) -> bool {
-        let n = self.simulation.nodes;
-        let alone = (stream.below(2) == 0).then(|| stream.below(u64::from(n)) as u32);
-        let bridge = (stream.below(4) == 0).then(|| stream.below(u64::from(n)) as u32);
-        let side: Vec<bool> =
-            (0..n).map(|node| alone.map_or_else(|| stream.below(2) == 0, |alone| alone == node)).collect();
-        let apart =
-            |a: u32, b: u32| side[a as usize] != side[b as usize] && bridge != Some(a) && bridge != Some(b);
-        let links = (0..n).flat_map(|a| (0..n).map(move |b| (a, b))).filter(|(a, b)| apart(*a, *b)).collect();
-        self.cut(Fault::Partition, stream, links)
+    /// Notes for coverage whom a fault of links keeps from being heard.
+    fn met_links(&mut self, fault: Fault, links: &[(u32, u32)]) {
+        for node in (0..self.simulation.nodes).filter(|node| links.iter().any(|(from, _)| from == node)) {
+            self.met(fault, NodeId(node));
+        }
     }
 
-    /// One node is not heard by some, or by anyone, whom it hears.
-    fn one_way(&mut self, stream: &mut Stream) -> bool {
-        let n = self.simulation.nodes;
-        let mute = stream.below(u64::from(n)) as u32;
-        let by_all = stream.below(2) == 0;
-        let links = (0..n)
-            .filter(|to| *to != mute && (by_all || stream.below(2) == 0))
-            .map(|to| (mute, to))
-            .collect();
-        self.cut(Fault::OneWay, stream, links)
-    }
-
-    /// In one case of two a node goes down now, in the other when it next has writes under way: between
-    /// two of them, that is.
-    fn crash(&mut self, stream: &mut Stream) -> bool {
-        let victim = NodeId(stream.below(u64::from(self.simulation.nodes)) as u32);
-        if stream.below(2) == 0 {
-            self.hosts[victim.index()].ambushed = true;
+    fn flap(&mut self, stream: &mut Stream) -> bool {
+        let links = links::any(stream, self.simulation.nodes);
+        if links.is_empty() {
             return false;
         }
-        self.go_down(victim, stream)
+        let until = self.now + self.outage_length(stream);
+        self.met_links(Fault::Flapping, &links);
+        self.network.cut(&links, true);
+        self.outage(FLAP.draw_scale(stream), Outage::Flapping { links, cut: true, until });
+        true
     }
 
-    /// A node that was ambushed goes down, with writes under way.
-    pub(super) fn spring(&mut self, victim: NodeId) {
-        if self.network.healed {
-            return;
-        }
-        let mut stream = Stream::new(self.seed, purpose::AMBUSH, self.outages.struck[Fault::Crash as usize]);
-        let struck = self.go_down(victim, &mut stream);
-        self.outages.struck[Fault::Crash as usize] += u64::from(struck);
-    }
-
-    fn go_down(&mut self, victim: NodeId, stream: &mut Stream) -> bool {
-        let down = self.nodes.iter().filter(|node| node.is_none()).count();
-        if down >= self.simulation.down_max as usize || self.nodes[victim.index()].is_none() {
+    fn clog(&mut self, stream: &mut Stream) -> bool {
+        let links = links::around(stream, self.simulation.nodes);
+        let length = self.outage_length(stream);
+        if links.is_empty() || !self.network.clog(&links, self.now + length) {
             return false;
         }
-        self.met(Fault::Crash, victim);
-        let host = &mut self.hosts[victim.index()];
-        let kept = stream.below(u64::from(host.outstanding()) + 1) as u32;
-        host.crash(kept, stream.below(2) == 0);
-        self.nodes[victim.index()] = None;
-        self.note(EventClass::Crash, victim, u64::from(kept), || Event::Crash { at: Slot::of(victim), kept });
-        let length = self.simulation.pace.outage.draw_scale(stream);
-        self.schedule_after(length, Due::Restart { node: victim });
+        self.met_links(Fault::Clog, &links);
+        self.outage(length, Outage::Clogged(links));
         true
     }
 
@@ -179,7 +193,8 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         }
         self.met(Fault::Slowness, NodeId(victim));
         self.hosts[victim as usize].slowness = stream.between(2, SLOWNESS_MAX);
-        self.outage(stream, Outage::Slow(victim));
+        let length = self.outage_length(stream);
+        self.outage(length, Outage::Slow(victim));
         true
     }
 
@@ -192,58 +207,56 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         true
     }
 
-    fn fail_disk(&mut self, stream: &mut Stream) -> Result<bool, Violation> {
+    /// A disk takes no more writes for a while: whoever writes is told so, and started again at the end.
+    fn fill_disk(&mut self, stream: &mut Stream) -> bool {
         let victim = NodeId(stream.below(u64::from(self.simulation.nodes)) as u32);
-        if self.nodes[victim.index()].is_none() || self.hosts[victim.index()].outstanding() == 0 {
-            return Ok(false);
+        let host = &self.hosts[victim.index()];
+        if self.nodes[victim.index()].is_none() || host.full || !self.atlas.permits(&[Harm::Down(victim)]) {
+            return false;
         }
-        self.met(Fault::DiskFailure, victim);
-        let first = self.hosts[victim.index()].fail();
-        self.note(EventClass::DiskFail, victim, 0, || Event::DiskFail { at: Slot::of(victim) });
-        self.input(victim, Input::DiskFailed(first))?;
-        Ok(true)
+        self.met(Fault::DiskFull, victim);
+        self.hosts[victim.index()].full = true;
+        self.injure(Injury::Full(victim));
+        let length = self.outage_length(stream);
+        self.outage(length, Outage::Full(victim));
+        true
     }
 
-    /// An outage ends.
-    pub(super) fn mend(&mut self, number: u32) {
+    /// An outage ends, or turns.
+    pub(super) fn mend(&mut self, number: u32) -> Result<(), Violation> {
         match core::mem::replace(&mut self.outages.list[number as usize], Outage::Mended) {
-            Outage::Cut(links) => {
-                for (from, to) in links {
-                    self.network.cut(from, to, false);
+            Outage::Cut(links) => self.network.cut(&links, false),
+            Outage::Flapping { links, cut, until } => {
+                if cut {
+                    self.network.cut(&links, false);
                 }
+                if self.now >= until || self.network.healed {
+                    return Ok(());
+                }
+                if !cut {
+                    self.network.cut(&links, true);
+                }
+                self.outages.flaps += 1;
+                let mut stream = Stream::new(self.seed, purpose::FLAP, self.outages.flaps);
+                self.outages.list[number as usize] = Outage::Flapping { links, cut: !cut, until };
+                self.schedule_after(FLAP.draw_scale(&mut stream), Due::Mend(number));
             }
+            Outage::Clogged(links) => self.network.unclog(&links),
             Outage::Slow(node) => self.hosts[node as usize].slowness = 1,
+            Outage::Full(node) => {
+                self.hosts[node.index()].full = false;
+                self.has_room(node)?;
+            }
             Outage::Mended => {}
         }
-    }
-
-    /// Everything that lasts ends, nothing strikes any more, and all nodes are up.
-    pub(super) fn heal(&mut self) -> Result<(), Violation> {
-        self.network.healed = true;
-        for number in 0..self.outages.list.len() as u32 {
-            self.mend(number);
-        }
-        for node in (0..self.simulation.nodes).map(NodeId) {
-            let host = &mut self.hosts[node.index()];
-            if core::mem::take(&mut host.stalled_until) > self.now && host.syncing > 0 {
-                // The sync under way may wait for the end of the stall: another one takes its place.
-                host.disk += 1;
-                host.syncing = 0;
-                self.start_sync(node);
-            }
-            self.restart(node)?;
-        }
-        self.heal_clients();
-        self.schedule_after(self.simulation.pace.progress, Due::Deadline);
         Ok(())
     }
 
-    /// A node boots, if it is down.
-    pub(super) fn restart(&mut self, node: NodeId) -> Result<(), Violation> {
-        if self.nodes[node.index()].is_some() {
-            return Ok(());
+    /// Every outage ends.
+    pub(super) fn mend_all(&mut self) -> Result<(), Violation> {
+        for number in 0..self.outages.list.len() as u32 {
+            self.mend(number)?;
         }
-        self.note(EventClass::Restart, node, 0, || Event::Restart { at: Slot::of(node) });
-        self.boot(node)
+        Ok(())
     }
 }

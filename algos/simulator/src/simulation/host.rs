@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use smallvec::SmallVec;
 use swarm_protocol::{NodeId, OpId, Protocol, Ticks, WriteId};
 
+use super::disk::{Frame, Journal};
+
 /// Something that leaves a node.
 pub(super) enum Leaving<P: Protocol> {
     Send { to: NodeId, message: P::Message },
@@ -48,6 +50,7 @@ pub(super) enum Look<T> {
     Nothing,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub(super) struct Host<P: Protocol> {
     timers: SmallVec<[Timer<P::Timer>; 4]>,
     /// Distinguishes entries of the queue that were made for earlier uses of a timer.
@@ -75,14 +78,28 @@ pub(super) struct Host<P: Protocol> {
 
     /// Millionths by which the clock is fast.
     pub(super) drift: i64,
-    /// By how much the clock is ahead from the start.
-    pub(super) skew: u64,
+    /// By how much the clock is ahead of true time, or behind, beside its drift.
+    pub(super) offset: i64,
     /// Factor on latencies while the node is slow, else 1.
     pub(super) slowness: u64,
     /// It will crash once it has writes under way.
     pub(super) ambushed: bool,
     /// Until when the disk completes nothing.
     pub(super) stalled_until: Ticks,
+    /// The disk takes no more writes.
+    pub(super) full: bool,
+    /// The disk has failed a write in this boot.
+    pub(super) has_failed: bool,
+    /// The node stays down for ever.
+    pub(super) away: bool,
+
+    /// Where the batches began that were synced since the journal was last rewritten, if faults of disks
+    /// ask for it: a journal knows a record to have been durable if a later batch is there.
+    batches: Option<Vec<u32>>,
+    /// So many records at the beginning were there when the journal was last rewritten.
+    rewritten: u32,
+    /// What the device will give back in place of durable records, by place.
+    damage: Vec<(u32, Frame)>,
 }
 
 /// While a node is up its disk is compacted no earlier than at this many records: compacting costs in
@@ -90,7 +107,8 @@ pub(super) struct Host<P: Protocol> {
 const COMPACT_MIN: usize = 1 << 16;
 
 impl<P: Protocol> Host<P> {
-    pub(super) fn new(drift: i64, skew: u64) -> Self {
+    /// A node that has not booted. `batches` says whether damage to its disk is to be expected.
+    pub(super) fn new(drift: i64, offset: i64, batches: bool) -> Self {
         Host {
             timers: SmallVec::new(),
             next_token: 0,
@@ -105,17 +123,23 @@ impl<P: Protocol> Host<P> {
             disk: 0,
             flush_due: false,
             drift,
-            skew,
+            offset,
             slowness: 1,
             ambushed: false,
             stalled_until: Ticks::ZERO,
+            full: false,
+            has_failed: false,
+            away: false,
+            batches: batches.then(Vec::new),
+            rewritten: 0,
+            damage: Vec::new(),
         }
     }
 
     /// The node's clock.
     pub(super) const fn clock(&self, now: Ticks) -> Ticks {
-        let offset = (now.0.cast_signed() / 1000) * self.drift / 1000;
-        Ticks(now.0.saturating_add_signed(offset).saturating_add(self.skew))
+        let drifted = (now.0.cast_signed() / 1000) * self.drift / 1000;
+        Ticks(now.0.saturating_add_signed(drifted.saturating_add(self.offset)))
     }
 
     /// How long a delay by the node's clock is in true time.
@@ -240,8 +264,14 @@ impl<P: Protocol> Host<P> {
     }
 
     fn store(&mut self, writes: u32) {
+        if let Some(batches) = &mut self.batches
+            && writes > 0
+        {
+            batches.push(self.durable.len() as u32);
+        }
         self.durable.extend(self.outstanding.drain(..writes as usize));
-        if self.durable.len() >= self.compact_at {
+        // A journal that is damaged cannot be rewritten.
+        if self.durable.len() >= self.compact_at && self.damage.is_empty() {
             self.compact();
         }
     }
@@ -249,6 +279,10 @@ impl<P: Protocol> Host<P> {
     fn compact(&mut self) {
         P::compact(&mut self.durable);
         self.compact_at = COMPACT_MIN.max(self.durable.len() * 2);
+        self.rewritten = self.durable.len() as u32;
+        if let Some(batches) = &mut self.batches {
+            batches.clear();
+        }
     }
 
     /// Fails all outstanding writes; returns the oldest.
@@ -259,13 +293,54 @@ impl<P: Protocol> Host<P> {
         self.held.clear();
         self.syncing = 0;
         self.disk += 1;
+        self.has_failed = true;
         WriteId::new(first)
     }
 
-    /// Goes down: of the outstanding writes the oldest `kept` survive. The node will boot from its records
-    /// as they were written or, if so wished, in their shortest form.
-    pub(super) fn crash(&mut self, kept: u32, compact: bool) {
-        self.store(kept);
+    /// The durable part of the journal, as the device would give it back.
+    pub(super) fn journal(&self) -> Journal {
+        let batches = self.batches.as_deref().unwrap_or_default();
+        let mut batch = batches.iter().copied().peekable();
+        let mut durable = 0;
+        let mut frames: Vec<_> = (0..self.durable.len() as u32)
+            .map(|place| {
+                durable = batch.next_if_eq(&place).unwrap_or(durable);
+                Frame::Whole { place, durable }
+            })
+            .collect();
+        for (place, frame) in &self.damage {
+            frames[*place as usize] = *frame;
+        }
+        Journal { finished: self.rewritten, frames }
+    }
+
+    /// The device will give back `frame` in place of the durable record at `place`.
+    ///
+    /// # Panics
+    /// If there is no such record: an error of the engine.
+    pub(super) fn spoil(&mut self, place: u32, frame: Frame) {
+        assert!((place as usize) < self.durable.len(), "record {place} of {}", self.durable.len());
+        self.damage.push((place, frame));
+    }
+
+    /// Whether a durable record is damaged.
+    pub(super) const fn is_damaged(&self) -> bool {
+        !self.damage.is_empty()
+    }
+
+    /// Goes down with the oldest `records` of those that are durable and outstanding. The node will boot
+    /// from its records as they were written or, if so wished, in their shortest form.
+    pub(super) fn crash(&mut self, records: u32, compact: bool) {
+        let durable = self.durable.len() as u32;
+        self.store(records.saturating_sub(durable));
+        if records < durable {
+            self.durable.truncate(records as usize);
+            self.rewritten = self.rewritten.min(records);
+            if let Some(batches) = &mut self.batches {
+                batches.retain(|batch| *batch < records);
+            }
+        }
+        self.damage.clear();
         if compact {
             self.compact();
         }
@@ -276,6 +351,7 @@ impl<P: Protocol> Host<P> {
         self.written = 0;
         self.syncing = 0;
         self.flush_due = false;
+        self.has_failed = false;
         self.boot += 1;
         self.disk += 1;
     }

@@ -12,12 +12,12 @@ use core::str::FromStr;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Counts, Summary};
+use super::{Account, Counts, Summary};
 use crate::coverage::{Coverage, Overlap, States};
 use crate::fingerprint::hash_of;
 
 /// The first line. What a ledger says and how has this version.
-const HEAD: &str = "swarmproof campaign 1";
+const HEAD: &str = "swarmproof campaign 2";
 
 /// The purpose of the hash in the last line.
 const SUM: u64 = 0x1ED6;
@@ -75,9 +75,24 @@ pub fn write(identity: &str, next: u64, cpu_micros: u64, summary: &Summary) -> S
         repeated,
         reached,
         coverage,
+        outside,
+        outside_violated,
+        account,
         violated,
         violations,
     } = summary;
+    let Account {
+        down_most,
+        lost,
+        forgetful,
+        refused,
+        drift_per_million_most,
+        jumps,
+        byzantine,
+        declined,
+        // Told by `outside` above.
+        outside: _,
+    } = account;
     let mut out = format!("{HEAD}\nof\t{}\n", identity.replace(['\n', '\t'], " "));
     let mut line = |parts: &[&dyn fmt::Display]| {
         for (place, part) in parts.iter().enumerate() {
@@ -99,6 +114,14 @@ pub fn write(identity: &str, next: u64, cpu_micros: u64, summary: &Summary) -> S
         ("undecided", *undecided),
         ("linearizable", *linearizable),
         ("repeated", *repeated),
+        ("down-most", *down_most),
+        ("lost", *lost),
+        ("forgetful", *forgetful),
+        ("refused", *refused),
+        ("drift-per-million-most", *drift_per_million_most),
+        ("jumps", *jumps),
+        ("byzantine", *byzantine),
+        ("declined", *declined),
     ] {
         line(&[&word, &value]);
     }
@@ -109,6 +132,8 @@ pub fn write(identity: &str, next: u64, cpu_micros: u64, summary: &Summary) -> S
         ("refusal", refusals),
         ("reached", reached),
         ("violated", violated),
+        ("outside", outside),
+        ("outside-violated", outside_violated),
     ] {
         for (name, count) in counts {
             line(&[&word, name, count]);
@@ -204,6 +229,14 @@ impl Reader {
                     "undecided" => &mut summary.undecided,
                     "linearizable" => &mut summary.linearizable,
                     "repeated" => &mut summary.repeated,
+                    "down-most" => &mut summary.account.down_most,
+                    "lost" => &mut summary.account.lost,
+                    "forgetful" => &mut summary.account.forgetful,
+                    "refused" => &mut summary.account.refused,
+                    "drift-per-million-most" => &mut summary.account.drift_per_million_most,
+                    "jumps" => &mut summary.account.jumps,
+                    "byzantine" => &mut summary.account.byzantine,
+                    "declined" => &mut summary.account.declined,
                     "violating" => {
                         self.violating.push(value);
                         return Ok(());
@@ -228,6 +261,8 @@ impl Reader {
                     "refusal" => &mut summary.refusals,
                     "reached" => &mut summary.reached,
                     "violated" => &mut summary.violated,
+                    "outside" => &mut summary.outside,
+                    "outside-violated" => &mut summary.outside_violated,
                     _ => return Err(format!("`{word}` is not known here")),
                 };
                 counts.insert(kept(name), number(count)?);

@@ -28,15 +28,21 @@ pub(super) struct Network<P: Protocol> {
     routes: Vec<Route>,
     messages: Vec<Option<P::Message>>,
     free: Vec<u32>,
-    /// By sender, then receiver: how many faults cut the link, and how long a message takes at least.
-    cuts: Vec<u16>,
+    /// By sender, then receiver: how many faults cut the link, [`CLOGGED`] on top if it holds what it
+    /// carries, and how long a message takes at least.
+    obstacles: Vec<u16>,
     latency: Vec<u32>,
+    /// By sender, then receiver, until when the link holds what it carries. Empty until one does.
+    clogged_until: Vec<Ticks>,
     /// Messages sent so far: the ordinal of the next.
     sent: u64,
     draws: Purpose,
     /// Whether faults have ended.
     pub(super) healed: bool,
 }
+
+/// Set in the obstacles of a link that holds what it carries.
+const CLOGGED: u16 = 1 << 15;
 
 /// A delayed message takes up to this many times as long.
 const DELAY_MAX: u64 = 64;
@@ -52,8 +58,9 @@ impl<P: Protocol> Network<P> {
             routes: Vec::new(),
             messages: Vec::new(),
             free: Vec::new(),
-            cuts: vec![0; nodes * nodes],
+            obstacles: vec![0; nodes * nodes],
             latency: (0..nodes * nodes).map(link).collect(),
+            clogged_until: Vec::new(),
             sent: 0,
             draws: Purpose::new(seed, purpose::MESSAGE),
             healed: false,
@@ -69,9 +76,17 @@ impl<P: Protocol> Network<P> {
         self.routes.len() - self.free.len()
     }
 
-    /// Decides what becomes of the next message. `slowness` is the factor of the slower of its ends.
+    /// Decides what becomes of the next message, which is sent at `now`. `slowness` is the factor of the
+    /// slower of its ends.
     #[inline]
-    pub(super) fn fate(&mut self, from: NodeId, to: NodeId, slowness: u64, conditions: &Conditions) -> Fate {
+    pub(super) fn fate(
+        &mut self,
+        now: Ticks,
+        from: NodeId,
+        to: NodeId,
+        slowness: u64,
+        conditions: &Conditions,
+    ) -> Fate {
         let link = from.index() * self.nodes + to.index();
         let mut stream = Stream::of(self.draws, self.sent);
         self.sent += 1;
@@ -79,11 +94,17 @@ impl<P: Protocol> Network<P> {
             (u64::from(self.latency[link]) + stream.below(conditions.jitter.0 + 1)) * slowness
         };
         let first = time(&mut stream);
+        let obstacles = self.obstacles[link];
+        if obstacles > 0 {
+            if obstacles & !CLOGGED > 0 {
+                return Fate::Lost(None);
+            }
+            // What is held leaves when the others do, and arrives close upon them.
+            let held = self.clogged_until[link].since(now);
+            return Fate::Arrives { first: held + Ticks(first), again: None, delayed: false };
+        }
         if self.healed {
             return Fate::Arrives { first: Ticks(first), again: None, delayed: false };
-        }
-        if self.cuts[link] > 0 {
-            return Fate::Lost(None);
         }
         // Zero rates, which are the most usual, draw nothing: the stream is this message's own.
         let mut strikes = |per_million: u32| per_million > 0 && stream.happens(per_million);
@@ -135,9 +156,34 @@ impl<P: Protocol> Network<P> {
         landed.expect("an entry of the queue names a message on its way")
     }
 
-    /// Cuts a link once more, or mends one cut of it.
-    pub(super) fn cut(&mut self, from: u32, to: u32, cut: bool) {
-        let cuts = &mut self.cuts[from as usize * self.nodes + to as usize];
-        *cuts = if cut { cuts.saturating_add(1) } else { cuts.saturating_sub(1) };
+    /// Cuts each of these links once more, or mends one cut of each.
+    pub(super) fn cut(&mut self, links: &[(u32, u32)], cut: bool) {
+        for (from, to) in links {
+            let obstacles = &mut self.obstacles[*from as usize * self.nodes + *to as usize];
+            *obstacles = if cut { *obstacles + 1 } else { *obstacles - 1 };
+        }
+    }
+
+    /// Makes these links hold what they carry until then. Nothing happens, and `false` comes back, if one
+    /// of them does already.
+    pub(super) fn clog(&mut self, links: &[(u32, u32)], until: Ticks) -> bool {
+        let places = || links.iter().map(|(from, to)| *from as usize * self.nodes + *to as usize);
+        if places().any(|link| self.obstacles[link] & CLOGGED > 0) {
+            return false;
+        }
+        self.clogged_until.resize(self.nodes * self.nodes, Ticks::ZERO);
+        for (from, to) in links {
+            let link = *from as usize * self.nodes + *to as usize;
+            self.obstacles[link] |= CLOGGED;
+            self.clogged_until[link] = until;
+        }
+        true
+    }
+
+    /// Lets these links carry again.
+    pub(super) fn unclog(&mut self, links: &[(u32, u32)]) {
+        for (from, to) in links {
+            self.obstacles[*from as usize * self.nodes + *to as usize] &= !CLOGGED;
+        }
     }
 }

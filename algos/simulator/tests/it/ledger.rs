@@ -25,7 +25,7 @@ fn summary() -> Summary {
     };
     let config = Config { nodes: 3, flaw: Flaw::CopiesAtOnce };
     Simulation::<Register, OneValuePerVersion>::new(config, 3, workload)
-        .profile(Profile::EVERYTHING)
+        .profile(Profile::BEYOND)
         .pace(pace)
         .cover_every(3)
         .campaign(0..30, 1, &AtomicBool::new(false), |_| ())
@@ -35,6 +35,7 @@ fn summary() -> Summary {
 fn what_is_written_is_read_back() {
     let summary = summary();
     assert!(summary.coverage.is_some() && !summary.violations.is_empty(), "{summary:?}");
+    assert!(!summary.outside.is_empty() && !summary.outside_violated.is_empty(), "{summary:?}");
     let text = ledger::write(WHAT, 30, 77, &summary);
     let violating = summary.violations.iter().map(|run| run.seed).collect();
     let expected = Summary { violations: Vec::new(), ..summary };
@@ -49,12 +50,12 @@ fn a_ledger_that_was_touched_is_refused_with_its_place() {
     let text = ledger::write(WHAT, 3, 0, &summary());
     let refused = |text: &str| ledger::read(text, WHAT).expect_err("it was touched").to_string();
     assert!(
-        refused(&text.replace("campaign 1", "campaign 2"))
+        refused(&text.replace("campaign 2", "campaign 1"))
             .starts_with("line 1: not a ledger of this version")
     );
     assert_eq!(
         refused(""),
-        "line 1: not a ledger of this version, which begins with `swarmproof campaign 1`"
+        "line 1: not a ledger of this version, which begins with `swarmproof campaign 2`"
     );
     let other = ledger::read(&text, "a register, seeds 0..31").expect_err("another").to_string();
     assert_eq!(other, format!("line 2: the ledger is that of another campaign: {WHAT}"));

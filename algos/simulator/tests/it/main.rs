@@ -1,10 +1,15 @@
 //! Tests of the crate through its public face.
 
+mod atlas;
 mod coverage;
+mod disks;
+mod faults;
+mod healing;
 mod history;
 mod journal;
 mod known;
 mod ledger;
+mod logbook;
 mod rewound;
 mod sampler;
 mod scenario;

@@ -41,13 +41,23 @@ fn campaign(cluster: &Cluster, seeds: u64, threads: usize) -> Summary {
 
 #[test]
 fn the_register_withstands_every_profile_and_every_fault_strikes() {
-    // What a node does after its disk has failed is not the register's subject: it stops for ever.
-    for profile in Profile::ALL.into_iter().filter(|profile| *profile != Profile::DISKS) {
+    // Two writes are never under way at once, no disk may be lost, and nobody may lie.
+    let never = [
+        Fault::Reordered,
+        Fault::Wipe,
+        Fault::Misdirected,
+        Fault::Corruption,
+        Fault::Twins,
+        Fault::Adversary,
+    ];
+    for profile in Profile::ALL.into_iter().filter(|profile| !profile.heedless) {
         let summary = campaign(&cluster(Flaw::None, profile), 100, 2);
         assert!(summary.violations.is_empty(), "{profile}: {:#?}", summary.violations[0]);
-        let mut expected: Vec<_> = profile.faults.iter().map(Fault::name).collect();
+        let expected = profile.faults.iter().filter(|fault| !never.contains(fault));
+        let mut expected: Vec<_> = expected.map(Fault::name).collect();
         expected.sort_unstable();
         assert!(summary.faults.keys().copied().eq(expected), "{profile}: {:?}", summary.faults);
+        assert_eq!(summary.account.declined > 0, profile.faults.contains(Fault::Crash), "{profile}");
         assert_eq!((summary.runs, summary.cut_short, summary.undecided), (100, 0, 0));
         assert!(summary.completed > 5_000 && summary.marks["copied-everywhere"] > 2_000, "{summary:?}");
         assert_eq!(summary.recovery_millis.values().sum::<u64>(), 100, "every run recovers");
@@ -70,12 +80,12 @@ fn a_seed_that_does_not_come_to_the_same_run_again_is_a_finding() {
 
 #[test]
 fn disks_that_fail_are_part_of_a_profile() {
-    let profile = Profile { name: "disk-failures", faults: Faults::of(&[Fault::DiskFailure]) };
+    let profile = Profile::new("disk-failures", Faults::of(&[Fault::DiskFailure]));
     let mut cluster = cluster(Flaw::None, profile);
     cluster.pace.interval = Span::micros(20_000, 20_000);
     let summary = campaign(&cluster, 20, 1);
     assert!(summary.faults[Fault::DiskFailure.name()] > 5, "{:?}", summary.faults);
-    assert!(summary.violated.keys().all(|property| *property == PROGRESS), "{:?}", summary.violated);
+    assert!(summary.violated.is_empty(), "{:?}", summary.violated);
 }
 
 #[test]
@@ -87,6 +97,8 @@ fn flaws_are_found_by_the_oracle_they_offend_within_few_seeds() {
         (Flaw::PanicsOnOldCopy, Profile::LOSSY, "panic", 20),
         (Flaw::AssertsTooMuch, Profile::CALM, "invariants", 1),
         (Flaw::AnswersTwice, Profile::CALM, "contract", 1),
+        (Flaw::GoesOnAfterFailure, Profile::DISKS, "progress", 40),
+        (Flaw::TrustsItsClock, Profile::CLOCKS, "panic", 20),
     ] {
         let violated = campaign(&cluster(flaw, profile), seeds, 2).violated;
         assert!(violated.contains_key(property), "{flaw:?} under {profile}: {violated:?}");
@@ -131,7 +143,7 @@ fn runs_are_the_same_on_every_machine() {
     let summary = campaign(&cluster(Flaw::None, Profile::EVERYTHING), 20, 1);
     assert_eq!((summary.steps, summary.digest), GOLDEN);
 }
-const GOLDEN: (u64, u64) = (31_699, 1_728_864_099_077_756_972);
+const GOLDEN: (u64, u64) = (46_005, 418_442_436_530_983_632);
 
 #[test]
 fn a_campaign_comes_to_the_same_on_any_number_of_threads() {
@@ -174,7 +186,7 @@ fn no_more_nodes_are_down_than_allowed_and_every_crash_keeps_no_more_than_was_wr
 fn healing_ends_every_outage() {
     let lasting = [Fault::Partition, Fault::OneWay, Fault::Crash, Fault::Slowness, Fault::Stall];
     for fault in lasting {
-        let profile = Profile { name: "lasting", faults: Faults::of(&[fault]) };
+        let profile = Profile::new("lasting", Faults::of(&[fault]));
         let mut cluster = cluster(Flaw::None, profile);
         cluster.pace = Pace {
             latency: Span::micros(5_000, 10_000),

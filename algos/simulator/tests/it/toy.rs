@@ -40,6 +40,10 @@ pub(crate) enum Flaw {
     /// The primary counts the reads of the whole process, and refuses one in five: what it does is not
     /// a function of its state.
     KeepsASecret,
+    /// A node goes on after its disk has failed, as if what it has in memory were on it.
+    GoesOnAfterFailure,
+    /// A node believes that its clock never goes back.
+    TrustsItsClock,
 }
 
 /// What [`Flaw::KeepsASecret`] counts.
@@ -122,6 +126,10 @@ pub(crate) struct Register {
     /// Primary: who waits for `stored`.
     waiting: Option<OpId>,
     outstanding: Outstanding<()>,
+    /// The disk has failed: nobody knows what it holds, and the node does nothing more.
+    halted: bool,
+    /// What the clock said last; kept by those who trust it.
+    clock: Ticks,
 }
 
 impl Debug for Register {
@@ -239,11 +247,19 @@ impl Protocol for Register {
             acks,
             waiting: None,
             outstanding: Outstanding::new(),
+            halted: false,
+            clock: Ticks::ZERO,
         }
     }
 
-    fn step(&mut self, config: &Config, _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
+    fn step(&mut self, config: &Config, now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
+        if config.flaw == Flaw::TrustsItsClock {
+            assert!(self.clock <= now, "the clock went back from {} to {now}", self.clock);
+            self.clock = now;
+        }
         match input {
+            Input::Invoke { id, .. } if self.halted => out.answer(id, Answer::Busy),
+            _ if self.halted => out.refuse("halted"),
             Input::Message { from: PRIMARY, message: Message::Copy(copy) } if !self.is_primary() => {
                 self.on_copy(config, copy, out);
             }
@@ -270,6 +286,7 @@ impl Protocol for Register {
             Input::DiskFailed(write) => {
                 let _ = self.outstanding.persisted(write).count();
                 self.owes_ack = false;
+                self.halted = config.flaw != Flaw::GoesOnAfterFailure;
             }
             Input::Done(never) => match never {},
         }
