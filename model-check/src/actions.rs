@@ -46,11 +46,17 @@ impl Tally {
     /// Counts an event of the kind with this number.
     #[inline]
     pub fn note(&mut self, number: u64, fresh: bool, kind: impl FnOnce() -> Kind) {
+        self.add(number, Count { fired: 1, fresh: u64::from(fresh) }, kind);
+    }
+
+    /// Counts events of the kind with this number.
+    #[inline]
+    pub fn add(&mut self, number: u64, count: Count, kind: impl FnOnce() -> Kind) {
         let place = self.0.iter().position(|(other, ..)| *other == number);
         let place = place.unwrap_or_else(|| self.begin(number, kind));
-        let count = &mut self.0[place].2;
-        count.fired += 1;
-        count.fresh += u64::from(fresh);
+        let sum = &mut self.0[place].2;
+        sum.fired += count.fired;
+        sum.fresh += count.fresh;
     }
 
     #[cold]
@@ -66,11 +72,7 @@ impl Tally {
     /// Adds what was counted elsewhere.
     pub fn merge(&mut self, other: Tally) {
         for (number, kind, count) in other.0 {
-            let place = self.0.iter().position(|(own, ..)| *own == number);
-            let place = place.unwrap_or_else(|| self.begin(number, || kind));
-            let sum = &mut self.0[place].2;
-            sum.fired += count.fired;
-            sum.fresh += count.fresh;
+            self.add(number, count, || kind);
         }
     }
 

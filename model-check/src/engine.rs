@@ -2,9 +2,10 @@
 //!
 //! Every state is known by its fingerprint, by the state that it was first generated from, and by which of
 //! that state's events led to it: [`visited`] and [`tree`], some twenty bytes. The states themselves are
-//! kept for the level that is gone on from and for the next one, as long as memory lasts. Beyond that only
-//! their places in the tree are kept, and they are made again when their turn comes: neighbours share most
-//! of the way from the start, so that few events are repeated for each.
+//! kept for the level that is gone on from and for the next one, as long as memory lasts. Beyond that they are
+//! written to disk if there is a folder to spill to and they can be written ([`spill`]), and otherwise only their
+//! places in the tree are kept, and they are made again when their turn comes: neighbours share most of the way
+//! from the start, so that few events are repeated for each.
 //!
 //! A level is divided among threads, and ends before the next begins. So every state has its true depth on
 //! any number of threads, what was generated and visited is counted alike, and which depth is complete is
@@ -12,10 +13,11 @@
 //!
 //! What can be searched is a [`System`]: worlds of a protocol, or anything else. Verified by
 //! `tests/it/engine.rs`: two-phase commit with its published number of states, the instances of Raft with
-//! the counts that stateright comes to, on one and two threads, under memory budgets, cut off and resumed,
-//! and checkpoints damaged at every byte.
+//! the counts that stateright comes to, on one and two threads, under memory budgets, spilled to disk and to a
+//! disk that fails, cut off and resumed, and checkpoints damaged at every byte.
 
 mod checkpoint;
+mod spill;
 mod tree;
 mod visited;
 
@@ -32,9 +34,10 @@ use reports::machine;
 use swarm_protocol::Violation;
 
 use self::checkpoint::Checkpoint;
+use self::spill::{Piece, Spill};
 use self::tree::Tree;
-use self::visited::Visited;
-use crate::actions::{Kind, Tally};
+use self::visited::{Sorting, Visited};
+use crate::actions::{Count, Kind, Tally};
 use crate::build;
 use crate::search::{Limits, Progress, Stopped};
 
@@ -42,8 +45,8 @@ pub use self::checkpoint::Unusable;
 pub use swarm_simulator::world::Ahead;
 
 /// States and events, to be searched.
-pub trait System: Sync {
-    /// A state. Cloned once per event that is tried.
+pub trait System: Sync + Sized {
+    /// A state.
     type State: Send + Sync;
     /// What leads from one state to another.
     type Event;
@@ -83,6 +86,67 @@ pub trait System: Sync {
         Kind { event: "event".to_owned(), kind: None }
     }
 
+    /// Goes on from each of `states`, which lie one event less than `depth` from the start, and shows what it leads to
+    /// to `found`. Systems that can tell fingerprints at once, without the other methods, do so here.
+    fn expand(&self, states: &[Self::State], depth: u32, found: &mut Findings<'_, Self>) {
+        let mut events = Vec::new();
+        for (position, state) in states.iter().enumerate() {
+            self.events(state, &mut events);
+            for (number, event) in (0..).zip(&events) {
+                let (number_of_kind, kind) = (self.kind_number(event), || self.kind(event));
+                let ahead = self.look_ahead(state, event, depth);
+                match ahead {
+                    Ahead::Nothing => continue,
+                    Ahead::World(fingerprint) if !found.is_new(fingerprint) => {
+                        found.actions.note(number_of_kind, false, kind);
+                        continue;
+                    }
+                    Ahead::World(_) | Ahead::Unclear => {}
+                }
+                let Some(next) = self.after(state, event, depth) else {
+                    assert_eq!(ahead, Ahead::Unclear, "what was seen ahead happens");
+                    continue;
+                };
+                let fingerprint = self.fingerprint(&next);
+                let fresh = match ahead {
+                    Ahead::World(seen) => {
+                        assert_eq!(seen, fingerprint, "what was seen ahead happens");
+                        true
+                    }
+                    Ahead::Nothing | Ahead::Unclear => found.is_new(fingerprint),
+                };
+                found.actions.note(number_of_kind, fresh, kind);
+                if fresh {
+                    found.add(position, number, next);
+                }
+            }
+        }
+    }
+
+    /// The kind of this number, of those that [`System::expand`] gives with what it offers.
+    fn kind_offered(&self, _number: u32) -> Kind {
+        Kind { event: "event".to_owned(), kind: None }
+    }
+
+    /// Told of each state when it is first met, `depth` events from the start.
+    fn met(&self, _state: &Self::State, _depth: u32) {}
+
+    /// Appends a state to `out`, so that [`System::decode`] makes it again in this process; false if states cannot
+    /// be written.
+    fn encode(&self, _state: &Self::State, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// Takes a state that was written from the front of `bytes`; none if there is none.
+    fn decode(&self, _bytes: &mut &[u8]) -> Option<Self::State> {
+        None
+    }
+
+    /// What the system keeps that grows with the search, in bytes.
+    fn bytes(&self) -> u64 {
+        0
+    }
+
     /// What was noted on the way, each with the fewest events that lead there.
     fn noted(&self) -> BTreeMap<String, u32> {
         BTreeMap::new()
@@ -114,8 +178,16 @@ pub struct Found<S: System> {
     pub memory_peak_bytes: u64,
     /// What visited states take beside the frontier, in bytes.
     pub visited_bytes: u64,
+    /// What the tables of the system take besides, in bytes.
+    pub system_bytes: u64,
     /// How many states were made again because memory did not last.
     pub remade: u64,
+    /// How many states were written to disk because memory did not last.
+    pub spilled: u64,
+    /// What was written for them, in bytes.
+    pub spilled_bytes: u64,
+    /// Why a state that should have been written, or read back, was made again.
+    pub spill_failed: Option<String>,
     /// How often which kind of event led to another state, and to a new one; none if the search went on from a
     /// checkpoint, which does not say.
     pub actions: Option<Tally>,
@@ -135,21 +207,23 @@ impl<S: System> Found<S> {
         (seconds > 0.0).then(|| self.states as f64 / seconds)
     }
 
-    /// What a visited state takes beside the frontier, in bytes.
+    /// What a visited state takes beside the frontier, in bytes, the tables of the system included.
     pub fn bytes_per_state(&self) -> f64 {
-        self.visited_bytes as f64 / self.states as f64
+        (self.visited_bytes + self.system_bytes) as f64 / self.states as f64
     }
 }
 
 /// What is searched, and how far.
 pub struct Search<'a> {
-    /// Threads, memory, states, and a flag to end the search. Half of the memory may hold states; beyond that
-    /// they are made again.
+    /// Threads, memory, states, and a flag to end the search. Once half of the memory is used, states are written to
+    /// disk or made again.
     pub limits: Limits<'a>,
     /// States further away are not visited.
     pub depth_max: Option<u32>,
-    /// About how many states of a level are kept at most; further ones are made again.
+    /// About how many states of a level are kept in memory at most.
     pub kept_max: usize,
+    /// A folder to write states to that are not kept; without it they are made again.
+    pub spill: Option<&'a Path>,
     /// Where to leave checkpoints, at ends of levels; and to go on from, if there is one.
     pub checkpoint: Option<&'a Path>,
     /// How much time lies between checkpoints at least.
@@ -163,6 +237,7 @@ impl<'a> Search<'a> {
             limits,
             depth_max: None,
             kept_max: usize::MAX,
+            spill: None,
             checkpoint: None,
             checkpoint_every: Duration::from_secs(5),
         }
@@ -174,16 +249,22 @@ struct Chunk<State> {
     /// The place of the first.
     first: u32,
     count: u32,
-    /// All of them, or none: then they are made again.
-    states: Vec<State>,
+    states: Kept<State>,
+}
+
+/// Where the states of a chunk are.
+enum Kept<State> {
+    Here(Vec<State>),
+    OnDisk(Piece),
+    /// They are made again.
+    Nowhere,
 }
 
 /// States that were generated from one chunk, without places yet.
 struct Fresh<State> {
     /// Where each comes from, and by which event.
     origins: Vec<(u32, u16)>,
-    /// All of them, or none.
-    states: Vec<State>,
+    states: Kept<State>,
 }
 
 /// What was generated from the chunk of this number.
@@ -217,6 +298,12 @@ struct Level<'a, S: System> {
     /// How many states of the next level are kept, and may be.
     kept: AtomicUsize,
     kept_max: usize,
+    /// Where the states of this level were written to, and where those of the next one go.
+    spill: Option<&'a Spill>,
+    spill_next: Option<&'a Spill>,
+    spilled: AtomicU64,
+    spilled_bytes: AtomicU64,
+    spill_failed: Mutex<Option<String>>,
     grown: Mutex<Vec<Grown<S::State>>>,
     broken: Mutex<Option<(usize, Broken)>>,
 }
@@ -273,7 +360,11 @@ pub fn search<S: System>(
         wall: begun.elapsed(),
         memory_peak_bytes: run.memory_peak,
         visited_bytes: run.visited.bytes() + run.tree.bytes(),
+        system_bytes: system.bytes(),
         remade: run.remade,
+        spilled: run.spilled,
+        spilled_bytes: run.spilled_bytes,
+        spill_failed: run.spill_failed,
         actions: run.actions,
         levels: run.levels,
         counterexample,
@@ -304,14 +395,20 @@ struct Run<'a, S: System> {
     system: &'a S,
     limits: Limits<'a>,
     kept_max: usize,
+    spill_to: Option<&'a Path>,
     tree: Tree,
     visited: Visited,
     frontier: Vec<Chunk<S::State>>,
+    /// Where states of the frontier were written to.
+    spill: Option<Spill>,
     levels: Vec<u64>,
     /// All states up to here were judged.
     complete_depth: u32,
     generated: u64,
     remade: u64,
+    spilled: u64,
+    spilled_bytes: u64,
+    spill_failed: Option<String>,
     /// None once it is not known from the start on.
     actions: Option<Tally>,
     memory_peak: u64,
@@ -325,13 +422,18 @@ impl<'a, S: System> Run<'a, S> {
             system,
             limits: search.limits,
             kept_max: search.kept_max,
+            spill_to: search.spill,
             tree: Tree::new(),
             visited: Visited::new(),
             frontier: Vec::new(),
+            spill: None,
             levels: Vec::new(),
             complete_depth: 0,
             generated: 0,
             remade: 0,
+            spilled: 0,
+            spilled_bytes: 0,
+            spill_failed: None,
             actions: Some(Tally::default()),
             memory_peak: 0,
             stopped: None,
@@ -343,7 +445,7 @@ impl<'a, S: System> Run<'a, S> {
             run.resume(checkpoint)?;
             return Ok(run);
         }
-        let mut fresh = Fresh { origins: Vec::new(), states: Vec::new() };
+        let (mut origins, mut states) = (Vec::new(), Vec::new());
         for (number, state) in system.initial().into_iter().enumerate() {
             run.generated += 1;
             if run.visited.insert(system.fingerprint(&state)) {
@@ -351,11 +453,12 @@ impl<'a, S: System> Run<'a, S> {
                 if let Some(violation) = system.violation(&state) {
                     run.counterexample.get_or_insert((Tree::ROOT, number, violation));
                 }
-                fresh.origins.push((Tree::ROOT, number));
-                fresh.states.push(state);
+                system.met(&state, 0);
+                origins.push((Tree::ROOT, number));
+                states.push(state);
             }
         }
-        run.settle(vec![fresh]);
+        run.settle(vec![Fresh { origins, states: Kept::Here(states) }]);
         Ok(run)
     }
 
@@ -372,7 +475,7 @@ impl<'a, S: System> Run<'a, S> {
             .map(|first| Chunk {
                 first: first as u32,
                 count: (tree.len() as u64 - first).min(CHUNK as u64) as u32,
-                states: Vec::new(),
+                states: Kept::Nowhere,
             })
             .collect();
         self.tree = tree;
@@ -397,35 +500,32 @@ impl<'a, S: System> Run<'a, S> {
     }
 
     /// Whether anything can happen in the last level.
-    fn any_event(&self) -> bool {
+    fn any_event(&mut self) -> bool {
+        let (frontier, spill) = (std::mem::take(&mut self.frontier), self.spill.take());
+        let level = self.level(Vec::new(), spill.as_ref(), None);
         let mut events = Vec::new();
-        self.frontier.iter().any(|chunk| {
-            let made;
-            let states = if chunk.states.is_empty() {
-                made = tree::remake(self.system, &self.tree, self.depth(), chunk.first, chunk.count);
-                made.as_deref().unwrap_or_default()
-            } else {
-                &chunk.states[..]
-            };
-            states.iter().any(|state| {
+        frontier.into_iter().any(|chunk| {
+            level.load(chunk).iter().any(|state| {
                 self.system.events(state, &mut events);
                 !events.is_empty()
             })
         })
     }
 
-    /// Goes on from every state of the last level.
-    fn advance(&mut self, progress: &mut impl FnMut(Progress)) {
-        let level = Level {
+    /// The last level, as it is gone on from.
+    fn level<'l>(
+        &'l self,
+        chunks: Vec<Chunk<S::State>>,
+        spill: Option<&'l Spill>,
+        spill_next: Option<&'l Spill>,
+    ) -> Level<'l, S> {
+        Level {
             system: self.system,
             limits: &self.limits,
             tree: &self.tree,
             visited: &self.visited,
             depth: self.depth(),
-            chunks: std::mem::take(&mut self.frontier)
-                .into_iter()
-                .map(|chunk| Mutex::new(Some(chunk)))
-                .collect(),
+            chunks: chunks.into_iter().map(|chunk| Mutex::new(Some(chunk))).collect(),
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             why: Mutex::new(None),
@@ -435,9 +535,21 @@ impl<'a, S: System> Run<'a, S> {
             memory_peak: AtomicU64::new(self.memory_peak),
             kept: AtomicUsize::new(0),
             kept_max: self.kept_max,
+            spill,
+            spill_next,
+            spilled: AtomicU64::new(0),
+            spilled_bytes: AtomicU64::new(0),
+            spill_failed: Mutex::new(None),
             grown: Mutex::new(Vec::new()),
             broken: Mutex::new(None),
-        };
+        }
+    }
+
+    /// Goes on from every state of the last level.
+    fn advance(&mut self, progress: &mut impl FnMut(Progress)) {
+        let (chunks, spill) = (std::mem::take(&mut self.frontier), self.spill.take());
+        let spill_next = self.spill_to.map(Spill::new);
+        let level = self.level(chunks, spill.as_ref(), spill_next.as_ref());
         let helpers = (self.limits.threads.max(1) - 1).min(level.chunks.len().saturating_sub(1));
         thread::scope(|scope| {
             for _ in 0..helpers {
@@ -445,17 +557,27 @@ impl<'a, S: System> Run<'a, S> {
             }
             level.work(progress);
         });
+        let Level { generated, remade, memory_peak, spilled, spilled_bytes, .. } = &level;
         // Relaxed: the threads have been joined.
-        self.generated += level.generated.load(Ordering::Relaxed);
-        self.remade += level.remade.load(Ordering::Relaxed);
-        if let Some(actions) = &mut self.actions {
-            actions.merge(std::mem::take(&mut *lock(&level.actions)));
-        }
-        self.memory_peak = level.memory_peak.load(Ordering::Relaxed);
-        self.stopped = *lock(&level.why);
-        self.counterexample = lock(&level.broken).take().map(|(_, broken)| broken);
-        let mut grown = std::mem::take(&mut *lock(&level.grown));
+        let [generated, remade, memory_peak, spilled, spilled_bytes] =
+            [generated, remade, memory_peak, spilled, spilled_bytes].map(|all| all.load(Ordering::Relaxed));
+        let (stopped, broken) = (*lock(&level.why), lock(&level.broken).take());
+        let (failed, mut grown) =
+            (lock(&level.spill_failed).take(), std::mem::take(&mut *lock(&level.grown)));
+        let actions = std::mem::take(&mut *lock(&level.actions));
         drop(level);
+        self.generated += generated;
+        self.remade += remade;
+        if let Some(all) = &mut self.actions {
+            all.merge(actions);
+        }
+        self.memory_peak = memory_peak;
+        self.spilled += spilled;
+        self.spilled_bytes += spilled_bytes;
+        self.spill_failed = self.spill_failed.take().or(failed);
+        self.spill = spill_next;
+        self.stopped = stopped;
+        self.counterexample = broken.map(|(_, broken)| broken);
         grown.sort_by_key(|grown| grown.number);
         self.settle(grown.into_iter().flat_map(|grown| grown.fresh).collect());
         if self.stopped.is_none() && self.counterexample.is_none() {
@@ -500,12 +622,7 @@ impl<'a, S: System> Run<'a, S> {
 impl<S: System> Level<'_, S> {
     /// Takes chunks until none is left or the search is to stop.
     fn work(&self, progress: &mut impl FnMut(Progress)) {
-        let mut worker = Worker { level: self, events: Vec::new(), actions: Tally::default() };
-        self.take_chunks(&mut worker, progress);
-        lock(&self.actions).merge(worker.actions);
-    }
-
-    fn take_chunks(&self, worker: &mut Worker<'_, S>, progress: &mut impl FnMut(Progress)) {
+        let mut sorting = Sorting::default();
         // Relaxed, here and below: numbers are handed out once each and flags may be seen late; what the
         // threads produce is handed over by locks and by joining them.
         while !self.stop.load(Ordering::Relaxed) {
@@ -522,87 +639,194 @@ impl<S: System> Level<'_, S> {
             }
             let keep = memory_bytes <= self.limits.memory_bytes / 2
                 && self.kept.load(Ordering::Relaxed) < self.kept_max;
-            let fresh = worker.expand(number, chunk, keep);
-            self.kept.fetch_add(fresh.iter().map(|fresh| fresh.states.len()).sum(), Ordering::Relaxed);
-            lock(&self.grown).push(Grown { number, fresh });
+            let mut found = Findings {
+                level: self,
+                number,
+                first: chunk.first,
+                keep,
+                sorting,
+                offered: Vec::new(),
+                fingerprints: Vec::new(),
+                new: Vec::new(),
+                origins: Vec::new(),
+                states: Vec::new(),
+                fresh: Vec::new(),
+                generated: 0,
+                counts: Vec::new(),
+                actions: Tally::default(),
+            };
+            let states = self.load(chunk);
+            self.system.expand(&states, self.depth + 1, &mut found);
+            sorting = found.end();
         }
+    }
+
+    /// The states of a chunk, wherever they are.
+    fn load(&self, chunk: Chunk<S::State>) -> Vec<S::State> {
+        let Chunk { first, count, states } = chunk;
+        let read = match states {
+            Kept::Here(states) => return states,
+            Kept::OnDisk(piece) => self.read(piece, count),
+            Kept::Nowhere => None,
+        };
+        read.unwrap_or_else(|| {
+            self.remade.fetch_add(u64::from(count), Ordering::Relaxed);
+            let made = tree::remake(self.system, self.tree, self.depth, first, count);
+            made.expect("a system does the same again under the same events")
+        })
+    }
+
+    fn read(&self, piece: Piece, count: u32) -> Option<Vec<S::State>> {
+        let bytes = self.spill?.read(piece).inspect_err(|error| self.spill_fails(error)).ok()?;
+        let mut from = &bytes[..];
+        (0..count).map(|_| self.system.decode(&mut from)).collect()
+    }
+
+    /// Writes states to disk, if there is one and they can be written.
+    fn write(&self, states: &[S::State]) -> Option<Piece> {
+        let spill = self.spill_next?;
+        let mut bytes = Vec::new();
+        if !states.iter().all(|state| self.system.encode(state, &mut bytes)) {
+            return None;
+        }
+        let piece = spill.write(&bytes).inspect_err(|error| self.spill_fails(error)).ok()?;
+        self.spilled.fetch_add(states.len() as u64, Ordering::Relaxed);
+        self.spilled_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Some(piece)
+    }
+
+    fn spill_fails(&self, error: &io::Error) {
+        lock(&self.spill_failed).get_or_insert_with(|| error.to_string());
     }
 }
 
-struct Worker<'a, S: System> {
+/// What is found while a search goes on from the states of one chunk.
+pub struct Findings<'a, S: System> {
     level: &'a Level<'a, S>,
-    events: Vec<S::Event>,
+    /// Of the chunk, and the place of its first state.
+    number: usize,
+    first: u32,
+    /// Whether states stay in memory.
+    keep: bool,
+    sorting: Sorting,
+    /// States that may be new, each with where it comes from.
+    offered: Vec<Offered<S::State>>,
+    fingerprints: Vec<u64>,
+    new: Vec<bool>,
+    /// New states.
+    origins: Vec<(u32, u16)>,
+    states: Vec<S::State>,
+    fresh: Vec<Fresh<S::State>>,
+    generated: u64,
+    /// How often which kind that was offered happened, and led to a new state.
+    counts: Vec<Count>,
     actions: Tally,
 }
 
-impl<S: System> Worker<'_, S> {
-    /// Goes on from every state of a chunk.
-    fn expand(&mut self, number: usize, chunk: Chunk<S::State>, keep: bool) -> Vec<Fresh<S::State>> {
-        let level = self.level;
-        let Chunk { first, count, mut states } = chunk;
-        if states.is_empty() {
-            let made = tree::remake(level.system, level.tree, level.depth, first, count);
-            states = made.expect("a system does the same again under the same events");
-            level.remade.fetch_add(u64::from(count), Ordering::Relaxed);
+/// A state that may be new.
+struct Offered<State> {
+    origin: (u32, u16),
+    kind: u32,
+    state: State,
+}
+
+/// How many states are asked about together: some for each part of the visited.
+const OFFERS: usize = 1024;
+
+impl<S: System> Findings<'_, S> {
+    /// Shows that event number `event` of the state at `position`, of the kind of this small number, leads to `state`.
+    /// Cheaper than asking first, if the state is at hand.
+    pub fn offer(&mut self, position: usize, event: u32, kind: u32, fingerprint: u64, state: S::State) {
+        self.offered.push(Offered { origin: self.origin(position, event), kind, state });
+        self.fingerprints.push(fingerprint);
+        if self.offered.len() == OFFERS {
+            self.decide();
         }
-        let (mut out, mut generated) = (Vec::new(), 0);
-        let mut fresh = Fresh { origins: Vec::new(), states: Vec::new() };
-        for (place, state) in (first..).zip(states) {
-            level.system.events(&state, &mut self.events);
-            for (event, happens) in self.events.iter().enumerate() {
-                let kind = || level.system.kind(happens);
-                let ahead = level.system.look_ahead(&state, happens, level.depth + 1);
-                match ahead {
-                    Ahead::Nothing => continue,
-                    Ahead::World(fingerprint) if !level.visited.insert(fingerprint) => {
-                        generated += 1;
-                        self.actions.note(level.system.kind_number(happens), false, kind);
-                        continue;
-                    }
-                    Ahead::World(_) | Ahead::Unclear => {}
-                }
-                let Some(next) = level.system.after(&state, happens, level.depth + 1) else {
-                    assert_eq!(ahead, Ahead::Unclear, "what was seen ahead happens");
-                    continue;
-                };
-                generated += 1;
-                let fingerprint = level.system.fingerprint(&next);
-                let fresh_state = match ahead {
-                    Ahead::World(seen) => {
-                        assert_eq!(seen, fingerprint, "what was seen ahead happens");
-                        true
-                    }
-                    Ahead::Nothing | Ahead::Unclear => level.visited.insert(fingerprint),
-                };
-                self.actions.note(level.system.kind_number(happens), fresh_state, kind);
-                if !fresh_state {
-                    continue;
-                }
-                let event = u16::try_from(event).expect("a state has fewer than 65,536 events");
-                if let Some(violation) = level.system.violation(&next) {
-                    self.broken(number, (place, event, violation));
-                }
-                fresh.origins.push((place, event));
-                if keep {
-                    fresh.states.push(next);
-                }
-                if fresh.origins.len() == CHUNK {
-                    let full = Fresh { origins: Vec::new(), states: Vec::new() };
-                    out.push(std::mem::replace(&mut fresh, full));
-                }
+    }
+
+    /// Whether the state of this fingerprint, which an event leads to, is new. If so, it must be added.
+    pub fn is_new(&mut self, fingerprint: u64) -> bool {
+        self.generated += 1;
+        self.level.visited.insert(fingerprint)
+    }
+
+    /// Adds a new state: event number `event` of the state at `position` leads to it.
+    pub fn add(&mut self, position: usize, event: u32, state: S::State) {
+        self.take(self.origin(position, event), state);
+    }
+
+    fn origin(&self, position: usize, event: u32) -> (u32, u16) {
+        let event = u16::try_from(event).expect("a state has fewer than 65,536 events");
+        (self.first + position as u32, event)
+    }
+
+    /// Asks which of the offered states are new, and takes them.
+    fn decide(&mut self) {
+        let mut new = std::mem::take(&mut self.new);
+        let mut offered = std::mem::take(&mut self.offered);
+        self.level.visited.insert_all(&self.fingerprints, &mut self.sorting, &mut new);
+        self.generated += offered.len() as u64;
+        for (Offered { origin, kind, state }, is_new) in offered.drain(..).zip(&new) {
+            if self.counts.len() <= kind as usize {
+                self.counts.resize(kind as usize + 1, Count::default());
+            }
+            let count = &mut self.counts[kind as usize];
+            count.fired += 1;
+            count.fresh += u64::from(*is_new);
+            if *is_new {
+                self.take(origin, state);
             }
         }
-        out.push(fresh);
-        level.generated.fetch_add(generated, Ordering::Relaxed);
-        out
+        self.fingerprints.clear();
+        (self.new, self.offered) = (new, offered);
+    }
+
+    fn take(&mut self, origin: (u32, u16), state: S::State) {
+        let system = self.level.system;
+        system.met(&state, self.level.depth + 1);
+        if let Some(violation) = system.violation(&state) {
+            self.broken((origin.0, origin.1, violation));
+        }
+        self.origins.push(origin);
+        self.states.push(state);
+        if self.origins.len() == CHUNK {
+            self.put_away();
+        }
+    }
+
+    /// Makes new states a chunk of the next level.
+    fn put_away(&mut self) {
+        let states = if self.keep {
+            self.level.kept.fetch_add(self.states.len(), Ordering::Relaxed);
+            Kept::Here(std::mem::take(&mut self.states))
+        } else {
+            let written = self.level.write(&self.states);
+            self.states.clear();
+            written.map_or(Kept::Nowhere, Kept::OnDisk)
+        };
+        self.fresh.push(Fresh { origins: std::mem::take(&mut self.origins), states });
     }
 
     /// Of several violations the first in the order of the level counts; chunks before it are still looked at.
-    fn broken(&self, number: usize, broken: Broken) {
+    fn broken(&self, broken: Broken) {
         let mut first = lock(&self.level.broken);
-        if first.as_ref().is_none_or(|(other, _)| number < *other) {
-            *first = Some((number, broken));
+        if first.as_ref().is_none_or(|(other, _)| self.number < *other) {
+            *first = Some((self.number, broken));
         }
         self.level.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn end(mut self) -> Sorting {
+        self.decide();
+        if !self.origins.is_empty() {
+            self.put_away();
+        }
+        for (kind, count) in (0..).zip(&self.counts).filter(|(_, count)| count.fired > 0) {
+            self.actions.add(u64::from(kind), *count, || self.level.system.kind_offered(kind));
+        }
+        lock(&self.level.actions).merge(self.actions);
+        self.level.generated.fetch_add(self.generated, Ordering::Relaxed);
+        lock(&self.level.grown).push(Grown { number: self.number, fresh: self.fresh });
+        self.sorting
     }
 }

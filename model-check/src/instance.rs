@@ -14,7 +14,7 @@ use std::time::Duration;
 use reports::artifact::{self, Finding, PropertyResult};
 use swarm_protocol::Properties;
 use swarm_simulator::shrink::Ways;
-use swarm_simulator::world::{FlushMode, Known, SyncMode};
+use swarm_simulator::world::{Collapse, FlushMode, Known, SyncMode};
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::adapter::{Goal, Space};
@@ -111,6 +111,7 @@ where
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
     Known<P>: Send + Sync,
+    Collapse<P, Q>: Send + Sync,
 {
     fn name(&self) -> &'static str {
         self.name

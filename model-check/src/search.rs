@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use reports::machine;
 use stateright::{Checker, HasDiscoveries, Model};
 use swarm_protocol::{Properties, Violation};
-use swarm_simulator::world::Known;
+use swarm_simulator::world::{Collapse, Known};
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::actions::{Count, Kind};
-use crate::adapter::{SOUND, Searched, Space};
+use crate::adapter::{Collapsing, SOUND, Searched, Space};
 use crate::engine::{self, Unusable};
 
 /// How much a search may use.
@@ -297,10 +297,11 @@ where
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
     Known<P>: Send + Sync,
+    Collapse<P, Q>: Send + Sync,
 {
     let within = engine::Search::within(*limits);
     let search = engine::Search { depth_max: space.depth_max(), checkpoint, ..within };
-    let found = engine::search(space, &search, progress)?;
+    let found = engine::search(&Collapsing::new(space), &search, progress)?;
     if let Some(path) = checkpoint
         && matches!(found.stopped, None | Some(Stopped::DepthLimit | Stopped::Broken))
     {

@@ -26,10 +26,13 @@
 //! against brute force, counts of reachable states, and flawed protocols that must be caught.
 
 mod clients;
+mod collapse;
 mod known;
+mod menu;
 mod network;
 mod node;
 mod setup;
+mod shelf;
 mod turn;
 mod value;
 
@@ -38,11 +41,10 @@ use core::hash::Hash;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use swarm_protocol::{
-    Checkable, NodeId, OpId, Properties, Protocol, Reply, Service, Specification, Violation,
-};
+use swarm_protocol::{Checkable, NodeId, Properties, Protocol, Reply, Service, Specification, Violation};
 
 pub use self::clients::{LINEARIZABILITY, OpStatus};
+pub use self::collapse::{Collapse, Collapsed, Successor};
 pub use self::known::Known;
 pub use self::setup::{Bounds, FlushMode, Identical, Perform, Setup, SyncMode};
 
@@ -243,31 +245,16 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         operation: Option<usize>,
         out: &mut Vec<Event<P>>,
     ) {
-        let at = node.slot;
-        let Some(state) = &node.state else {
-            out.push(Event::Restart { at });
-            return;
-        };
-        out.extend(node.timers().iter().map(|&timer| Event::Timeout { at, timer }));
-        if let Some(number) = operation {
-            let (id, op) = (OpId(number as u64), setup.workload[number].clone());
-            out.push(Event::Invoke { at, id, op });
-        }
-        if setup.bounds.flush == FlushMode::Deferred && state.needs_flush() {
-            out.push(Event::Flush { at });
-        }
-        let outstanding = node.outstanding().len() as u32;
-        let fewest = if setup.bounds.sync == SyncMode::Prefix { 1 } else { outstanding.max(1) };
-        out.extend((fewest..=outstanding).map(|writes| Event::Sync { at, writes }));
-        if outstanding > 0 && self.budget.disk_failures > 0 {
-            out.push(Event::DiskFail { at });
-        }
-        if self.budget.crashes > 0 {
-            out.extend((0..=outstanding).map(|kept| Event::Crash { at, kept }));
-        }
-        if node.clock < clock_end(setup) {
-            out.push(Event::Advance { at });
-        }
+        menu::each(setup, node, |cause| {
+            let cause = match (cause, operation) {
+                (Cause::Invoke(_), Some(number)) => Cause::Invoke(number),
+                (Cause::Invoke(_), None) => return,
+                (Cause::DiskFail, _) if self.budget.disk_failures == 0 => return,
+                (Cause::Crash(_), _) if self.budget.crashes == 0 => return,
+                (cause, _) => cause,
+            };
+            out.push(menu::event(setup, node.slot, &cause));
+        });
     }
 
     /// Lets one event happen.
@@ -572,11 +559,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         }
         let mut nodes = self.judged(setup);
         nodes[index] = node.state.as_ref();
-        let mut properties = self.properties.clone();
-        let verdict = properties.after_step(&setup.config, &nodes, touched);
-        let changed = properties != self.properties;
-        let hash = if changed { hash_of(PROPERTIES, &properties) } else { self.properties_hash };
-        Some((verdict, hash, properties))
+        Some(verdict(setup, &self.properties, self.properties_hash, &nodes, touched))
     }
 
     /// The nodes as properties see them: none for one that is down or faulty.
@@ -595,6 +578,20 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
     pub fn check_full(&self, setup: &Setup<P>) -> Result<(), Violation> {
         self.properties.full(&setup.config, &self.judged(setup))
     }
+}
+
+/// The verdict after a turn of `touched`, and the properties from then on with their hash.
+fn verdict<P: Subject, Q: Properties<P> + Eq + Hash>(
+    setup: &Setup<P>,
+    before: &Q,
+    before_hash: u64,
+    nodes: &[Option<&P>],
+    touched: NodeId,
+) -> (Result<(), Violation>, u64, Q) {
+    let mut properties = before.clone();
+    let verdict = properties.after_step(&setup.config, nodes, touched);
+    let hash = if properties == *before { before_hash } else { hash_of(PROPERTIES, &properties) };
+    (verdict, hash, properties)
 }
 
 /// Whether all that came of an operation is that the client was told, at once, to ask elsewhere: the

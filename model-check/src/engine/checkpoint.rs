@@ -136,7 +136,8 @@ impl Checkpoint {
             levels.push(level);
         }
         // Before anything of that size is allocated. A state has 14 bytes.
-        if levels.is_empty() || levels.contains(&0) || states.saturating_mul(14) > length {
+        let too_many = states >= u64::from(Tree::ROOT) || states.saturating_mul(14) > length;
+        if levels.is_empty() || levels.contains(&0) || too_many {
             return refuse("its counts do not fit its length");
         }
         let mut noted = BTreeMap::new();
@@ -144,7 +145,7 @@ impl Checkpoint {
             let name = from.read_text()?;
             noted.insert(name, u32::from_le_bytes(from.array()?));
         }
-        let (mut parents, mut events) = (Vec::new(), Vec::new());
+        let mut tree = Tree::new();
         let mut level_end = 0;
         for (depth, level) in levels.iter().enumerate() {
             let before = level_end;
@@ -154,8 +155,7 @@ impl Checkpoint {
                 if if depth == 0 { parent != Tree::ROOT } else { u64::from(parent) >= before } {
                     return refuse("a state comes from one that is not before it");
                 }
-                parents.push(parent);
-                events.push(u16::from_le_bytes(from.array()?));
+                tree.push(parent, u16::from_le_bytes(from.array()?));
             }
         }
         let mut fingerprints = Vec::new();
@@ -169,7 +169,6 @@ impl Checkpoint {
         if from.inner.read(&mut [0])? > 0 {
             return refuse("it goes on behind its end");
         }
-        let tree = Tree::from_parts(parents, events);
         Ok(Checkpoint { path: path.to_owned(), levels, generated, noted, tree, fingerprints })
     }
 }

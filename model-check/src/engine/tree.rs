@@ -4,44 +4,65 @@ use super::System;
 
 /// The tree of first ways, in the order in which states got their places.
 pub(super) struct Tree {
+    /// Blocks of [`BLOCK`] places, so that growing leaves nothing empty behind but in the last.
+    blocks: Vec<Block>,
+    len: usize,
+}
+
+#[derive(Default)]
+struct Block {
     /// The place of the state that each was generated from.
     parents: Vec<u32>,
     /// Which of that state's events led to it; of an initial state, which one it is.
     events: Vec<u16>,
 }
 
+const BLOCK: usize = 1 << 16;
+
 impl Tree {
     /// What stands for the place before initial states.
     pub(super) const ROOT: u32 = u32::MAX;
 
     pub(super) const fn new() -> Self {
-        Tree { parents: Vec::new(), events: Vec::new() }
-    }
-
-    pub(super) fn from_parts(parents: Vec<u32>, events: Vec<u16>) -> Self {
-        Tree { parents, events }
+        Tree { blocks: Vec::new(), len: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.parents.len()
+        self.len
     }
 
     /// What it takes, in bytes.
-    pub(super) const fn bytes(&self) -> u64 {
-        (self.parents.capacity() * 4 + self.events.capacity() * 2) as u64
+    pub(super) fn bytes(&self) -> u64 {
+        self.blocks
+            .iter()
+            .map(|block| (block.parents.capacity() * 4 + block.events.capacity() * 2) as u64)
+            .sum()
     }
 
     /// # Panics
     /// If there are more states than places: 2³² less one.
     pub(super) fn push(&mut self, parent: u32, event: u16) {
-        assert!(self.parents.len() < Tree::ROOT as usize, "a tree has fewer than 2^32 places");
-        self.parents.push(parent);
-        self.events.push(event);
+        assert!(self.len < Tree::ROOT as usize, "a tree has fewer than 2^32 places");
+        if self.len.is_multiple_of(BLOCK) {
+            self.blocks.push(Block::default());
+        }
+        let block = &mut self.blocks[self.len / BLOCK];
+        block.parents.push(parent);
+        block.events.push(event);
+        self.len += 1;
     }
 
     /// All places: parent and event.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u16)> + '_ {
-        self.parents.iter().copied().zip(self.events.iter().copied())
+        self.blocks
+            .iter()
+            .flat_map(move |block| block.parents.iter().copied().zip(block.events.iter().copied()))
+    }
+
+    /// The parent of a place, and the event that led from there.
+    fn at(&self, place: u32) -> Option<(u32, u16)> {
+        let (block, at) = (self.blocks.get(place as usize / BLOCK)?, place as usize % BLOCK);
+        Some((*block.parents.get(at)?, *block.events.get(at)?))
     }
 
     /// The numbers of the events from the start to the one that happens at `place`; the first number says
@@ -49,8 +70,9 @@ impl Tree {
     pub(super) fn way(&self, mut place: u32, event: u16) -> Vec<u16> {
         let mut way = vec![event];
         while place != Tree::ROOT {
-            way.push(self.events[place as usize]);
-            place = self.parents[place as usize];
+            let (parent, event) = self.at(place).expect("a way leads over places that were given");
+            way.push(event);
+            place = parent;
         }
         way.reverse();
         way
@@ -102,7 +124,7 @@ impl<S: System> Remaker<'_, S> {
         let (mut missing, mut at) = (vec![place], place);
         let mut shared = depth as usize;
         while shared > 0 {
-            at = *self.tree.parents.get(at as usize)?;
+            at = self.tree.at(at)?.0;
             if self.way.get(shared - 1).is_some_and(|(known, _)| *known == at) {
                 break;
             }
@@ -111,7 +133,7 @@ impl<S: System> Remaker<'_, S> {
         }
         self.way.truncate(shared);
         while let Some(next) = missing.pop() {
-            let number = *self.tree.events.get(next as usize)? as usize;
+            let number = self.tree.at(next)?.1 as usize;
             let state = match self.way.last() {
                 None => self.system.initial().into_iter().nth(number)?,
                 Some((_, state)) => {

@@ -1,5 +1,9 @@
 //! The fingerprints of visited states: open addressing, eight bytes a place.
+//!
+//! Fingerprints are taken in by the hundred: those of one part together, so that its lock is taken once, and so that
+//! the memory of all of them is asked for before any of it is waited for.
 
+use std::hint;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -11,15 +15,29 @@ pub(super) struct Visited {
     len: AtomicU64,
 }
 
-/// A power of two of places; 0 is a free one.
+/// Places; 0 is a free one.
 struct Table {
     places: Vec<u64>,
     used: usize,
 }
 
+/// What is needed to sort fingerprints by part, kept to be used again.
+#[derive(Default)]
+pub(super) struct Sorting {
+    /// Positions in the order of their parts.
+    order: Vec<u32>,
+    /// Where in it each part ends.
+    ends: Vec<u32>,
+}
+
 const SHARDS: usize = 64;
 /// Of a new table.
 const PLACES_MIN: usize = 64;
+
+/// The highest bits say which part, those below where in it.
+const fn part(fingerprint: u64) -> usize {
+    (fingerprint >> (64 - SHARDS.ilog2())) as usize
+}
 
 impl Visited {
     pub(super) fn new() -> Self {
@@ -27,9 +45,8 @@ impl Visited {
         Visited { shards: (0..SHARDS).map(|_| table()).collect(), len: AtomicU64::new(0) }
     }
 
-    /// The highest bits say which part, the lowest where in it.
     fn shard(&self, fingerprint: u64) -> MutexGuard<'_, Table> {
-        lock(&self.shards[(fingerprint >> (64 - SHARDS.ilog2())) as usize])
+        lock(&self.shards[part(fingerprint)])
     }
 
     /// Takes a fingerprint in; says whether it is new.
@@ -41,6 +58,48 @@ impl Visited {
             self.len.fetch_add(1, Ordering::Relaxed);
         }
         new
+    }
+
+    /// Takes fingerprints in, as if one after the other; says of each whether it is new.
+    pub(super) fn insert_all(&self, fingerprints: &[u64], sorting: &mut Sorting, new: &mut Vec<bool>) {
+        let Sorting { order, ends } = sorting;
+        ends.clear();
+        ends.resize(SHARDS + 1, 0);
+        for fingerprint in fingerprints {
+            ends[part(*fingerprint) + 1] += 1;
+        }
+        for shard in 0..SHARDS {
+            ends[shard + 1] += ends[shard];
+        }
+        order.clear();
+        order.resize(fingerprints.len(), 0);
+        for (position, fingerprint) in (0..).zip(fingerprints) {
+            let end = &mut ends[part(*fingerprint)];
+            order[*end as usize] = position;
+            *end += 1;
+        }
+        new.clear();
+        new.resize(fingerprints.len(), false);
+        // Threads begin at different parts, and so do not follow each other from lock to lock.
+        let first = fingerprints.first().map_or(0, |fingerprint| *fingerprint as usize % SHARDS);
+        let mut added = 0;
+        for shard in (first..SHARDS).chain(0..first) {
+            let begin = if shard == 0 { 0 } else { ends[shard - 1] };
+            let group = &order[begin as usize..ends[shard] as usize];
+            if group.is_empty() {
+                continue;
+            }
+            let mut table = lock(&self.shards[shard]);
+            // Nothing depends on what is read here: the processor waits for all of it at once.
+            let touched = group.iter().map(|at| table.places[table.home(fingerprints[*at as usize])]);
+            hint::black_box(touched.fold(0, |all, place| all ^ place));
+            for at in group {
+                let is_new = table.insert(fingerprints[*at as usize].max(1));
+                new[*at as usize] = is_new;
+                added += u64::from(is_new);
+            }
+        }
+        self.len.fetch_add(added, Ordering::Relaxed);
     }
 
     pub(super) fn contains(&self, fingerprint: u64) -> bool {
@@ -66,15 +125,20 @@ impl Visited {
 }
 
 impl Table {
+    /// Where a fingerprint is, if nothing else is there: bits below those of the part, spread over the places.
+    fn home(&self, fingerprint: u64) -> usize {
+        let below = u128::from(fingerprint << SHARDS.ilog2());
+        ((below * self.places.len() as u128) >> 64) as usize
+    }
+
     /// Where the fingerprint is, or else the free place where it would be.
     fn find(&self, fingerprint: u64) -> Result<usize, usize> {
-        let mask = self.places.len() - 1;
-        let mut at = fingerprint as usize & mask;
+        let mut at = self.home(fingerprint);
         loop {
             match self.places[at] {
                 0 => return Err(at),
                 there if there == fingerprint => return Ok(at),
-                _ => at = (at + 1) & mask,
+                _ => at = if at + 1 == self.places.len() { 0 } else { at + 1 },
             }
         }
     }
@@ -83,9 +147,10 @@ impl Table {
         let Err(free) = self.find(fingerprint) else { return false };
         self.places[free] = fingerprint;
         self.used += 1;
-        // Three quarters full: beyond that, ways become long.
-        if self.used * 4 > self.places.len() * 3 {
-            let larger = vec![0; self.places.len() * 2];
+        // Four fifths full: beyond that, ways become long. Half as many places more: twice as many would stand empty
+        // for most of a search.
+        if self.used * 5 > self.places.len() * 4 {
+            let larger = vec![0; self.places.len() / 2 * 3];
             for place in std::mem::replace(&mut self.places, larger).into_iter().filter(|place| *place != 0) {
                 let (Ok(free) | Err(free)) = self.find(place);
                 self.places[free] = place;
@@ -116,5 +181,33 @@ mod tests {
         assert_eq!((visited.len(), all), (model.len() as u64, model));
         assert!(visited.bytes() < visited.len() * 32, "{} bytes", visited.bytes());
         assert!(visited.insert(0) || visited.contains(0), "0 has its place, too");
+    }
+
+    #[test]
+    fn many_at_once_are_as_one_after_the_other() {
+        let (visited, one_by_one) = (Visited::new(), Visited::new());
+        let (mut sorting, mut new) = (Sorting::default(), Vec::new());
+        let mut draw = Stream::new(8, 0, 0);
+        for batch in 0..200 {
+            // Some stand twice in one batch, and 0 is taken for 1.
+            let some: Vec<u64> =
+                (0..batch).map(|_| if draw.below(2) == 0 { draw.below(900) } else { draw.draw() }).collect();
+            visited.insert_all(&some, &mut sorting, &mut new);
+            let expected: Vec<bool> = some.iter().map(|one| one_by_one.insert(*one)).collect();
+            assert_eq!(new, expected);
+            assert_eq!(visited.len(), one_by_one.len());
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_takes_fifteen_bytes_at_most() {
+        let visited = Visited::new();
+        let mut draw = Stream::new(9, 0, 0);
+        for states in 1..400_000_u64 {
+            visited.insert(draw.draw());
+            if states > 20_000 && states.is_multiple_of(5_000) {
+                assert!(visited.bytes() < states * 16, "{} bytes for {states}", visited.bytes());
+            }
+        }
     }
 }

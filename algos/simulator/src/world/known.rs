@@ -90,7 +90,7 @@ impl<P: Checkable> Known<P> {
             Some((outcome, false)) => outcome,
             Some((outcome, true)) => {
                 let again = Outcome::of(setup, node, cause, Vec::new(), &mut |_, _| ());
-                if again == *outcome { outcome } else { Arc::new(inconstant(node)) }
+                if again == *outcome { outcome } else { Arc::new(broken(node)) }
             }
             None => {
                 let mut outcome = Outcome::of(setup, node, cause, Vec::new(), &mut |_, _| ());
@@ -124,13 +124,16 @@ impl<P: Checkable> Known<P> {
 }
 
 /// A thread that panicked has left the table whole: protocol code does not run under the lock.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The outcome of a node that does not do the same again.
-fn inconstant<P: Checkable>(node: &NodeSlot<P>) -> Outcome<P> {
-    let detail = format!("{} does not do the same again under the same input", node.slot);
-    let node = Err(Stop::Violated(Violation::new(CONTRACT, detail)));
+/// What is wrong with a node that does not do the same again.
+pub(super) fn inconstant<P: Checkable>(node: &NodeSlot<P>) -> Violation {
+    Violation::new(CONTRACT, format!("{} does not do the same again under the same input", node.slot))
+}
+
+fn broken<P: Checkable>(node: &NodeSlot<P>) -> Outcome<P> {
+    let node = Err(Stop::Violated(inconstant(node)));
     Outcome { node, leaving: Vec::new(), marks: Vec::new(), refusals: Vec::new() }
 }

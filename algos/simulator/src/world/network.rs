@@ -51,6 +51,18 @@ impl<P: Protocol<Message: Ord + core::hash::Hash>> Network<P> {
         Network { list: SmallVec::new(), hash: 0 }
     }
 
+    /// Messages in flight, in their order.
+    pub(crate) fn of(list: impl Iterator<Item = Arc<Envelope<P>>>) -> Self {
+        let list: SmallVec<_> = list.collect();
+        let hash = list.iter().map(|envelope: &Arc<Envelope<P>>| envelope.hash).fold(0, u64::wrapping_add);
+        Network { list, hash }
+    }
+
+    /// Those that share what is in flight elsewhere.
+    pub(crate) fn shared(&self) -> &[Arc<Envelope<P>>] {
+        &self.list
+    }
+
     pub(crate) const fn hash(&self) -> u64 {
         self.hash
     }
@@ -153,7 +165,8 @@ impl<P: Protocol<Message: Ord + core::hash::Hash>> Network<P> {
     }
 }
 
-fn compare<P: Protocol<Message: Ord>>(a: &Envelope<P>, b: &Envelope<P>) -> Ordering {
+/// The order in which messages in flight are listed.
+pub(crate) fn compare<P: Protocol<Message: Ord>>(a: &Envelope<P>, b: &Envelope<P>) -> Ordering {
     (a.to, a.from, &a.message).cmp(&(b.to, b.from, &b.message))
 }
 

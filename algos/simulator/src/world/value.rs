@@ -32,6 +32,11 @@ impl<P: Subject, Q> World<P, Q> {
         self.with_what_waits(print)
     }
 
+    /// A hash of everything but nodes, network and properties.
+    pub(super) fn rest_hash(&self) -> u64 {
+        self.with_what_waits(combine([0, 0, self.clients.hash(), 0], self.budget))
+    }
+
     /// What differs, but for a collision, between two worlds that differ, questions and violations
     /// apart: cheaper than fingerprints where the two are at hand.
     pub(super) fn marker(&self) -> ([u64; 4], Budget) {

@@ -1,6 +1,7 @@
 //! Tests of the crate through its public face.
 
 mod atlas;
+mod collapse;
 mod coverage;
 mod disks;
 mod faults;
