@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use reports::artifact::{self, FaultMet, Finding, MessagePair, Overlap, Quantiles};
+use reports::artifact::{self, Bin, FaultMet, Finding, MessagePair, Overlap, Quantiles};
 use swarm_protocol::Properties;
 use swarm_simulator::coverage::Coverage;
 use swarm_simulator::profile::Profile;
@@ -212,6 +212,7 @@ pub fn record(
         faults: owned(&summary.faults),
         marks: owned(&summary.reached),
         refusals: owned(&summary.refusals),
+        recovery_bins: Bin::growing(summary.recovery_millis.iter().map(|(millis, runs)| (*millis, *runs))),
         recovery: (recovered > 0).then(|| Quantiles::of("ms", recovered, recovery)),
         properties: simulate.properties().into_iter().map(str::to_owned).collect(),
         digest: Some(format!("{:016x}", summary.digest)),

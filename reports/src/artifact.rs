@@ -171,6 +171,10 @@ pub struct Shard {
 /// What came out of a run, by verb.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are a handful of payloads, each in an artifact of its own"
+)]
 pub enum Payload {
     /// Of `verify`.
     Verify(Verify),
@@ -285,6 +289,35 @@ pub struct Quantiles {
     pub count: u64,
     /// Ascending in `q`.
     pub points: Vec<Quantile>,
+}
+
+/// How many values lie from `from` up to, and not including, `to`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    /// The least value.
+    pub from: f64,
+    /// The end.
+    pub to: f64,
+    /// How many values.
+    pub count: u64,
+}
+
+impl Bin {
+    /// Counts whole values into bins whose width grows with what they hold, by about a fifth.
+    pub fn growing(values: impl IntoIterator<Item = (u64, u64)>) -> Vec<Bin> {
+        let mut bins: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        for (value, count) in values {
+            let (mut from, mut to) = (0u64, 1u64);
+            while value >= to && to < u64::MAX {
+                from = to;
+                to = to.saturating_add((to / 5).max(1));
+            }
+            let bin = bins.entry(from).or_insert((to, 0));
+            bin.1 = bin.1.saturating_add(count);
+        }
+        let bin = |(from, (to, count)): (u64, (u64, u64))| Bin { from: from as f64, to: to as f64, count };
+        bins.into_iter().map(bin).collect()
+    }
 }
 
 /// One point of a distribution.

@@ -9,7 +9,9 @@ pub(crate) mod bars;
 pub(crate) mod curves;
 pub(crate) mod decisive;
 pub(crate) mod dots;
+pub(crate) mod histogram;
 pub(crate) mod levels;
+pub(crate) mod matrix;
 pub(crate) mod sequence;
 pub(crate) mod survival;
 

@@ -7,6 +7,7 @@
 
 mod actions;
 mod algorithm;
+mod coverage;
 mod decisive;
 mod environment;
 mod findability;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Finding, Quantiles};
+use super::{Bin, Coverage, Finding, Quantiles};
 
 /// What `verify` found: instances explored by the model checker, and interleavings explored by loom and
 /// shuttle.
@@ -184,6 +184,9 @@ pub struct Simulate {
     pub refusals: BTreeMap<String, u64>,
     /// Simulated time from the end of the faults to the first answered operation.
     pub recovery: Option<Quantiles>,
+    /// The same, counted in bins, in the same unit: ascending, those that hold none left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovery_bins: Vec<Bin>,
     /// The properties checked after every event.
     pub properties: Vec<String>,
     /// A digest over the traces of all runs in seed order: equal on every machine and thread count.

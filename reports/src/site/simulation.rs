@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Site;
 use super::page::Page;
+use super::{Site, coverage, key};
 use crate::artifact::{Artifact, Payload, Quantiles, Simulate, Verb};
-use crate::chart::bars;
+use crate::chart::{bars, histogram};
 use crate::number;
 use crate::table::{Cell, Table, Tone};
 
@@ -26,6 +26,7 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
         let results: Vec<(&Artifact, &Simulate)> = results.collect();
         page.table(campaigns(algorithm, &results));
         page.table(recovery(algorithm, &results));
+        recovery_plots(page, &results);
         let total = |of: fn(&Simulate) -> &BTreeMap<String, u64>| sum(results.iter().map(|(_, simulate)| of(simulate)));
         counts(page, algorithm, "faults", "Faults injected", &total(|simulate| &simulate.faults));
         counts(page, algorithm, "operations", "Client operations", &total(|simulate| &simulate.operations));
@@ -37,6 +38,8 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
                 properties.push(property);
             }
         }
+        let all: Vec<&Simulate> = results.iter().map(|(_, simulate)| *simulate).collect();
+        coverage::write(page, algorithm, &all);
         if !properties.is_empty() {
             page.paragraph(format!("Checked after every event: {}.", properties.join(", ")));
         }
@@ -82,7 +85,6 @@ fn campaigns(algorithm: &str, results: &[(&Artifact, &Simulate)]) -> Table {
             ("Events per CPU-second", "steps_per_cpu_second"),
             ("Simulated time", "virtual_seconds"),
             ("CPU time", "cpu_seconds"),
-            ("Threads", "threads"),
             ("Digest of all traces", "digest"),
         ],
     );
@@ -100,7 +102,6 @@ fn campaigns(algorithm: &str, results: &[(&Artifact, &Simulate)]) -> Table {
             Cell::maybe(simulate.steps_per_cpu_s(), number::short),
             Cell::number(simulate.virtual_s, number::seconds(simulate.virtual_s)),
             Cell::number(simulate.cpu_s, number::seconds(simulate.cpu_s)),
-            Cell::count(simulate.threads.into()),
             match &simulate.digest {
                 Some(digest) => Cell::code(digest),
                 None => Cell::text("–").tone(Tone::Missing),
@@ -133,6 +134,28 @@ fn recovery(algorithm: &str, results: &[(&Artifact, &Simulate)]) -> Table {
         table.row([profile, cell(0.5), cell(0.9), cell(0.99), cell(1.0), count, unit]);
     }
     table
+}
+
+/// How the times to recover were distributed, campaign by campaign.
+fn recovery_plots(page: &mut Page, results: &[(&Artifact, &Simulate)]) {
+    for (artifact, simulate) in results.iter().filter(|(_, simulate)| !simulate.recovery_bins.is_empty()) {
+        let Some(recovery) = &simulate.recovery else { continue };
+        let mark = |(q, name): (f64, &str)| Some((recovery.at(q)?, name.to_owned()));
+        let marks: Vec<(f64, String)> =
+            [(0.5, "median"), (0.9, "90 %"), (0.99, "99 %")].into_iter().filter_map(mark).collect();
+        page.figure(&histogram::plot(
+            &format!("recovery-{}", key(artifact)),
+            "Time to recover",
+            &format!(
+                "How many of the {} of profile {} took how long from the end of the faults to the first answer.",
+                number::of(recovery.count, "run"),
+                simulate.profile
+            ),
+            &recovery.unit,
+            &simulate.recovery_bins,
+            &marks,
+        ));
+    }
 }
 
 /// Units that stand behind each number; others stand in their own column.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
-    Action, Artifact, Bench, Benchmark, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Fuzz,
-    FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint, Measurement,
-    MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile, Quantiles,
-    Rewound, Role, SCHEMA, Shard, Simulate, Stage, Test, Verify, Zoo,
+    Action, Artifact, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding,
+    Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint,
+    Measurement, MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile,
+    Quantiles, Rewound, Role, SCHEMA, Shard, Simulate, Stage, Test, Verify, Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 
@@ -225,6 +225,7 @@ fn simulate(g: &mut Gen) -> Simulate {
         marks: counts(g),
         refusals: counts(g),
         recovery: maybe(g, quantiles),
+        recovery_bins: some(g, |g| Bin { from: number(g), to: number(g), count: u64::arbitrary(g) }),
         properties: some(g, text),
         digest: maybe(g, text),
         coverage: maybe(g, coverage),

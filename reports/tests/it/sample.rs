@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use reports::artifact::{
-    Action, Bench, Benchmark, Bug, Compare, Decisive, Detection, Finding, Fuzz, FuzzRun, Implementation,
-    Injected, Instance, Interleavings, Latency, LoadPoint, Measurement, Metric, Outcome, Payload,
-    PropertyResult, Quantiles, Rewound, Role, Simulate, Stage, Test, Verb, Verify, Zoo,
+    Action, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Fuzz,
+    FuzzRun, Implementation, Injected, Instance, Interleavings, Latency, LoadPoint, Measurement, MessagePair,
+    Metric, Outcome, Overlap, Payload, PropertyResult, Quantiles, Rewound, Role, Simulate, Stage, Test, Verb,
+    Verify, Zoo,
 };
 use reports::recorder::Recorder;
 
@@ -239,10 +240,11 @@ fn simulate() -> Simulate {
         ]),
         marks: counts(&[("leader-elected", 1000), ("log-truncated", 733), ("pre-vote-refused", 912)]),
         refusals: counts(&[("stale-term", 70_112), ("not-a-member", 0)]),
+        recovery_bins: Bin::growing((0..1000).map(|run| (150 + 700 * run * run / 1_000_000, 1))),
         recovery: Some(Quantiles::of("ms", 1000, |q| 150.0 + 700.0 * q * q)),
         properties: vec!["election_safety".into(), "log_matching".into(), "state_machine_safety".into()],
         digest: Some("9f2c11d07be4a8e3".into()),
-        coverage: None,
+        coverage: Some(coverage()),
     }
 }
 
@@ -276,6 +278,53 @@ fn decisive() -> Decisive {
         events: 560,
         time_s: 5.0,
         rewound: rewound.into(),
+    }
+}
+
+fn coverage() -> Coverage {
+    let met = |fault: &str, role: &str, phase: &str, count| FaultMet {
+        fault: fault.into(),
+        role: role.into(),
+        phase: phase.into(),
+        count,
+    };
+    let pair =
+        |before: &str, kind: &str, count| MessagePair { before: before.into(), kind: kind.into(), count };
+    let overlap = |first: &str, how: &str, other: &str, count| Overlap {
+        first: first.into(),
+        how: how.into(),
+        other: other.into(),
+        count,
+    };
+    Coverage {
+        runs: 1000,
+        states: 48_231,
+        states_once: 9_120,
+        states_exact: true,
+        unseen: Some(0.0021),
+        new_per_run: Some(9.1),
+        faults: vec![
+            met("crash", "leader", "writing", 211),
+            met("crash", "leader", "idle", 1_204),
+            met("crash", "follower", "writing", 78),
+            met("crash", "follower", "idle", 1_619),
+            met("partition", "leader", "idle", 804),
+            met("partition", "candidate", "idle", 3),
+            met("disk stall", "follower", "writing", 655),
+        ],
+        messages: vec![
+            pair("start", "RequestVote", 3_112),
+            pair("RequestVote", "Vote", 9_001),
+            pair("Vote", "Append", 8_760),
+            pair("Append", "Append", 12_480_112),
+            pair("Append", "RequestVote", 41),
+            pair("Append", "Appended", 9_331_018),
+        ],
+        overlaps: vec![
+            overlap("Get", "within", "Put", 20_112),
+            overlap("Put", "within", "Put", 8_113),
+            overlap("Get", "overtaken by", "Put", 77),
+        ],
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use reports::artifact::{Artifact, Payload};
+use reports::artifact::{Artifact, Bin, Payload};
 use reports::site::{Document, Site};
 
 use crate::folder::Folder;
@@ -236,4 +236,40 @@ fn a_new_report_replaces_tables_and_data_of_the_old_one() {
     let kept = put(&other, "tables/mine.csv", "");
     site.write(folder.path(), other.path()).expect("the site can be written");
     assert!(kept.exists());
+}
+
+#[test]
+fn what_never_happened_is_shown() {
+    let (_folder, site) = sample_site("never", false);
+    let documents = site.render();
+    let raft = structure::read(document(&documents, "raft.html")).expect("a page").text;
+    assert!(raft.contains(
+        "Allowed, and never happened: crash in five nodes, elections, restart in five nodes, elections."
+    ));
+    let actions = document(&documents, "tables/raft-actions.csv");
+    assert!(
+        actions.starts_with(
+            "event,\"three nodes, one crash\",\"two nodes, closed\",\"five nodes, elections\"\r\n"
+        )
+    );
+    assert!(actions.lines().any(|line| line.starts_with("crash,") && line.ends_with(",0")), "{actions}");
+    // Pairs that never met stand in the table with a zero, and are counted.
+    let met = document(&documents, "tables/raft-faults-met.csv");
+    assert!(met.contains("disk stall,\"leader, idle\",0"), "{met}");
+    assert!(raft.contains(
+        "Faults by the situation of the node that they met Over all campaigns above; 8 pairs never met."
+    ));
+    assert!(raft.contains("Likely unseen, of what a run meets"));
+}
+
+#[test]
+fn bins_hold_what_was_counted() {
+    let bins = Bin::growing([(0, 2), (1, 1), (7, 1), (100, 3), (101, 1), (u64::MAX, 1)]);
+    assert_eq!(bins.iter().map(|bin| bin.count).sum::<u64>(), 9);
+    assert_eq!((bins[0].from, bins[0].to, bins[0].count), (0.0, 1.0, 2));
+    for (value, bin) in [(1.0, bins[1]), (7.0, bins[2]), (100.0, bins[3])] {
+        assert!((bin.from..bin.to).contains(&value), "{value}: {bin:?}");
+        assert!(bin.to <= bin.from * 1.2 + 1.0, "{bin:?}");
+    }
+    assert!(bins.is_sorted_by(|a, b| a.to <= b.from));
 }

@@ -88,8 +88,25 @@ pub(super) fn steps(algorithms: &[String], targets: &[String], depth: Depth) -> 
             artifact: Path::new(verb).join(format!("{subject}.json")),
         }
     };
-    table.into_iter().map(step).collect()
+    let mut steps: Vec<Step> = table.into_iter().map(step).collect();
+    // Behind the campaigns: a run that must fail, rewound.
+    let campaigns = steps.iter().rposition(|step| step.words[0] == "simulate").map_or(0, |last| last + 1);
+    let rewound = algorithms.iter().filter(|name| WITHOUT_STORAGE.contains(&name.as_str()));
+    steps.splice(
+        campaigns..campaigns,
+        rewound.map(|name| Step {
+            name: format!("simulate {name} --decisive"),
+            words: ["simulate", name, "--decisive", "--without-storage", depth.option()]
+                .map(str::to_owned)
+                .into(),
+            artifact: Path::new("simulate").join(format!("{name}-without-storage-decisive.json")),
+        }),
+    );
+    steps
 }
+
+/// Algorithms that can be run on disks that keep nothing, where they must fail.
+const WITHOUT_STORAGE: [&str; 1] = ["raft"];
 
 impl Step {
     /// What a reader types to do the same.
@@ -170,10 +187,19 @@ mod tests {
         let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
         assert_eq!(
             names,
-            ["verify raft", "simulate raft", "zoo raft", "fuzz raft_bytes", "compare", "latency raft"]
+            [
+                "verify raft",
+                "simulate raft",
+                "simulate raft --decisive",
+                "zoo raft",
+                "fuzz raft_bytes",
+                "compare",
+                "latency raft"
+            ]
         );
         assert_eq!(steps[0].command(), "cargo xtask verify raft --quick");
-        assert_eq!(steps[3].artifact, Path::new("fuzz/raft-bytes.json"));
+        assert_eq!(steps[2].command(), "cargo xtask simulate raft --decisive --without-storage --quick");
+        assert_eq!(steps[4].artifact, Path::new("fuzz/raft-bytes.json"));
         for step in steps {
             let words = step.words.iter().map(std::ffi::OsString::from);
             assert!(crate::cli::parse(words).is_ok(), "{} is no command of ours", step.command());
