@@ -26,10 +26,11 @@ struct Shape {
     corrupted: bool,
 }
 
-const SHAPES: [Shape; 4] = [
+const SHAPES: [Shape; 5] = [
     Shape { operations: 10_000, clients: 8, keys: 1, corrupted: false },
     Shape { operations: 10_000, clients: 8, keys: 1, corrupted: true },
     Shape { operations: 100_000, clients: 16, keys: 1, corrupted: false },
+    Shape { operations: 100_000, clients: 16, keys: 1, corrupted: true },
     Shape { operations: 1_000_000, clients: 16, keys: 100, corrupted: false },
 ];
 

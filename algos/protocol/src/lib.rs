@@ -34,6 +34,6 @@ pub use choices::{Choices, Purpose, Stream, mix};
 pub use contract::{Checkable, Input, Never, OpId, Protocol};
 pub use effects::{Effect, Effects};
 pub use node::{NodeId, NodeSet};
-pub use property::{Properties, Reply, Service, Specification, Violation};
+pub use property::{Access, Promise, Properties, Reply, Service, Specification, Violation};
 pub use time::{Delay, Ticks};
 pub use writes::{Outstanding, WriteId};

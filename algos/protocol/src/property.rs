@@ -84,12 +84,89 @@ pub trait Specification {
     fn key(_op: &Self::Op) -> Option<u64> {
         None
     }
+
+    /// What `op` does to a register, given its answer, if it has one: for promises about registers, such as
+    /// [`Promise::ReadYourWrites`]. Equal values have equal numbers.
+    fn access(_op: &Self::Op, _answer: Option<&Self::Answer>) -> Access {
+        Access::Other
+    }
+}
+
+/// What an operation does to one register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It has read this value: `None` is the initial one, which nobody writes.
+    Read {
+        /// Which register.
+        key: u64,
+        /// What was read.
+        value: Option<u64>,
+    },
+    /// It writes this value, if it takes effect.
+    Write {
+        /// Which register.
+        key: u64,
+        /// What is written.
+        value: u64,
+    },
+    /// It has read one value and written another in its place.
+    Update {
+        /// Which register.
+        key: u64,
+        /// What was read.
+        read: Option<u64>,
+        /// What was written.
+        write: u64,
+    },
+    /// Neither, or nothing that is known.
+    Other,
+}
+
+/// What clients may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Promise {
+    /// All operations seem to take effect one after the other, each between its question and its answer
+    /// (Herlihy and Wing 1990).
+    Linearizability,
+    /// All operations seem to take effect one after the other, those of each client as it asked for them
+    /// (Lamport 1979).
+    SequentialConsistency,
+    /// A client sees its own writes (this and the following: Terry et al. 1994).
+    ReadYourWrites,
+    /// A client never sees an older state than it has seen.
+    MonotonicReads,
+    /// A client's writes take effect as it asked for them.
+    MonotonicWrites,
+    /// A client's write comes after what the client has read.
+    WritesFollowReads,
+}
+
+impl Promise {
+    /// The property that is violated where the promise is broken.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Promise::Linearizability => "linearizability",
+            Promise::SequentialConsistency => "sequential_consistency",
+            Promise::ReadYourWrites => "read_your_writes",
+            Promise::MonotonicReads => "monotonic_reads",
+            Promise::MonotonicWrites => "monotonic_writes",
+            Promise::WritesFollowReads => "writes_follow_reads",
+        }
+    }
+
+    /// Whether it is about what one client sees of registers.
+    pub const fn is_session_guarantee(self) -> bool {
+        !matches!(self, Promise::Linearizability | Promise::SequentialConsistency)
+    }
 }
 
 /// A protocol whose clients are promised a sequential object, and how its answers read.
 pub trait Service: Protocol {
     /// The object.
     type Spec: Specification<Op = Self::Op>;
+
+    /// What clients may rely on: judged over the histories of simulated runs.
+    const PROMISES: &'static [Promise] = &[Promise::Linearizability];
 
     /// What an answer means to the client.
     fn reply(answer: &Self::Answer) -> Reply<<Self::Spec as Specification>::Answer>;

@@ -8,7 +8,7 @@ use core::fmt::{self, Debug};
 use core::str::FromStr;
 use std::collections::BTreeMap;
 
-use swarm_protocol::Specification;
+use swarm_protocol::{Access, Specification};
 
 use crate::Machine;
 
@@ -142,6 +142,22 @@ impl Specification for KvSpec {
     fn key(op: &KvOp) -> Option<u64> {
         let (KvOp::Get(key) | KvOp::Put(key, _) | KvOp::Cas(key, ..)) = *op;
         Some(u64::from(key))
+    }
+
+    fn access(op: &KvOp, answer: Option<&KvAnswer>) -> Access {
+        match (*op, answer) {
+            (KvOp::Get(key), Some(KvAnswer::Value(value))) => {
+                Access::Read { key: u64::from(key), value: *value }
+            }
+            (KvOp::Put(key, value), _) => Access::Write { key: u64::from(key), value },
+            (KvOp::Cas(key, expected, new), Some(KvAnswer::Swapped(true))) => {
+                Access::Update { key: u64::from(key), read: Some(expected), write: new }
+            }
+            // Without an answer it may have written.
+            (KvOp::Cas(key, _, new), None) => Access::Write { key: u64::from(key), value: new },
+            // One that failed has read something else, and it is not known what.
+            _ => Access::Other,
+        }
     }
 }
 

@@ -66,8 +66,8 @@ fn short<P: Protocol>(event: &Event<P>) -> String {
     }
 }
 
-/// A name that Mermaid takes: no quotes.
-fn name(slot: Slot) -> String {
+/// A name that diagrams take: no quotes.
+pub(crate) fn name(slot: Slot) -> String {
     slot.to_string().replace('\'', "_twin")
 }
 

@@ -256,6 +256,7 @@
 //! }
 //! ```
 
+pub mod consistency;
 pub mod coverage;
 pub mod diagram;
 mod event;
@@ -268,9 +269,13 @@ mod queue;
 pub mod sampler;
 pub mod scenario;
 mod seen;
+pub mod sequential;
+pub mod session;
+pub mod shiviz;
 pub mod shrink;
 pub mod simulation;
 mod slot;
+pub mod timeline;
 mod trace;
 pub mod walk;
 pub mod world;

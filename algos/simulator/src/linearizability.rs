@@ -17,12 +17,18 @@
 //! - **Open operations** are tried last. One that would change nothing, or that equals (by its `Debug`
 //!   text) an earlier one not tried yet, is left out: its absence can be no worse.
 //!
+//! - **Windows.** Where the search finds no way past a return, a long way behind may be to blame, or
+//!   something near. So it asks whether a short window before that return has an order from *any* state that
+//!   the object could be in and with *any* part of what was under way done: if not, nothing before matters.
+//!
 //! The search is exponential at worst: a limit on its memory makes it give up, as
 //! [`Verdict::Undecided`], which is counted and never taken for a yes.
 //!
 //! Verified by `tests/it/history.rs`: 20,000 small histories each of a register with compare-and-set and
 //! of a store with two keys, right and corrupted, against a brute-force twin that knows none of these
 //! rules.
+
+mod window;
 
 use core::fmt::Write as _;
 use std::collections::BTreeMap;
@@ -60,6 +66,31 @@ pub fn check<S: Specification>(history: &History<S>) -> Verdict {
 /// Costs about a microsecond per operation while few clients overlap on one part; exponential in the
 /// number of overlapping clients at worst.
 pub fn check_within<S: Specification>(history: &History<S>, memory_max: usize) -> Verdict {
+    match judge(history, memory_max) {
+        Judged::Linearizable => Verdict::Linearizable,
+        Judged::Impossible(impossible) => {
+            Verdict::Violated(Violation::new(PROPERTY, impossible.tell(history)))
+        }
+        Judged::Undecided => Verdict::Undecided,
+    }
+}
+
+/// Why a history could not have come from the object, if it is known that it could not: what
+/// [`check_within`] tells as text, as data for pictures.
+pub fn impossible<S: Specification>(history: &History<S>, memory_max: usize) -> Option<Impossible> {
+    match judge(history, memory_max) {
+        Judged::Impossible(impossible) => Some(impossible),
+        Judged::Linearizable | Judged::Undecided => None,
+    }
+}
+
+enum Judged {
+    Linearizable,
+    Impossible(Impossible),
+    Undecided,
+}
+
+fn judge<S: Specification>(history: &History<S>, memory_max: usize) -> Judged {
     let keyed = history.operations().all(|operation| S::key(&operation.op).is_some());
     let mut parts: BTreeMap<Option<u64>, Vec<Moment>> = BTreeMap::new();
     for moment in history.moments() {
@@ -69,16 +100,20 @@ pub fn check_within<S: Specification>(history: &History<S>, memory_max: usize) -
     }
     let mut undecided = false;
     for (key, moments) in parts {
-        match Search::new(&Part::new(history, &moments)).run(memory_max) {
+        let refutes = |blocked| window::refutes(history, &moments, blocked);
+        match Search::new(&Part::new(history, &moments)).run(memory_max, &refutes) {
             Outcome::Found => (),
             Outcome::GaveUp => undecided = true,
+            Outcome::Refuted(evidence) => {
+                let moments = &moments[..=evidence.possible];
+                return Judged::Impossible(Part::new(history, moments).explain(key, &evidence));
+            }
             Outcome::Impossible(evidence) => {
-                let detail = explain_shortest(history, key, &moments, evidence, memory_max);
-                return Verdict::Violated(Violation::new(PROPERTY, detail));
+                return Judged::Impossible(explain_shortest(history, key, &moments, evidence, memory_max));
             }
         }
     }
-    if undecided { Verdict::Undecided } else { Verdict::Linearizable }
+    if undecided { Judged::Undecided } else { Judged::Linearizable }
 }
 
 /// Looks for the shortest beginning of `moments` that is impossible, and says why it is.
@@ -93,19 +128,59 @@ fn explain_shortest<S: Specification>(
     moments: &[Moment],
     mut evidence: Evidence<S>,
     memory_max: usize,
-) -> String {
+) -> Impossible {
     let (mut possible, mut impossible, mut step) = (evidence.possible, moments.len(), 1);
     while impossible - possible > 1 {
         let attempt = (possible + step).min(usize::midpoint(possible, impossible));
-        match Search::new(&Part::new(history, &moments[..attempt])).run(memory_max) {
+        match Search::new(&Part::new(history, &moments[..attempt])).run(memory_max, &|_| false) {
             Outcome::Found | Outcome::GaveUp => (possible, step) = (attempt, step * 2),
-            Outcome::Impossible(shorter) => {
+            Outcome::Impossible(shorter) | Outcome::Refuted(shorter) => {
                 (possible, impossible) = (possible.max(shorter.possible), attempt);
                 evidence = shorter;
             }
         }
     }
     Part::new(history, &moments[..impossible]).explain(key, &evidence)
+}
+
+/// The shortest beginning of a history, or of one part of it, that no order explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Impossible {
+    /// The part of the object, if parts were judged alone.
+    pub key: Option<u64>,
+    /// How many operations were answered before: those have an order.
+    pub returned: usize,
+    /// The operation whose answer makes it impossible.
+    pub last: Call,
+    /// The end of the order that the search came furthest with, in that order.
+    pub order: Vec<Call>,
+    /// How many operations stand in that order before these.
+    pub before: usize,
+    /// The object after that order, as text.
+    pub state: String,
+    /// What had been asked for and is not in that order: none of it fits next, or what is left does not fit
+    /// after it.
+    pub pending: Vec<Call>,
+}
+
+impl Impossible {
+    /// In words, some lines of them.
+    pub fn tell<S: Specification>(&self, history: &History<S>) -> String {
+        let key = self.key.map(|key| format!(" on key {key}")).unwrap_or_default();
+        let mut text =
+            format!("the answers of the first {} operations{key} fit one order, not so with", self.returned);
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "\n  {:?}", history.operation(self.last));
+        let _ = writeln!(text, "the search came furthest in this order, to the state {}:", self.state);
+        for call in &self.order {
+            let _ = writeln!(text, "  {:?}", history.operation(*call));
+        }
+        let _ = write!(text, "where none of these fits next, or those left do not fit after it:");
+        for call in &self.pending {
+            let _ = write!(text, "\n  {:?}", history.operation(*call));
+        }
+        text
+    }
 }
 
 /// The operations that touch one part of the object.
@@ -119,6 +194,7 @@ struct Part<'h, S: Specification> {
 }
 
 struct Answered<'h, S: Specification> {
+    call: Call,
     operation: &'h Operation<S>,
     answer: &'h S::Answer,
     pure: bool,
@@ -128,6 +204,7 @@ struct Answered<'h, S: Specification> {
 }
 
 struct Open<'h, S: Specification> {
+    call: Call,
     operation: &'h Operation<S>,
     /// The number of entries before its invocation.
     invoked: u32,
@@ -170,6 +247,7 @@ impl<'h, S: Specification> Part<'h, S> {
                         *number = part.answered.len() as u32;
                         let pure = S::is_pure(&operation.op, answer);
                         part.answered.push(Answered {
+                            call: *call,
                             operation,
                             answer,
                             pure,
@@ -181,7 +259,7 @@ impl<'h, S: Specification> Part<'h, S> {
                 }
                 _ => {
                     let equal = latest_of_text.insert(format!("{:?}", operation.op), part.open.len() as u32);
-                    part.open.push(Open { operation, invoked: here, equal });
+                    part.open.push(Open { call: *call, operation, invoked: here, equal });
                 }
             }
         }
@@ -189,31 +267,23 @@ impl<'h, S: Specification> Part<'h, S> {
     }
 
     /// Says why this part, whose last moment is the return that makes it impossible, has no order.
-    fn explain(&self, key: Option<u64>, evidence: &Evidence<S>) -> String {
-        let key = key.map(|key| format!(" on key {key}")).unwrap_or_default();
-        let returned = self.answered.len() - 1;
-        let last = self.entries.last().map(|entry| self.step(Step::Answered(entry.operation)));
-        let mut text =
-            format!("the answers of the first {returned} operations{key} fit one order, not so with");
-        // Writing to a string cannot fail.
-        if let Some(last) = last {
-            let _ = writeln!(text, "\n  {last:?}");
+    fn explain(&self, key: Option<u64>, evidence: &Evidence<S>) -> Impossible {
+        let last = self.entries.last().expect("it ends with a return");
+        Impossible {
+            key,
+            returned: self.answered.len() - 1,
+            last: self.answered[last.operation as usize].call,
+            order: evidence.tail.clone(),
+            before: evidence.before,
+            state: format!("{:?}", evidence.state),
+            pending: evidence.pending.clone(),
         }
-        let _ = writeln!(text, "the search came furthest in this order, to the state {:?}:", evidence.state);
-        for step in &evidence.tail {
-            let _ = writeln!(text, "  {:?}", self.step(*step));
-        }
-        let _ = write!(text, "where none of these fits next, or those left do not fit after it:");
-        for step in &evidence.pending {
-            let _ = write!(text, "\n  {:?}", self.step(*step));
-        }
-        text
     }
 
-    fn step(&self, step: Step) -> &'h Operation<S> {
+    fn call(&self, step: Step) -> Call {
         match step {
-            Step::Answered(number) => self.answered[number as usize].operation,
-            Step::Open(number) => self.open[number as usize].operation,
+            Step::Answered(number) => self.answered[number as usize].call,
+            Step::Open(number) => self.open[number as usize].call,
         }
     }
 }
@@ -234,17 +304,25 @@ struct Evidence<S: Specification> {
     /// The object after the order found last that gets there.
     state: S::State,
     /// The end of that order.
-    tail: Vec<Step>,
+    tail: Vec<Call>,
+    /// How many operations stand in it before that end.
+    before: usize,
     /// What was invoked before `blocked` and is not in that order.
-    pending: Vec<Step>,
+    pending: Vec<Call>,
 }
+
+/// How much a search remembers when it first doubts that there is an order, in bytes.
+const DOUBT_FIRST: usize = 4 << 20;
 
 /// The number of operations shown of an order.
 const TAIL: usize = 12;
 
 enum Outcome<S: Specification> {
     Found,
+    /// The whole search was in vain.
     Impossible(Evidence<S>),
+    /// Nothing can get past the return that blocks the search.
+    Refuted(Evidence<S>),
     GaveUp,
 }
 
@@ -340,9 +418,14 @@ struct Search<'p, 'h, S: Specification> {
 
 impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
     fn new(part: &'p Part<'h, S>) -> Self {
+        Self::beginning_with(part, S::State::default())
+    }
+
+    /// A search whose object begins in this state.
+    fn beginning_with(part: &'p Part<'h, S>, state: S::State) -> Self {
         let places = part.entries.len() as u32 + 1;
         let mut states = States { all: Vec::new(), numbers: BTreeMap::new() };
-        let state = states.number(S::State::default());
+        let state = states.number(state);
         Search {
             part,
             next: (0..places).map(|place| (place + 1) % places).collect(),
@@ -358,8 +441,11 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
         }
     }
 
-    fn run(mut self, memory_max: usize) -> Outcome<S> {
+    /// Searches. The longer it takes, the likelier nothing gets past the return that blocks it: now and then
+    /// `refutes` is asked whether that can be shown, given the number of moments before the return.
+    fn run(mut self, memory_max: usize, refutes: &dyn Fn(usize) -> bool) -> Outcome<S> {
         let mut candidate = self.first_candidate();
+        let mut next_doubt = DOUBT_FIRST;
         while (self.answered.count as usize) < self.part.answered.len() {
             match candidate {
                 Some(step) if self.try_step(step) => {
@@ -371,6 +457,13 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
                 Some(step) => candidate = self.candidate_after(step),
                 None => {
                     self.note_evidence();
+                    if self.seen.bytes() > next_doubt {
+                        next_doubt = self.seen.bytes().saturating_mul(4);
+                        let blocked = self.evidence.as_ref().map(|evidence| evidence.possible);
+                        if blocked.is_some_and(refutes) {
+                            return Outcome::Refuted(self.evidence.expect("it is blocked"));
+                        }
+                    }
                     match self.take_back() {
                         Some(step) => candidate = self.candidate_after(step),
                         None => {
@@ -546,13 +639,16 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
                     .filter(|(number, _)| !self.open.contains(*number as u32))
                     .map(|(number, _)| Step::Open(number as u32)),
             )
+            .map(|step| self.part.call(step))
             .collect();
-        let tail = &self.frames[self.frames.len().saturating_sub(TAIL)..];
+        let before = self.frames.len().saturating_sub(TAIL);
+        let tail = &self.frames[before..];
         self.evidence = Some(Evidence {
             blocked,
             possible: self.part.entries[blocked as usize].moment as usize,
             state: self.states.all[self.state as usize].clone(),
-            tail: tail.iter().map(|frame| frame.step).collect(),
+            tail: tail.iter().map(|frame| self.part.call(frame.step)).collect(),
+            before,
             pending,
         });
     }

@@ -41,7 +41,9 @@ use core::hash::Hash;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use swarm_protocol::{Checkable, NodeId, Properties, Protocol, Reply, Service, Specification, Violation};
+use swarm_protocol::{
+    Checkable, NodeId, Promise, Properties, Protocol, Reply, Service, Specification, Violation,
+};
 
 pub use self::clients::{LINEARIZABILITY, OpStatus};
 pub use self::collapse::{Collapse, Collapsed, Successor};
@@ -525,7 +527,12 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
                 }
                 Leaving::Answer(id, answer) => {
                     let clients = Arc::make_mut(&mut self.clients);
-                    if let Err(violation) = clients.answer(&setup.workload, *id, P::reply(answer)) {
+                    let verdict = clients.answer(&setup.workload, *id, P::reply(answer));
+                    let promised = |violation: &Violation| {
+                        violation.property != LINEARIZABILITY
+                            || P::PROMISES.contains(&Promise::Linearizability)
+                    };
+                    if let Some(violation) = verdict.err().filter(promised) {
                         self.violation.get_or_insert_with(|| Box::new(violation));
                     }
                 }

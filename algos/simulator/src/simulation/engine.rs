@@ -14,8 +14,8 @@ use super::host::{Host, Leaving, Look, Release};
 use super::network::{Fate, Network, Route};
 use super::rewound::Rewound;
 use super::{Counts, Injury, PROGRESS, Run, Simulation, Traced, purpose};
+use crate::consistency::{self, Judgement};
 use crate::coverage::Recorder;
-use crate::linearizability::{self, Verdict};
 use crate::profile::{Conditions, Fault, Faults};
 use crate::queue::Queue;
 use crate::world::{CONTRACT, INVARIANTS, PANIC};
@@ -193,10 +193,10 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         };
         let mut undecided = false;
         if violation.is_none() && self.simulation.judged {
-            match panics::catch(|| linearizability::check_within(&self.clients.history, SEARCH_MEMORY_MAX)) {
-                Ok(Verdict::Linearizable) => {}
-                Ok(Verdict::Violated(found)) => violation = Some(found),
-                Ok(Verdict::Undecided) => undecided = true,
+            match panics::catch(|| consistency::judge::<P>(&self.clients.history, SEARCH_MEMORY_MAX)) {
+                Ok(Judgement::Holds) => {}
+                Ok(Judgement::Violated(found)) => violation = Some(found),
+                Ok(Judgement::Undecided) => undecided = true,
                 Err(message) => violation = Some(Violation::new(PANIC, message)),
             }
         }

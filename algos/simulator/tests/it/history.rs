@@ -244,6 +244,24 @@ fn long_histories_of_many_clients_are_judged_and_one_wrong_read_is_found() {
 }
 
 #[test]
+fn one_wrong_answer_among_those_of_many_clients_is_found_and_drawn() {
+    let mut history = random_history::<Register>(7, 16, 20_000, 0, 0, random_op);
+    let before = history.completed();
+    let now = Ticks(40_000);
+    // While others are under way, one reads what nobody wrote; and all goes on.
+    let under_way: Vec<_> =
+        (0..15).map(|n| history.invoke(100_000 + n, now, Op::Write((n % 3) as u8))).collect();
+    let read = history.invoke(200_000, now, Op::Read);
+    history.complete(read, now, Answer::Value(9));
+    for call in under_way {
+        history.complete(call, now, Answer::Written);
+    }
+    let Verdict::Violated(violation) = check(&history) else { panic!("the wrong read was not found") };
+    assert!(violation.detail.contains(&format!("first {before} operations")), "{violation}");
+    assert!(violation.detail.contains("p200000 Read -> Value(9)"), "{violation}");
+}
+
+#[test]
 fn an_open_write_may_take_effect_late_or_never_and_not_twice() {
     let history = |reads: &[u8]| {
         let mut history = History::<Register>::new();
