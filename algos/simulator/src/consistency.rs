@@ -39,15 +39,16 @@ impl From<Verdict> for Judgement {
 /// Judges what `P` promises, with `memory_max` bytes for each search. The first promise that is broken
 /// counts; if none is, one that could not be decided.
 pub fn judge<P: Service>(history: &History<P::Spec>, memory_max: usize) -> Judgement {
+    let promised = |promise| P::PROMISES.contains(&promise);
+    let mut judgements = vec![session::check(history, P::PROMISES)];
+    if promised(Promise::SequentialConsistency) {
+        judgements.push(sequential::check_within(history, memory_max));
+    }
+    if promised(Promise::Linearizability) {
+        judgements.push(linearizability::check_within(history, memory_max).into());
+    }
     let mut undecided = false;
-    let searches: [(Promise, fn(&History<P::Spec>, usize) -> Judgement); 2] = [
-        (Promise::Linearizability, |history, memory| linearizability::check_within(history, memory).into()),
-        (Promise::SequentialConsistency, sequential::check_within),
-    ];
-    let asked = searches.into_iter().filter(|(promise, _)| P::PROMISES.contains(promise));
-    for judgement in
-        asked.map(|(_, search)| search(history, memory_max)).chain([session::check(history, P::PROMISES)])
-    {
+    for judgement in judgements {
         match judgement {
             Judgement::Holds => {}
             Judgement::Undecided => undecided = true,

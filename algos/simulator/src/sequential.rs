@@ -131,15 +131,12 @@ impl<'h, S: Specification> Search<'h, S> {
         let client = choice / 2;
         let Some(operation) = self.next_of(client) else { return false };
         let mut state = self.states[self.state as usize].clone();
-        match &operation.returned {
-            Some((_, answer)) if choice % 2 == 0 => {
-                if S::apply(&mut state, &operation.op) != *answer {
-                    return false;
-                }
-            }
-            Some(_) => return false,
-            None if choice % 2 == 0 => drop(S::apply(&mut state, &operation.op)),
-            None => {}
+        let takes_effect = choice.is_multiple_of(2);
+        let told = takes_effect.then(|| S::apply(&mut state, &operation.op));
+        // What was answered took effect, and told this.
+        let answer = operation.returned.as_ref().map(|(_, answer)| answer);
+        if answer.is_some() && answer != told.as_ref() {
+            return false;
         }
         let state_before = self.state;
         self.state = match self.numbers.get(&state) {

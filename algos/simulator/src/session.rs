@@ -36,13 +36,14 @@ pub const READS_WHAT_WAS_WRITTEN: &str = "reads_what_was_written";
 /// How often origins of reads are chosen anew before the search gives up.
 const ATTEMPTS_MAX: u32 = 20_000;
 
-/// The session guarantees among some promises.
-#[derive(Clone, Copy, Debug, Default)]
-struct Demands {
-    read_your_writes: bool,
-    monotonic_reads: bool,
-    monotonic_writes: bool,
-    writes_follow_reads: bool,
+/// What is demanded.
+#[derive(Clone, Copy, Debug)]
+struct Demands<'a>(&'a [Promise]);
+
+impl Demands<'_> {
+    fn has(self, promise: Promise) -> bool {
+        self.0.contains(&promise)
+    }
 }
 
 /// Judges whether a history keeps `promises`; those that are no session guarantees are passed over. The
@@ -55,7 +56,7 @@ pub fn check<S: Specification>(history: &History<S>, promises: &[Promise]) -> Ju
     let registers = registers(history);
     let mut undecided = false;
     for (key, register) in &registers {
-        match register.judge(Demands::of(&names)) {
+        match register.judge(Demands(&names)) {
             Outcome::Holds => {}
             Outcome::Undecided => undecided = true,
             Outcome::Unwritten(read) => {
@@ -63,8 +64,7 @@ pub fn check<S: Specification>(history: &History<S>, promises: &[Promise]) -> Ju
                 return Judgement::Violated(Violation::new(READS_WHAT_WAS_WRITTEN, detail));
             }
             Outcome::Violated => {
-                let broken =
-                    |names: &[Promise]| matches!(register.judge(Demands::of(names)), Outcome::Violated);
+                let broken = |names: &[Promise]| matches!(register.judge(Demands(names)), Outcome::Violated);
                 let others = |name: &Promise| -> Vec<_> {
                     names.iter().copied().filter(|other| other != name).collect()
                 };
@@ -77,18 +77,6 @@ pub fn check<S: Specification>(history: &History<S>, promises: &[Promise]) -> Ju
         }
     }
     if undecided { Judgement::Undecided } else { Judgement::Holds }
-}
-
-impl Demands {
-    fn of(promises: &[Promise]) -> Self {
-        let has = |promise| promises.contains(&promise);
-        Demands {
-            read_your_writes: has(Promise::ReadYourWrites),
-            monotonic_reads: has(Promise::MonotonicReads),
-            monotonic_writes: has(Promise::MonotonicWrites),
-            writes_follow_reads: has(Promise::WritesFollowReads),
-        }
-    }
 }
 
 /// What a session did to a register, in its order.
@@ -173,7 +161,7 @@ fn registers<S: Specification>(history: &History<S>) -> BTreeMap<u64, Register<'
 }
 
 impl<'h, S: Specification> Register<'h, S> {
-    fn judge(&self, demands: Demands) -> Outcome<'h, S> {
+    fn judge(&self, demands: Demands<'_>) -> Outcome<'h, S> {
         if let Some((read, _)) = self.reads.iter().find(|(_, origins)| origins.is_empty()) {
             return Outcome::Unwritten(read);
         }
@@ -209,7 +197,7 @@ impl<'h, S: Specification> Register<'h, S> {
 
     /// Whether some order of the writes satisfies the demands, as far as origins are chosen. Demands say
     /// "not behind"; a circle of them that goes through two writes cannot be satisfied.
-    fn possible(&self, demands: Demands, chosen: &[Option<usize>]) -> bool {
+    fn possible(&self, demands: Demands<'_>, chosen: &[Option<usize>]) -> bool {
         let mut edges: Vec<Vec<usize>> = vec![(1..self.writes.len()).collect()];
         edges.resize(self.writes.len(), Vec::new());
         for session in self.sessions.values() {
@@ -221,19 +209,19 @@ impl<'h, S: Specification> Register<'h, S> {
                     Deed::Read(number) => {
                         let Some(origin) = chosen[*number] else { continue };
                         let origin = self.reads[*number].1[origin];
-                        if let Some(point) = wrote.filter(|_| demands.read_your_writes) {
+                        if let Some(point) = wrote.filter(|_| demands.has(Promise::ReadYourWrites)) {
                             edges[point as usize].push(origin);
                         }
-                        if let Some(point) = has_read.filter(|_| demands.monotonic_reads) {
+                        if let Some(point) = has_read.filter(|_| demands.has(Promise::MonotonicReads)) {
                             edges[point as usize].push(origin);
                         }
                         has_read = Some(behind(&mut edges, has_read, origin));
                     }
                     Deed::Wrote(write) => {
-                        if let Some(last) = last_write.filter(|_| demands.monotonic_writes) {
+                        if let Some(last) = last_write.filter(|_| demands.has(Promise::MonotonicWrites)) {
                             edges[last].push(*write);
                         }
-                        if let Some(point) = has_read.filter(|_| demands.writes_follow_reads) {
+                        if let Some(point) = has_read.filter(|_| demands.has(Promise::WritesFollowReads)) {
                             edges[point as usize].push(*write);
                         }
                         last_write = Some(*write);

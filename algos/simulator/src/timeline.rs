@@ -97,7 +97,7 @@ pub fn picture<S: Specification>(history: &History<S>, impossible: &Impossible) 
             left + 4.0,
             y + 14.0,
             y - 3.0,
-            escaped(&clipped(&text, room(&bars, history, bar, &x, left)))
+            escaped(&clipped(&text, room(&bars, history, bar, x, left)))
         );
     }
     out.push_str("</svg>\n");

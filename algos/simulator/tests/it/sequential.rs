@@ -118,9 +118,9 @@ fn search_equals_brute_force_and_is_weaker_than_linearizability() {
             "seed {seed}: linearizable, so sequentially consistent\n{history:#?}"
         );
         if expected {
-            right += 1
+            right += 1;
         } else {
-            wrong += 1
+            wrong += 1;
         }
         only += u32::from(expected && !linearizable);
     }

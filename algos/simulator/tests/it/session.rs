@@ -199,7 +199,10 @@ fn every_set_of_guarantees_is_judged_as_by_brute_force() {
     assert!(wrong[15] > wrong[1] + 100 && wrong[15] > wrong[2] + 100, "{wrong:?}: together they say more");
 }
 
-fn told(operations: &[(u32, Op, Option<u64>)]) -> History<Registers> {
+/// Who asked, what, and what it was told.
+type Told = (u32, Op, Option<u64>);
+
+fn told(operations: &[Told]) -> History<Registers> {
     let mut history = History::new();
     for (now, (process, op, answer)) in (0..).zip(operations) {
         let call = history.invoke(*process, Ticks(now), *op);
@@ -211,7 +214,7 @@ fn told(operations: &[(u32, Op, Option<u64>)]) -> History<Registers> {
 #[test]
 fn each_guarantee_is_broken_by_a_history_that_keeps_the_others() {
     use Op::{Read, Write};
-    let stories: [(Promise, &[(u32, Op, Option<u64>)]); 4] = [
+    let stories: [(Promise, &[Told]); 4] = [
         (Promise::ReadYourWrites, &[(0, Write(0, 1), None), (0, Read(0), None)]),
         (Promise::MonotonicReads, &[(0, Write(0, 1), None), (1, Read(0), Some(1)), (1, Read(0), None)]),
         (
@@ -285,11 +288,11 @@ impl<const LINEARIZABLE: bool, const FORGETS: bool> Protocol for Store<LINEARIZA
     type Task = Never;
     type Outcome = Never;
 
-    fn recover(_: &(), me: NodeId, _: impl Iterator<Item = Never>, _: &mut Effects<Self>) -> Self {
+    fn recover((): &(), me: NodeId, _: impl Iterator<Item = Never>, _: &mut Effects<Self>) -> Self {
         Store { me, now: (0, 0, None), before: (0, 0, None), reads: 0 }
     }
 
-    fn step(&mut self, _: &(), _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
+    fn step(&mut self, (): &(), _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
         match input {
             Input::Invoke { id, op: Op::Read(_) } => {
                 self.reads += 1;
