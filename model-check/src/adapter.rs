@@ -251,6 +251,11 @@ impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Space<P, Q> {
         &self.setup
     }
 
+    /// Turns that were taken before.
+    pub(crate) const fn known(&self) -> &Known<P> {
+        &self.known
+    }
+
     /// The names of what holds always: the protocol's own properties, then [`COMMON`].
     pub fn names() -> impl Iterator<Item = &'static str> {
         Q::NAMES.iter().copied().chain(COMMON)

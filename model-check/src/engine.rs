@@ -17,6 +17,7 @@
 //! disk that fails, cut off and resumed, and checkpoints damaged at every byte.
 
 mod checkpoint;
+pub mod lasso;
 mod spill;
 mod tree;
 mod visited;

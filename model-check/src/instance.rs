@@ -274,7 +274,7 @@ where
     }
 
     /// What bounds the instance, in words.
-    fn bounds(&self, setup: &Setup<P>) -> BTreeMap<String, String> {
+    pub(crate) fn bounds(&self, setup: &Setup<P>) -> BTreeMap<String, String> {
         let bounds = &setup.bounds;
         let mut words = BTreeMap::from([
             ("nodes", setup.nodes().to_string()),

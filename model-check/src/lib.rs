@@ -14,8 +14,9 @@
 //!   in the artifact.
 //! - Visited states are told apart by 64-bit fingerprints; the artifact gives a bound on the chance that two
 //!   were taken for one.
-//! - Safety only. Stateright's `eventually` misses cycles, so no such property is used; that runs recover
-//!   after faults is checked in simulations.
+//! - Safety by both engines; liveness, in all fair runs within the bounds, by [`engine::lasso`] on instances of its
+//!   own ([`liveness`]). Stateright's `eventually` misses cycles, so it is not used. That runs recover after
+//!   faults is checked in simulations, too.
 //! - No symmetry: stateright ignores it breadth first.
 //!
 //! Verified by `tests/it`; each kind of finding is provoked there.
@@ -27,10 +28,12 @@ pub mod campaign;
 pub mod decisive;
 pub mod engine;
 pub mod explore;
+pub mod fairness;
 pub mod finding;
 #[cfg(feature = "algorithms")]
 pub mod forgetful;
 pub mod instance;
+pub mod liveness;
 #[cfg(feature = "algorithms")]
 pub mod raft;
 pub mod registered;

@@ -8,6 +8,8 @@
 //! Verified by the pinned counts, equal on one and two threads, by what each instance must reach, and by the
 //! two instances whose broken property must be found.
 
+mod liveness;
+
 use fuzz::{raft_schedule, schedule};
 use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
@@ -22,6 +24,8 @@ use crate::campaign::{Campaign, Simulate};
 use crate::forgetful::Forgetful;
 use crate::instance::{Check, Instance, Pinned};
 use crate::registered::{self, Extent, Registered};
+
+pub use self::liveness::{LIVELY_PRE_VOTE, LIVELY_THREE_NODES, LIVELY_TWO_NODES};
 
 type Node = Raft<Kv>;
 type Cluster = World<Node, RaftProperties>;
@@ -54,8 +58,15 @@ fn commits_of_term(node: &Node, term: u64) -> bool {
 /// The instances: the quick ones, or all. Those that need least memory come first, as what is resident is
 /// measured of the process as a whole.
 pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
-    let quick: [Box<dyn Check>; 4] =
-        [Box::new(NO_STABLE_STORAGE), Box::new(BETWEEN_WRITES), Box::new(PRE_VOTE), Box::new(CLOSED)];
+    let quick: [Box<dyn Check>; 7] = [
+        Box::new(NO_STABLE_STORAGE),
+        Box::new(LIVELY_TWO_NODES),
+        Box::new(LIVELY_PRE_VOTE),
+        Box::new(LIVELY_THREE_NODES),
+        Box::new(BETWEEN_WRITES),
+        Box::new(PRE_VOTE),
+        Box::new(CLOSED),
+    ];
     let slow: [Box<dyn Check>; 3] =
         [Box::new(TWO_COMMANDS), Box::new(PRE_VOTE_TWO_TERMS), Box::new(COMMAND_BETWEEN_WRITES)];
     let deepest: Box<dyn Check> = Box::new(BOUNDED);
@@ -69,6 +80,7 @@ pub fn small() -> Vec<Box<dyn Check>> {
         Box::new(TWO_NODES_PRE_VOTE),
         Box::new(TWO_NODES_BETWEEN_WRITES),
         Box::new(TWO_NODES_BOUNDED),
+        Box::new(LIVELY_TWO_NODES),
     ]
 }
 

@@ -27,6 +27,7 @@
 
 mod clients;
 mod collapse;
+mod consequences;
 mod known;
 mod menu;
 mod network;
@@ -47,6 +48,7 @@ use swarm_protocol::{
 
 pub use self::clients::{LINEARIZABILITY, OpStatus};
 pub use self::collapse::{Collapse, Collapsed, Successor};
+pub use self::consequences::Consequences;
 pub use self::known::Known;
 pub use self::setup::{Bounds, FlushMode, Identical, Perform, Setup, SyncMode};
 

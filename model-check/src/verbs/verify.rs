@@ -209,9 +209,13 @@ fn print_instance(check: &dyn Check, verdict: &Verdict) {
         })
     };
     let list = |kind, holds| of(kind, holds).collect::<Vec<_>>().join(", ");
-    println!("  always: {}", list(PropertyKind::Always, true));
+    for (kind, title) in [(PropertyKind::Always, "always"), (PropertyKind::Eventually, "at last")] {
+        if of(kind, true).next().is_some() {
+            println!("  {title}: {}", list(kind, true));
+        }
+    }
     println!("  sometimes (after events): {}", list(PropertyKind::Sometimes, true));
-    for kind in [PropertyKind::Always, PropertyKind::Sometimes] {
+    for kind in [PropertyKind::Always, PropertyKind::Eventually, PropertyKind::Sometimes] {
         if of(kind, false).next().is_some() {
             println!("  NOT SO: {}", list(kind, false));
         }

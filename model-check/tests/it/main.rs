@@ -9,6 +9,7 @@ mod engine;
 mod explore;
 mod findings;
 mod instances;
+mod liveness;
 mod search;
 mod shrunk;
 mod zoo;

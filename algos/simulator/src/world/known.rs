@@ -134,6 +134,5 @@ pub(super) fn inconstant<P: Checkable>(node: &NodeSlot<P>) -> Violation {
 }
 
 fn broken<P: Checkable>(node: &NodeSlot<P>) -> Outcome<P> {
-    let node = Err(Stop::Violated(inconstant(node)));
-    Outcome { node, leaving: Vec::new(), marks: Vec::new(), refusals: Vec::new() }
+    Outcome::without_effects(Err(Stop::Violated(inconstant(node))))
 }

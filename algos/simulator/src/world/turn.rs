@@ -114,6 +114,8 @@ pub(crate) struct Outcome<P: Checkable> {
     pub(crate) leaving: Vec<Leaving<P>>,
     pub(crate) marks: Vec<&'static str>,
     pub(crate) refusals: Vec<&'static str>,
+    /// The timers that were set, those included that ran already.
+    pub(crate) timers_set: Vec<P::Timer>,
 }
 
 impl<P: Checkable> Outcome<P> {
@@ -136,10 +138,15 @@ impl<P: Checkable> Outcome<P> {
         }
     }
 
+    /// Nothing leaves the node.
+    pub(crate) const fn without_effects(node: Result<Arc<NodeSlot<P>>, Stop>) -> Self {
+        Outcome { node, leaving: Vec::new(), marks: Vec::new(), refusals: Vec::new(), timers_set: Vec::new() }
+    }
+
     /// The node does not react.
     fn quiet(mut node: NodeSlot<P>) -> Self {
         node.rehash();
-        Outcome { node: Ok(Arc::new(node)), leaving: Vec::new(), marks: Vec::new(), refusals: Vec::new() }
+        Outcome::without_effects(Ok(Arc::new(node)))
     }
 
     fn of_turn(
@@ -154,7 +161,7 @@ impl<P: Checkable> Outcome<P> {
         let me = copy.slot;
         let mut turn = Turn::new(setup, copy, answers, seen);
         let result = turn.take(cause);
-        let Turn { leaving, marks, refusals, .. } = turn;
+        let Turn { leaving, marks, refusals, timers_set, .. } = turn;
         let stop = match result {
             Ok(()) if copy.state.as_ref().is_some_and(|state| !(setup.within)(state)) => Some(Stop::Boundary),
             Ok(()) => {
@@ -164,7 +171,7 @@ impl<P: Checkable> Outcome<P> {
             Err(stop) => Some(stop),
         };
         let leaving = if stop.is_none() { spread(setup, me, leaving) } else { Vec::new() };
-        Outcome { node: stop.map_or(Ok(node), Err), leaving, marks, refusals }
+        Outcome { node: stop.map_or(Ok(node), Err), leaving, marks, refusals, timers_set }
     }
 }
 
@@ -213,6 +220,7 @@ struct Turn<'a, P: Protocol, Seen> {
     outcomes: Vec<P::Outcome>,
     marks: Vec<&'static str>,
     refusals: Vec<&'static str>,
+    timers_set: Vec<P::Timer>,
     /// The name of the property that a panic breaks at this place.
     phase: &'static str,
 }
@@ -234,6 +242,7 @@ impl<'a, P: Checkable, Seen: FnMut(Slot, &dyn Debug)> Turn<'a, P, Seen> {
             outcomes: Vec::new(),
             marks: Vec::new(),
             refusals: Vec::new(),
+            timers_set: Vec::new(),
             phase: PANIC,
         }
     }
@@ -355,6 +364,7 @@ impl<'a, P: Checkable, Seen: FnMut(Slot, &dyn Debug)> Turn<'a, P, Seen> {
                 Effect::Answer { id, answer, after } => (after, Outgoing::Answer { id, answer }),
                 Effect::SetTimer { timer, .. } => {
                     self.node.set_timer(timer);
+                    self.timers_set.push(timer);
                     continue;
                 }
                 Effect::CancelTimer(timer) => {
