@@ -58,7 +58,7 @@ struct Collected {
 
 impl<P, Q> Check for Lively<P, Q>
 where
-    P: Subject + 'static,
+    P: Subject<Config: Clone> + 'static,
     Q: Properties<P> + Eq + Hash + 'static,
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
@@ -138,7 +138,7 @@ where
 
 impl<P, Q> Lively<P, Q>
 where
-    P: Subject + 'static,
+    P: Subject<Config: Clone> + 'static,
     Q: Properties<P> + Eq + Hash + 'static,
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,

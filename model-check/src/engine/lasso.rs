@@ -74,7 +74,6 @@ pub enum Next<State> {
 
 /// What must happen at last: whenever it was asked for, it is kept then or later. That it is kept once is enough
 /// for all that was asked before.
-#[derive(Clone, Copy)]
 pub struct Promise<State> {
     /// Its name, in words with dashes.
     pub name: &'static str,
@@ -83,6 +82,14 @@ pub struct Promise<State> {
     /// Where it is kept.
     pub kept: fn(&State) -> bool,
 }
+
+impl<State> Clone for Promise<State> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<State> Copy for Promise<State> {}
 
 impl<State> Promise<State> {
     /// `kept` comes at last.

@@ -19,18 +19,18 @@ static STOP: AtomicBool = AtomicBool::new(true);
 const LIMITS: Limits<'static> = Limits::new(8 << 30, &GO_ON);
 
 /// Two-phase commit as in TLA⁺'s `TwoPhase` (Gray and Lamport 2006, *Consensus on transaction commit*).
-struct TwoPhase {
-    managers: u32,
+pub(crate) struct TwoPhase {
+    pub(crate) managers: u32,
     /// A manager may abort after it has promised.
-    breaks_promises: bool,
+    pub(crate) breaks_promises: bool,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-struct Commit {
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
+pub(crate) struct Commit {
     /// Two bits for each: working, prepared, committed, aborted.
     managers: u32,
     /// The coordinator's: 0 undecided, 1 committed, 2 aborted.
-    decision: u32,
+    pub(crate) decision: u32,
     /// Of whom the coordinator knows that they are prepared.
     known: u32,
     /// Who has said so.
@@ -38,12 +38,12 @@ struct Commit {
 }
 
 const WORKING: u32 = 0;
-const PREPARED: u32 = 1;
-const COMMITTED: u32 = 2;
+pub(crate) const PREPARED: u32 = 1;
+pub(crate) const COMMITTED: u32 = 2;
 const ABORTED: u32 = 3;
 
 impl Commit {
-    const fn of(&self, manager: u32) -> u32 {
+    pub(crate) const fn of(&self, manager: u32) -> u32 {
         self.managers >> (2 * manager) & 3
     }
 
@@ -52,8 +52,8 @@ impl Commit {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Step {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Step {
     Hear(u32),
     Decide(u32),
     Prepare(u32),

@@ -10,6 +10,8 @@ mod explore;
 mod findings;
 mod instances;
 mod liveness;
+mod models;
 mod search;
 mod shrunk;
+mod spin;
 mod zoo;

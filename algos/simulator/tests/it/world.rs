@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use swarm_protocol::{NodeId, OpId, Properties, Stream, Ticks, Violation};
-use swarm_simulator::world::{Identical, OpStatus, SyncMode};
+use swarm_simulator::world::{Consequences, Identical, Known, OpStatus, SyncMode};
 use swarm_simulator::{Bounds, Event, NotEnabled, Setup, Slot, World};
 
 use crate::toy::{Flaw, Message, OneValuePerVersion, Op, Register, Stored, Timer, faults, setup};
@@ -269,6 +269,36 @@ fn a_full_network_loses_what_is_sent() {
     let setup = setup(3, Flaw::None, &[Op::Write(7)]).bounds(bounds);
     let world = run(&setup, &[invoke(0, 0, Op::Write(7))]);
     assert!(world.in_flight().eq([(NodeId(0), Slot(1), &COPY)]));
+}
+
+#[test]
+fn a_timer_that_is_set_again_and_a_message_without_room_are_told() {
+    let workload = [Op::Write(7)];
+    let told = |in_flight: u32, events: &[Event<Register>], event: Event<Register>| {
+        let mut setup = setup(3, Flaw::None, &workload);
+        setup.bounds = Bounds { in_flight, drops: 1, ..Bounds::default() };
+        let world = run(&setup, events);
+        let consequences = world.consequences(&setup, &event, &Known::new(100));
+        consequences.map(|Consequences { at, timers_set, crowded }| (at, timers_set, crowded))
+    };
+    let write = invoke(0, 0, Op::Write(7));
+    assert_eq!(told(2, &[], write.clone()), Some((Slot(0), vec![Timer::Resend], false)));
+    assert_eq!(told(1, &[], write.clone()), Some((Slot(0), vec![Timer::Resend], true)));
+    // A message that leaves makes room for the one that is sent.
+    let written = [write];
+    assert_eq!(told(2, &written, deliver(0, 1, COPY)), Some((Slot(1), vec![], false)));
+    // The question comes first; its answer sets the timer, and repeats a message that is in flight.
+    let resend = Event::Timeout { at: Slot(0), timer: Timer::Resend };
+    assert_eq!(told(2, &written, resend.clone()), Some((Slot(0), vec![], false)));
+    let asked = [written[0].clone(), resend];
+    let answer = Event::Choose { answer: 1 };
+    assert_eq!(told(2, &asked, answer.clone()), Some((Slot(0), vec![Timer::Resend], false)));
+    // With an acknowledgement in flight there is room for one of the two copies.
+    let lost = Event::Drop { from: NodeId(0), to: Slot(1), message: COPY };
+    assert_eq!(told(2, &written, lost), None);
+    let asked = [asked[0].clone(), deliver(0, 1, COPY), asked[1].clone()];
+    assert_eq!(told(2, &asked, Event::Choose { answer: 0 }), Some((Slot(0), vec![Timer::Resend], true)));
+    assert_eq!(told(2, &[], deliver(0, 1, COPY)), None, "it is not enabled");
 }
 
 #[test]
