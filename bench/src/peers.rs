@@ -9,6 +9,8 @@ use crate::series::Series;
 
 #[cfg(feature = "peer-raft-rs")]
 pub mod raft_rs;
+#[cfg(feature = "peer-raft-rs")]
+pub mod raft_rs_node;
 
 /// The features whose peers are compiled in, and those left out.
 pub fn compiled() -> (Vec<&'static str>, Vec<&'static str>) {

@@ -244,7 +244,11 @@ pub fn prove<P: Registered>(load: &Load, seed: u64) -> Result<(), Wrong> {
     session.until(load.operations)?;
     let nodes: Vec<Option<&P>> = session.nodes.nodes().map(Some).collect();
     let config = session.nodes.config();
-    P::Properties::default().full(config, &nodes).map_err(Wrong::Broken)?;
+    let mut properties = P::Properties::default();
+    for node in 0..load.nodes {
+        properties.after_step(config, &nodes, NodeId(node)).map_err(Wrong::Broken)?;
+    }
+    properties.full(config, &nodes).map_err(Wrong::Broken)?;
     nodes.iter().flatten().for_each(|node| node.assert_invariants(config));
     match session.history.as_ref().map(linearizability::check) {
         Some(Verdict::Violated(violation)) => {

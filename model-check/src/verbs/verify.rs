@@ -112,6 +112,15 @@ fn run(options: &Options) -> Result<Exit, Refused> {
 /// Checks the instances of one algorithm and writes the artifact.
 fn verify(registered: &dyn Algorithm, options: &Options, limits: &Limits<'_>) -> Result<Exit, Refused> {
     let algorithm = registered.name();
+    let extent = match options.common.effort {
+        _ if options.small => Extent::Small,
+        Effort::Quick => Extent::Quick,
+        Effort::Full => Extent::Full,
+    };
+    let checks = registered.instances(extent);
+    if checks.is_empty() {
+        return Err(Refused::usage(format!("{algorithm} has no instances that could be checked")));
+    }
     let command = options.caller.command("verify", &options.common);
     let mut recorder = Recorder::start(Verb::Verify, algorithm, &command).map_err(Refused::missing)?;
     recorder
@@ -122,12 +131,7 @@ fn verify(registered: &dyn Algorithm, options: &Options, limits: &Limits<'_>) ->
         .parameter("threads", options.common.threads)
         .parameter("memory budget", format!("{} MiB", options.memory_mib));
     let (mut verify, mut found, mut interrupted) = (Verify::default(), Vec::new(), false);
-    let extent = match options.common.effort {
-        _ if options.small => Extent::Small,
-        Effort::Quick => Extent::Quick,
-        Effort::Full => Extent::Full,
-    };
-    for check in registered.instances(extent) {
+    for check in checks {
         let verdict = one(&*check, options, limits, &command)?;
         interrupted |= verdict.interrupted;
         let Verdict { instance, findings, shown, .. } = verdict;
