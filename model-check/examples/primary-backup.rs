@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use model_check::Registered;
-use model_check::instance::Pinned;
 use swarm_protocol::{
     Delay, Effects, Input, Never, NodeId, OpId, Properties, Protocol, Reply, Service, Specification, Stream,
     Ticks, Violation,
@@ -208,7 +207,6 @@ impl Registered for Node {
     const NODES: [u32; 2] = [2, 2];
     const NODES_MAX: u32 = 2;
     const MARKS: &'static [&'static str] = &["copied"];
-    const PINNED: Pinned = Pinned { states: 551, generated: 1_422, depth: 13 };
 
     fn config(_nodes: u32) {}
 

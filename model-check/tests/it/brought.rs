@@ -119,3 +119,17 @@ fn kept_inputs_are_run_first() {
     let output = run(PRIMARY_BACKUP, &folder, &line);
     assert!(said(&output).contains("10 executions") && said(&output).contains("1 kept before"));
 }
+
+/// The page, which the binary `tutorial` follows, command by command.
+const PAGE: &str = include_str!("../../bring-your-own.md");
+
+#[test]
+fn the_page_mends_its_protocol_into_the_example() {
+    let block = |fence: &str| {
+        let (_, rest) = PAGE.split_once(&format!("```{fence}\n")).expect("the page has such a block");
+        rest.split_once("```").expect("it ends").0
+    };
+    let (flawed, old, new) = (block("rust,no_run"), block("text replace"), block("text by"));
+    assert_eq!(flawed.matches(old).count(), 1, "what is replaced stands once");
+    assert_eq!(flawed.replacen(old, new, 1), include_str!("../../examples/primary-backup.rs"));
+}
