@@ -15,7 +15,7 @@ use swarm_protocol::Properties;
 use swarm_simulator::coverage::Coverage;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::shrink::{Shrunk, Ways};
-use swarm_simulator::simulation::{self, Run, Simulation, Summary};
+use swarm_simulator::simulation::{self, Account, Run, Simulation, Summary};
 use swarm_simulator::{Subject, Trace, diagram};
 
 use crate::search::Counterexample;
@@ -216,7 +216,32 @@ pub fn record(
         recovery: (recovered > 0).then(|| Quantiles::of("ms", recovered, recovery)),
         properties: simulate.properties().into_iter().map(str::to_owned).collect(),
         digest: Some(format!("{:016x}", summary.digest)),
+        atlas: Some(atlas(summary)),
         coverage: summary.coverage.as_deref().map(covered),
+    }
+}
+
+/// What was injected, as artifacts have it.
+fn atlas(summary: &Summary) -> artifact::Atlas {
+    let Account { down_most, lost, refused, forgetful, jumps, byzantine, declined, .. } = summary.account;
+    let drift = summary.account.drift_per_million_most;
+    let injected = [
+        ("nodes down at a time, at most", down_most),
+        ("clock drift in millionths, at most", drift),
+        ("disks lost", lost),
+        ("journals refused", refused),
+        ("forgetful disks", forgetful),
+        ("jumps of clocks", jumps),
+        ("faulty identities", byzantine),
+    ];
+    let owned = |counts: &BTreeMap<&'static str, u64>| {
+        counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    };
+    artifact::Atlas {
+        injected: injected.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+        declined,
+        outside: owned(&summary.outside),
+        outside_violated: owned(&summary.outside_violated),
     }
 }
 

@@ -17,8 +17,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::checks::{
-    Action, Bug, Detection, Fuzz, FuzzRun, Injected, Instance, Interleavings, PropertyKind, PropertyResult,
-    Simulate, Verify, Zoo,
+    Action, Atlas, Bug, Detection, Fuzz, FuzzRun, Injected, Instance, Interleavings, PropertyKind,
+    PropertyResult, Simulate, Verify, Zoo,
 };
 pub use self::coverage::{Coverage, FaultMet, MessagePair, Overlap};
 pub use self::decisive::{Decisive, Rewound};

@@ -133,9 +133,13 @@ pub(crate) fn probability(value: f64) -> String {
     }
 }
 
-/// A probability that may be any: a percentage, or a power of ten below one in a thousand.
+/// A probability that may be any: a percentage, a power of ten below one in a thousand, and as good as none.
 pub(crate) fn small(value: f64) -> String {
-    if value < 1e-3 { probability(value) } else { percent(value) }
+    match value {
+        _ if value >= 1e-3 => percent(value),
+        _ if value >= 1e-9 => probability(value),
+        _ => "< 10⁻⁹".to_owned(),
+    }
 }
 
 /// The digits of a whole number as an exponent.
@@ -161,7 +165,7 @@ mod tests {
         {
             assert_eq!(probability(value), text);
         }
-        assert_eq!([0.5, 0.0012, 2e-5].map(small), ["50 %", "0.12 %", "2 · 10⁻⁵"]);
+        assert_eq!([0.5, 0.0012, 2e-5, 0.0].map(small), ["50 %", "0.12 %", "2 · 10⁻⁵", "< 10⁻⁹"]);
     }
 
     #[test]

@@ -191,9 +191,25 @@ pub struct Simulate {
     pub properties: Vec<String>,
     /// A digest over the traces of all runs in seed order: equal on every machine and thread count.
     pub digest: Option<String>,
+    /// What was injected, and whether it stayed inside what the protocol assumes.
+    #[serde(default)]
+    pub atlas: Option<Atlas>,
     /// What a sample of the runs has covered.
     #[serde(default)]
     pub coverage: Option<Coverage>,
+}
+
+/// What the runs of a campaign injected, against what the protocol assumes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Atlas {
+    /// The most of what there can be at a time in one run, and sums over all runs of the rest, by what it is.
+    pub injected: BTreeMap<String, u64>,
+    /// How often a fault stayed away because it would have gone outside the assumption.
+    pub declined: u64,
+    /// How many runs went outside and so say nothing, by what went outside first.
+    pub outside: BTreeMap<String, u64>,
+    /// How many of these broke a property, by property: no findings.
+    pub outside_violated: BTreeMap<String, u64>,
 }
 
 impl Simulate {

@@ -8,11 +8,13 @@ use crate::html::{Html, Px};
 use crate::number;
 
 const LEFT: f64 = 150.0;
+/// Names of columns are turned, and stand out to the right.
+const RIGHT: f64 = 78.0;
 const TOP: f64 = 92.0;
 const ROW: f64 = 24.0;
 /// Cells are not wider than this, nor so narrow that a count does not fit.
 const CELL_MAX: f64 = 72.0;
-const CELL_MIN: f64 = 34.0;
+const CELL_MIN: f64 = 26.0;
 /// At most this many rows and columns are drawn; the table has them all.
 const ROWS_MAX: usize = 32;
 
@@ -27,12 +29,12 @@ pub(crate) fn plot(
 ) -> Html {
     let mut html = Html::new();
     let most = counts.values().copied().max().unwrap_or(0);
-    let columns_max = ((WIDTH - LEFT) / CELL_MIN) as usize;
+    let columns_max = ((WIDTH - LEFT - RIGHT) / CELL_MIN) as usize;
     let (rows, columns) = (&rows[..rows.len().min(ROWS_MAX)], &columns[..columns.len().min(columns_max)]);
     if most == 0 || rows.is_empty() || columns.is_empty() {
         return html;
     }
-    let width = ((WIDTH - LEFT) / columns.len() as f64).min(CELL_MAX);
+    let width = ((WIDTH - LEFT - RIGHT) / columns.len() as f64).min(CELL_MAX);
     let short = |name: &str, most: usize| name.chars().take(most).collect::<String>();
 
     open(&mut html, id, title, caption, TOP + rows.len() as f64 * ROW + 8.0);

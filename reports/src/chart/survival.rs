@@ -19,7 +19,7 @@ pub(crate) struct Row {
     pub(crate) printed: String,
 }
 
-const LEFT: f64 = 196.0;
+const LEFT: f64 = 214.0;
 const RIGHT: f64 = 92.0;
 const ROW: f64 = 34.0;
 const TOP: f64 = 22.0;
@@ -71,12 +71,21 @@ pub(crate) fn plot(id: &str, title: &str, caption: &str, rows: &[Row], seeds: &[
     html
 }
 
+/// A name that fits beside its row.
+fn shortened(name: &str) -> String {
+    const CHARS_MAX: usize = 28;
+    match name.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
 fn draw(html: &mut Html, axis: &LogAxis, row: &Row, top: f64) {
     let (base, height) = (top + ROW - 6.0, ROW - 12.0);
     html.element(
         "text",
         &[("class", &"label end"), ("x", &Px(LEFT - 14.0)), ("y", &Px(base - 4.0))],
-        row.label.chars().take(31).collect::<String>(),
+        shortened(&row.label),
     );
     let (from, to) = (axis.at(1.0), WIDTH - RIGHT);
     let points: Vec<String> = (0..=POINTS)

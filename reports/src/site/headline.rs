@@ -18,12 +18,20 @@ struct Figure {
 }
 
 pub(super) fn write(page: &mut Page, site: &Site) {
+    let ours = ALGORITHMS.iter().all(|algorithm| site.algorithms().contains(algorithm));
     let body = page.body();
     body.literal("<dl class=\"figures\">");
     for figure in
         [states(site), simulated(site), fuzzed(site), caught(site), against_peer(site), against_floor(site)]
     {
-        body.literal("<div><dt>").element("a", &[("href", &figure.target)], figure.name).literal("</dt>");
+        body.literal("<div><dt>");
+        // A site about protocols from elsewhere alone has no page of ours to lead to.
+        if ours {
+            body.element("a", &[("href", &figure.target)], figure.name);
+        } else {
+            body.text(figure.name);
+        }
+        body.literal("</dt>");
         let class =
             format!("big {}", if figure.value.is_some() { figure.tone } else { Tone::Missing }.class());
         let value = figure.value.unwrap_or_else(|| "○\u{a0}not run".to_owned());

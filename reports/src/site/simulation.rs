@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::page::Page;
 use super::{Site, coverage, key};
-use crate::artifact::{Artifact, Payload, Quantiles, Simulate, Verb};
+use crate::artifact::{Artifact, Atlas, Payload, Quantiles, Simulate, Verb};
 use crate::chart::{bars, histogram};
 use crate::number;
 use crate::table::{Cell, Table, Tone};
@@ -27,11 +27,22 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
         page.table(campaigns(algorithm, &results));
         page.table(recovery(algorithm, &results));
         recovery_plots(page, &results);
+        page.table(atlas(algorithm, &results));
         let total = |of: fn(&Simulate) -> &BTreeMap<String, u64>| sum(results.iter().map(|(_, simulate)| of(simulate)));
         counts(page, algorithm, "faults", "Faults injected", &total(|simulate| &simulate.faults));
         counts(page, algorithm, "operations", "Client operations", &total(|simulate| &simulate.operations));
         counts(page, algorithm, "marks", "Situations reached, in runs", &total(|simulate| &simulate.marks));
         counts(page, algorithm, "refusals", "Inputs refused, by reason", &total(|simulate| &simulate.refusals));
+        let outside = total(|simulate| simulate.atlas.as_ref().map_or(&NONE, |atlas| &atlas.outside));
+        if !outside.is_empty() {
+            let broke = total(|simulate| simulate.atlas.as_ref().map_or(&NONE, |atlas| &atlas.outside_violated));
+            let told = |counts: &[(String, u64)]| {
+                let told = counts.iter().map(|(name, runs)| format!("{name} ({})", number::of(*runs, "run")));
+                told.collect::<Vec<_>>().join(", ")
+            };
+            let broke = if broke.is_empty() { "nothing".to_owned() } else { told(&broke) };
+            page.paragraph(format!("Outside the assumption went: {}. There, as is no finding, broke {broke}.", told(&outside)));
+        }
         let mut properties: Vec<&str> = Vec::new();
         for property in results.iter().flat_map(|(_, simulate)| &simulate.properties) {
             if !properties.contains(&property.as_str()) {
@@ -45,6 +56,9 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
         }
     });
 }
+
+/// For campaigns that have no atlas.
+static NONE: BTreeMap<String, u64> = BTreeMap::new();
 
 fn sum<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> Vec<(String, u64)> {
     let mut total: BTreeMap<&str, u64> = BTreeMap::new();
@@ -107,6 +121,43 @@ fn campaigns(algorithm: &str, results: &[(&Artifact, &Simulate)]) -> Table {
                 None => Cell::text("–").tone(Tone::Missing),
             },
         ]);
+    }
+    table
+}
+
+/// What was injected, against what the protocol assumes: one row per campaign, and what any of them counts.
+fn atlas(algorithm: &str, results: &[(&Artifact, &Simulate)]) -> Table {
+    let told: Vec<(&Simulate, &Atlas)> =
+        results.iter().filter_map(|(_, simulate)| Some((*simulate, simulate.atlas.as_ref()?))).collect();
+    let mut kinds: Vec<&str> = Vec::new();
+    for kind in told.iter().flat_map(|(_, atlas)| atlas.injected.keys()) {
+        if !kinds.contains(&kind.as_str()) {
+            kinds.push(kind);
+        }
+    }
+    let first =
+        [("Profile", "profile"), ("Inside", "inside"), ("Outside", "outside"), ("Stayed away", "declined")];
+    let columns: Vec<(&str, &str)> =
+        first.into_iter().chain(kinds.iter().map(|kind| (*kind, *kind))).collect();
+    let mut table = Table::new(
+        format!("{algorithm}-atlas"),
+        "The fault atlas: runs inside what the protocol assumes, runs outside, which say nothing, faults that stayed \
+         away so as not to go outside, and what was injected",
+        &columns,
+    );
+    for (simulate, atlas) in told {
+        let outside = atlas.outside.values().fold(0u64, |sum, runs| sum.saturating_add(*runs));
+        let cells = [
+            Cell::text(&simulate.profile),
+            Cell::count(simulate.runs.saturating_sub(outside)),
+            Cell::count(outside).tone(if outside > 0 { Tone::Caution } else { Tone::Plain }),
+            Cell::count(atlas.declined),
+        ];
+        let injected = kinds.iter().map(|kind| {
+            let count = atlas.injected.get(*kind);
+            count.map_or_else(|| Cell::text("–").tone(Tone::Missing), |count| Cell::count(*count))
+        });
+        table.row(cells.into_iter().chain(injected));
     }
     table
 }

@@ -45,7 +45,9 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
         }
     }
     let columns = [("Bug", "bug"), ("What is wrong", "title"), ("Verdict", "verdict")];
-    let by_engine = engines.iter().map(|engine| (*engine, *engine));
+    // The unit stands at the head, where an engine has one: cells are narrow.
+    let titles: Vec<String> = engines.iter().map(|engine| title(engine, bugs)).collect();
+    let by_engine = engines.iter().zip(&titles).map(|(engine, title)| (title.as_str(), *engine));
     let columns: Vec<(&str, &str)> = columns.into_iter().chain(by_engine).collect();
     let caption =
         "Bug by engine: the work until it was found, the median over trials, and in how many of them it was";
@@ -58,12 +60,32 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
         };
         let by_engine = engines.iter().map(|engine| {
             let detection = bug.detections.iter().find(|detection| detection.engine == *engine);
-            detection.map_or_else(|| Cell::text("–").tone(Tone::Missing), |detection| summary(bug, detection))
+            detection.map_or_else(
+                || Cell::text("–").tone(Tone::Missing),
+                |detection| summary(bug, detection, unit(engine, bugs).is_some()),
+            )
         });
         let first = [Cell::text(name(bug)), Cell::text(&bug.title), verdict];
         table.row(first.into_iter().chain(by_engine));
     }
     table
+}
+
+/// An engine with the unit of its work.
+fn title(engine: &str, bugs: &[&Bug]) -> String {
+    match unit(engine, bugs) {
+        Some(unit) => format!("{engine}, {unit}"),
+        None => engine.to_owned(),
+    }
+}
+
+/// The unit of an engine's work, if it is the same for all bugs.
+fn unit<'a>(engine: &str, bugs: &[&'a Bug]) -> Option<&'a str> {
+    let of_engine =
+        bugs.iter().flat_map(|bug| &bug.detections).filter(|detection| detection.engine == engine);
+    let mut units = of_engine.map(|detection| detection.effort_unit.as_str());
+    let first = units.next()?;
+    units.all(|unit| unit == first).then_some(first)
 }
 
 /// Its name, with what is special about it.
@@ -95,10 +117,11 @@ fn origins(algorithm: &str, bugs: &[&Bug]) -> Table {
 }
 
 /// What one engine made of one bug, in a word or two.
-fn summary(bug: &Bug, detection: &Detection) -> Cell {
-    let effort = format!("{} {}", number::short_count(detection.effort), detection.effort_unit);
+fn summary(bug: &Bug, detection: &Detection, unit_is_said: bool) -> Cell {
+    let effort = number::short_count(detection.effort);
+    let effort = if unit_is_said { effort } else { format!("{effort} {}", detection.effort_unit) };
     let effort = match (detection.found_trials, detection.trials.len()) {
-        (Some(found), trials) if trials > 1 => format!("{effort}, {found} of {trials}"),
+        (Some(found), trials) if trials > 1 && found > 0 => format!("{effort}, {found} of {trials}"),
         _ => effort,
     };
     // What broke first need not be what the bug must break.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
-    Action, Artifact, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding,
-    Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint,
+    Action, Artifact, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet,
+    Finding, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint,
     Measurement, MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile,
     Quantiles, Rewound, Role, SCHEMA, Shard, Simulate, Stage, Test, Verify, Zoo,
 };
@@ -228,6 +228,12 @@ fn simulate(g: &mut Gen) -> Simulate {
         recovery_bins: some(g, |g| Bin { from: number(g), to: number(g), count: u64::arbitrary(g) }),
         properties: some(g, text),
         digest: maybe(g, text),
+        atlas: maybe(g, |g| Atlas {
+            injected: counts(g),
+            declined: u64::arbitrary(g),
+            outside: counts(g),
+            outside_violated: counts(g),
+        }),
         coverage: maybe(g, coverage),
         ..Simulate::default()
     }

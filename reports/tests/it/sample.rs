@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use reports::artifact::{
-    Action, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Fuzz,
-    FuzzRun, Implementation, Injected, Instance, Interleavings, Latency, LoadPoint, Measurement, MessagePair,
-    Metric, Outcome, Overlap, Payload, PropertyResult, Quantiles, Rewound, Role, Simulate, Stage, Test, Verb,
-    Verify, Zoo,
+    Action, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding,
+    Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Latency, LoadPoint, Measurement,
+    MessagePair, Metric, Outcome, Overlap, Payload, PropertyResult, Quantiles, Rewound, Role, Simulate,
+    Stage, Test, Verb, Verify, Zoo,
 };
 use reports::recorder::Recorder;
 
@@ -244,6 +244,16 @@ fn simulate() -> Simulate {
         recovery: Some(Quantiles::of("ms", 1000, |q| 150.0 + 700.0 * q * q)),
         properties: vec!["election_safety".into(), "log_matching".into(), "state_machine_safety".into()],
         digest: Some("9f2c11d07be4a8e3".into()),
+        atlas: Some(Atlas {
+            injected: counts(&[
+                ("nodes down at a time, at most", 2),
+                ("disks lost", 122),
+                ("faulty identities", 0),
+            ]),
+            declined: 3541,
+            outside: counts(&[("too many nodes down", 3)]),
+            outside_violated: counts(&[("progress", 1)]),
+        }),
         coverage: Some(coverage()),
     }
 }
