@@ -11,8 +11,8 @@ use crate::statistics::CONFIDENCE;
 /// Where the rate lies that gave `failures` in `trials`, at [`CONFIDENCE`]; 0 to 1 if there were no trials.
 /// More failures than trials count as as many; of very many trials the interval is that of fewer with the same share.
 pub fn interval(failures: u64, trials: u64) -> Interval {
-    // Beyond, the tails are differences of numbers that are too large for their digits.
-    let scale = (u64::BITS - trials.leading_zeros()).saturating_sub(36);
+    // Beyond some millions the fraction takes long, and its terms are too large for their digits.
+    let scale = (u64::BITS - trials.leading_zeros()).saturating_sub(22);
     let (failures, trials) = (failures.min(trials) >> scale, trials >> scale);
     let (s, rest) = (failures as f64, (trials - failures) as f64);
     let tail = (1.0 - CONFIDENCE) / 2.0;
@@ -42,8 +42,8 @@ pub fn trials_needed(rate: f64) -> Option<f64> {
 /// The least rate from which on `holds`, which is true from there to 1.
 fn rate_where(holds: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = (0.0f64, 1.0f64);
-    // Rates are often small: halving the interval 90 times reaches any that counts can tell from 0.
-    for _ in 0..90 {
+    // Rates are often small: halving the interval 60 times reaches any that counts can tell from 0.
+    for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         if holds(middle) {
             high = middle;
