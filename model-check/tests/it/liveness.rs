@@ -244,7 +244,7 @@ fn a_lasso_that_is_none_is_refused_with_the_reason() {
 
 #[test]
 fn raft_keeps_its_promises_and_no_others() {
-    for lively in [raft::LIVELY_TWO_NODES, raft::LIVELY_PRE_VOTE] {
+    for lively in [raft::LIVELY_TWO_NODES, raft::LIVELY_PRE_VOTE, raft::LIVELY_THREE_NODES] {
         let checked = check(&lively);
         assert_eq!(checked.findings, [], "{}", lively.name());
         assert!(checked.instance.complete && checked.instance.properties.iter().all(|result| result.holds));
