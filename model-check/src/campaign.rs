@@ -16,7 +16,7 @@ use swarm_simulator::coverage::Coverage;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::shrink::{Shrunk, Ways};
 use swarm_simulator::simulation::{self, Account, Run, Simulation, Summary};
-use swarm_simulator::{Subject, Trace, diagram};
+use swarm_simulator::{Subject, Trace, diagram, linearizability, timeline};
 
 use crate::search::Counterexample;
 use crate::{decisive, finding};
@@ -102,7 +102,7 @@ where
             trace.push_at(*at, event.clone());
         }
         let violation = traced.run.violation.as_ref().filter(|_| traced.run.is_finding());
-        let found = violation.map(|violation| {
+        let mut found = violation.map(|violation| {
             let comment = format!("seed {seed} of profile {}\n{violation}", simulation.profile.name);
             match finding::in_world::<P, Q>(simulation.config.clone(), &traced, &Ways::default()) {
                 Some(shrunk) => {
@@ -117,6 +117,10 @@ where
                 },
             }
         });
+        if let Some(found) = found.as_mut().filter(|found| found.property == linearizability::PROPERTY) {
+            let impossible = linearizability::impossible(&traced.history, linearizability::MEMORY_MAX);
+            found.picture = impossible.map(|impossible| timeline::picture(&traced.history, &impossible));
+        }
         let short = trace.len() <= DIAGRAM_EVENTS_MAX;
         Replayed {
             text: format!("{trace}"),

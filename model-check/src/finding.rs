@@ -11,8 +11,9 @@ use reports::artifact::Finding;
 use swarm_protocol::Properties;
 use swarm_simulator::shrink::{self, Shrunk, Ways};
 use swarm_simulator::simulation::Traced;
-use swarm_simulator::{Setup, Subject, Trace, diagram, scenario};
+use swarm_simulator::{Setup, Subject, Trace, diagram, scenario, shiviz};
 
+use crate::exported::{Happened, Told};
 use crate::search::Counterexample;
 
 /// A counterexample from a world, shrunk; see [`shrink::smallest`]. `comment` stands at the top of its scenario,
@@ -63,8 +64,22 @@ pub fn told<P: Subject, Q: Properties<P> + Eq + Hash>(
         scenario: Some(scenario::write::<P, Q>(setup, &found.events, comment)),
         diagram: Some(diagram::mermaid(&trace, Some(&found.violation))),
         replay: Some(command.to_owned()),
+        shiviz: Some(shiviz::log::<P, Q>(setup, &found.events)),
+        trace: Some(for_programs(setup, found).to_json()),
         ..Finding::new(found.violation.property, &found.violation.detail)
     }
+}
+
+/// A counterexample as it is, for programs.
+fn for_programs<P: Subject>(setup: &Setup<P>, found: &Counterexample<P>) -> Told {
+    let events = found.events.iter().enumerate().map(|(place, event)| Happened {
+        number: place + 1,
+        kind: event.class().name().to_owned(),
+        at: event.slot().map(|slot| slot.to_string()),
+        event: format!("{event:?}"),
+        check: String::new(),
+    });
+    Told::new(&setup.header(), events, found.violation.property, &found.violation.detail)
 }
 
 /// What a simulated run broke, shrunk, in a world that allows no more than it takes. None if a world does not

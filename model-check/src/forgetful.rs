@@ -7,8 +7,14 @@
 
 use std::iter;
 
-use swarm_protocol::{Effect, Effects, Input, NodeId, Protocol, Service, Ticks};
-use swarm_raft::properties::Observation;
+use swarm_protocol::{Effect, Effects, Input, NodeId, Protocol, Service, Stream, Ticks};
+use swarm_raft::properties::{Observation, RaftProperties};
+use swarm_raft::{Config, KvOp};
+use swarm_simulator::profile::{Pace, Span};
+use swarm_simulator::simulation::Simulation;
+
+use crate::raft::Node;
+use crate::registered::Registered;
 
 /// A node that forgets everything in a crash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -124,5 +130,28 @@ impl<P: Observation> Observation for Forgetful<P> {
 
     fn entry_at(&self, index: u64) -> Option<(u64, u64)> {
         self.0.entry_at(index)
+    }
+}
+
+/// Raft whose votes do not outlive a crash, for tests of what is told of a finding.
+pub type ForgetfulRaft = Forgetful<Node>;
+
+impl Registered for ForgetfulRaft {
+    type Properties = RaftProperties;
+    const NAME: &'static str = "forgetful-raft";
+    const TYPE: &'static str = "model_check::forgetful::ForgetfulRaft";
+
+    fn config(nodes: u32) -> Config {
+        Node::config(nodes)
+    }
+
+    fn operation(draw: &mut Stream) -> KvOp {
+        Node::operation(draw)
+    }
+
+    /// Nodes crash often, so that some vote twice.
+    fn simulation(nodes: u32) -> Simulation<Self, RaftProperties> {
+        let pace = Pace { interval: Span::micros(20_000, 100_000), ..Pace::default() };
+        Simulation::new(Self::config(nodes), nodes, Self::operation).pace(pace)
     }
 }

@@ -28,6 +28,7 @@ pub mod campaign;
 pub mod decisive;
 pub mod engine;
 pub mod explore;
+pub mod exported;
 pub mod fairness;
 pub mod finding;
 #[cfg(feature = "algorithms")]
@@ -37,6 +38,7 @@ pub mod liveness;
 #[cfg(feature = "algorithms")]
 pub mod raft;
 pub mod registered;
+pub mod regression;
 pub mod search;
 pub mod timed;
 pub mod verbs;

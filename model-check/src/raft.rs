@@ -27,7 +27,8 @@ use crate::registered::{self, Extent, Registered};
 
 pub use self::liveness::{LIVELY_PRE_VOTE, LIVELY_THREE_NODES, LIVELY_TWO_NODES};
 
-type Node = Raft<Kv>;
+/// What the tools run: Raft over the small store.
+pub type Node = Raft<Kv>;
 type Cluster = World<Node, RaftProperties>;
 
 /// Marks that every instance with a client reaches.
@@ -322,6 +323,7 @@ const MARKS: &[&str] = &[
 impl Registered for Node {
     type Properties = RaftProperties;
     const NAME: &'static str = "raft";
+    const TYPE: &'static str = "model_check::raft::Node";
     const MARKS: &'static [&'static str] = MARKS;
 
     fn config(nodes: u32) -> Config {

@@ -19,6 +19,7 @@ use fuzz::schedule;
 use reports::command_line::{self, Exit, Refused};
 use swarm_protocol::{Properties, Service, Specification, Stream};
 use swarm_simulator::profile::Profile;
+use swarm_simulator::scenario::Scenario;
 use swarm_simulator::shrink::Ways;
 use swarm_simulator::simulation::Simulation;
 use swarm_simulator::world::SyncMode;
@@ -86,8 +87,23 @@ pub trait Registered: Shared {
     /// What the checker's instance, unless told otherwise, comes to; [`Pinned::NOTHING`] until it is known.
     const PINNED: Pinned = Pinned::NOTHING;
 
+    /// The type as a path, for sources that name it; what the compiler calls it, unless told otherwise.
+    const TYPE: &'static str = "";
+
     /// What a cluster of this size agrees on.
     fn config(nodes: u32) -> Self::Config;
+
+    /// What the cluster of a scenario agrees on, its `config` lines included: unless told otherwise, there are
+    /// none.
+    ///
+    /// # Errors
+    /// The line that means nothing.
+    fn read(scenario: &Scenario<Self::Op>) -> Result<Self::Config, String> {
+        match scenario.config.iter().next() {
+            Some((key, value)) => Err(format!("`config {key} {value}` means nothing here")),
+            None => Ok(Self::config(scenario.nodes)),
+        }
+    }
 
     /// What a client asks for next.
     fn operation(draw: &mut Stream) -> Self::Op;
@@ -172,6 +188,9 @@ pub trait Algorithm: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
+    /// Its type as a path, for sources that name it.
+    fn type_name(&self) -> String;
+
     /// What is checked.
     fn instances(&self, extent: Extent) -> Vec<Box<dyn Check>>;
 
@@ -230,6 +249,10 @@ impl<P: Registered> Of<P> {
 impl<P: Registered> Algorithm for Of<P> {
     fn name(&self) -> &'static str {
         P::NAME
+    }
+
+    fn type_name(&self) -> String {
+        if P::TYPE.is_empty() { std::any::type_name::<P>() } else { P::TYPE }.to_owned()
     }
 
     fn instances(&self, extent: Extent) -> Vec<Box<dyn Check>> {

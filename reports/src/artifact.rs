@@ -271,6 +271,18 @@ pub struct Finding {
     pub diagram: Option<String>,
     /// The one command that shows it again.
     pub replay: Option<String>,
+    /// The same as a log with vector clocks, as ShiViz reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shiviz: Option<String>,
+    /// The same as JSON, for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// The source of a test that fails while it is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+    /// What clients saw, as SVG, where that is what is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
 }
 
 impl Finding {

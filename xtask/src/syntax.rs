@@ -189,6 +189,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
             option("profile", Kind::Text, "P", "the fault profile"),
             option("nodes", Kind::Count, "N", "how many nodes take part"),
             option("replay", Kind::Number, "SEED", "run this seed alone and print its trace"),
+            option("write", Kind::Text, "DIR", "with --replay: write what it breaks as files"),
             option("shard", Kind::Shard, "K/N", "run the K-th of N equal parts of the seeds"),
             switch("digest", "print one line per seed, the digest of its trace"),
             switch("decisive", "rewind a failing run: after which events was it likely to fail?"),

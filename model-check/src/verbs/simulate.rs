@@ -3,7 +3,7 @@
 //! `simulate/<algorithm>.json`.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Mutex;
@@ -17,12 +17,13 @@ use swarm_simulator::simulation::Run;
 use super::{Caller, decisive};
 use crate::campaign::kept::{self, Keeping};
 use crate::campaign::{self, Simulate};
-use crate::finding;
 use crate::registered::Algorithm;
+use crate::{exported, finding};
 
 const HELP: &str = "\
 simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--threads N] [--nodes N] [--digest]
-              [--decisive [--futures N] [--without-storage]] [--checkpoints DIR] [--quick|--full] [--json]
+              [--decisive [--futures N] [--without-storage]] [--checkpoints DIR] [--write DIR] [--quick|--full]
+              [--json]
 
 Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
 
@@ -30,6 +31,7 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
   --profile P     calm, lossy, partitions, crashes, clocks, disks, everything (default), byzantine or beyond,
                   which strikes whatever the algorithm's assumption says, and finds nothing where it breaks it
   --replay SEED   run this seed alone and print its trace
+  --write DIR     with --replay: write what it breaks as files: scenario, diagrams, trace, regression test
   --shard K/N     run the K-th of N equal parts of the seeds
   --threads N     threads that run seeds (default: all processors); the result does not depend on it
   --nodes N       nodes of the cluster (default: two sizes in turn, for Raft 3 and 5)
@@ -50,6 +52,7 @@ struct Options {
     seeds: Range<u64>,
     profile: Profile,
     replay: Option<u64>,
+    write: Option<PathBuf>,
     shard: Option<(u32, u32)>,
     nodes: Option<u32>,
     digest: bool,
@@ -76,6 +79,7 @@ impl<T: FromStr, const DOTS: bool> FromStr for Pair<T, DOTS> {
 
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut seeds, mut profile, mut replay, mut shard) = (None, Profile::EVERYTHING, None, None);
+    let mut write: Option<PathBuf> = None;
     let (mut nodes, mut digest, mut checkpoints) = (None, false, None);
     let (mut decisive, mut futures, mut without_storage) = (false, None::<u32>, false);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
@@ -89,6 +93,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
             }
             "profile" => profile = command_line::value(parser, "profile")?,
             "replay" => replay = Some(command_line::value(parser, "replay")?),
+            "write" => write = Some(command_line::value(parser, "write")?),
             "shard" => {
                 let Pair::<u32, false>(index, count) = command_line::value(parser, "shard")?;
                 if !(1..=count).contains(&index) {
@@ -107,6 +112,11 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         Ok(true)
     })?;
     let Some(common) = common else { return Ok(None) };
+    if write.is_some() && (replay.is_none() || decisive) {
+        return Err(Refused::usage(
+            "--write writes what one seed breaks: it needs --replay, without --decisive",
+        ));
+    }
     if replay.is_some() && (seeds.is_some() || shard.is_some()) {
         return Err(Refused::usage("--replay runs one seed: no --seeds, no --shard"));
     }
@@ -136,6 +146,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         seeds,
         profile,
         replay,
+        write,
         shard,
         nodes,
         digest,
@@ -162,7 +173,7 @@ pub fn main(caller: Caller) -> ExitCode {
             }
             let simulate = options.algorithm.campaign(options.profile, options.nodes);
             match options.replay {
-                Some(seed) => Ok(replay(&*simulate, seed, options)),
+                Some(seed) => replay(&*simulate, seed, options),
                 None => run(&*simulate, options),
             }
         },
@@ -215,8 +226,17 @@ fn nodes_said(options: &Options) -> String {
 }
 
 /// Prints one run.
-fn replay(simulate: &dyn Simulate, seed: u64, options: &Options) -> Exit {
-    let told = simulate.replay(seed, &options.replay_command(seed));
+fn replay(simulate: &dyn Simulate, seed: u64, options: &Options) -> Result<Exit, Refused> {
+    let mut told = simulate.replay(seed, &options.replay_command(seed));
+    let algorithm = options.algorithm;
+    if let Some(finding) = told.finding.as_mut().filter(|finding| finding.scenario.is_some()) {
+        let name = file_name(algorithm, seed, &finding.property);
+        finding.test = Some(exported::test(&name, &algorithm.type_name(), &finding.property));
+    }
+    let written = match (&options.write, &told.finding) {
+        (Some(folder), Some(finding)) => write(folder, algorithm, seed, finding)?,
+        _ => Vec::new(),
+    };
     if options.common.json {
         let line = serde_json::json!({ "verb": "simulate", "algorithm": options.algorithm.name(), "seed": seed,
             "trace": told.text, "diagram": told.diagram, "finding": told.finding });
@@ -231,8 +251,29 @@ fn replay(simulate: &dyn Simulate, seed: u64, options: &Options) -> Exit {
         println!("{:?}; {} operations answered", run.conditions, run.completed);
         println!("{}", run.account);
         told.finding.iter().for_each(finding::print);
+        for path in &written {
+            println!("written: {}", path.display());
+        }
+        if options.write.is_some() && told.finding.is_none() {
+            println!("seed {seed} breaks nothing: nothing is written");
+        }
     }
-    if told.finding.is_some() { Exit::Finding } else { Exit::Fine }
+    Ok(if told.finding.is_some() { Exit::Finding } else { Exit::Fine })
+}
+
+/// What the files of a finding are called.
+fn file_name(algorithm: &dyn Algorithm, seed: u64, property: &str) -> String {
+    format!("{}-{property}-seed-{seed}", algorithm.name())
+}
+
+fn write(
+    folder: &Path,
+    algorithm: &dyn Algorithm,
+    seed: u64,
+    finding: &Finding,
+) -> Result<Vec<PathBuf>, Refused> {
+    let name = file_name(algorithm, seed, &finding.property);
+    exported::write(folder, &name, finding).map_err(Refused::usage)
 }
 
 fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {

@@ -7,6 +7,7 @@ mod campaigns;
 mod decisive;
 mod engine;
 mod explore;
+mod exported;
 mod findings;
 mod instances;
 mod liveness;
