@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     hunt::main(&GROUNDS, &Dialect { write, read })
 }
 
-const GROUNDS: [Ground<Node, RaftProperties>; 6] = [
+const GROUNDS: [Ground<Node, RaftProperties>; 9] = [
     // One term, and crashes between a vote and its write.
     Ground {
         name: "elections",
@@ -100,7 +100,44 @@ const GROUNDS: [Ground<Node, RaftProperties>; 6] = [
         walk_events: 30,
         simulation: || partitions(single(config(3))),
     },
+    // Five nodes from the beginning: four elections, of which each needs two votes.
+    Ground {
+        name: "five",
+        setup: || setup(config(5), 1, five(), |node| node.term() <= 4),
+        narrow: || setup(config(5), 1, five(), |node| node.term() <= 4 && only_n0_and_n3_stand(node)),
+        story: "",
+        walk_events: 80,
+        simulation: || partitions(config(5)),
+    },
+    // The same, with appends of one entry each.
+    Ground {
+        name: "five-one-entry",
+        setup: || setup(single(config(5)), 0, five(), |node| node.term() <= 4),
+        narrow: || setup(single(config(5)), 0, five(), |node| node.term() <= 4 && only_n0_and_n3_stand(node)),
+        story: "",
+        walk_events: 80,
+        simulation: || partitions(single(config(5))),
+    },
+    // Disks as in `disks`, from the beginning.
+    Ground {
+        name: "disks-from-the-start",
+        setup: || setup(config(3), 0, crash(32), |node| node.term() <= 2),
+        narrow: || setup(config(3), 0, crash(6), |node| node.term() <= 2 && n1_only_votes(node)),
+        story: "",
+        walk_events: 60,
+        simulation: || crashes(config(3)),
+    },
 ];
+
+/// Five nodes have more messages under way than three.
+fn five() -> Bounds {
+    Bounds { in_flight: 64, ..Bounds::default() }
+}
+
+/// Of five nodes two stand for election, and the others vote.
+fn only_n0_and_n3_stand(node: &Node) -> bool {
+    node.me() == NodeId(0) || node.me() == NodeId(3) || !stands(node)
+}
 
 /// One crash, that may fall between a write and what waits for it.
 fn crash(in_flight: u32) -> Bounds {

@@ -55,6 +55,21 @@ pub fn median_interval(samples: &[f64]) -> (f64, Interval) {
     (median, Interval { low, high, confidence: CONFIDENCE })
 }
 
+/// The ranks, from 1, of the two of `n` sorted samples between which the median lies with [`CONFIDENCE`] at
+/// least, whatever the distribution: by the binomial distribution of how many samples lie below it. None for so
+/// few samples that no two of them do.
+pub fn median_ranks(n: usize) -> Option<(usize, usize)> {
+    let tail_max = (1.0 - CONFIDENCE) / 2.0;
+    let (mut probability, mut tail, mut low) = (0.5f64.powi(i32::try_from(n).ok()?), 0.0, 0);
+    // Fewer than `low` samples lie below the median with a probability of `tail`.
+    while tail + probability <= tail_max && low < n {
+        tail += probability;
+        probability *= (n - low) as f64 / (low + 1) as f64;
+        low += 1;
+    }
+    (low > 0).then_some((low, n + 1 - low))
+}
+
 /// SplitMix64 (Steele, Lea and Flood 2014).
 struct SplitMix(u64);
 
@@ -105,6 +120,20 @@ mod tests {
             .count();
         // 95 % of 400 is 380; percentile intervals of medians are a little off, and six standard deviations are 26.
         assert!((350..=398).contains(&covered), "{covered} of 400");
+    }
+
+    #[test]
+    fn ranks_of_the_median_are_those_of_published_tables() {
+        // Conover 1999, table of confidence intervals for the median.
+        for (n, ranks) in
+            [(5, None), (6, Some((1, 6))), (8, Some((1, 8))), (9, Some((2, 8))), (10, Some((2, 9)))]
+        {
+            assert_eq!(median_ranks(n), ranks, "{n}");
+        }
+        for (n, ranks) in [(20, (6, 15)), (25, (8, 18)), (50, (18, 33))] {
+            assert_eq!(median_ranks(n), Some(ranks), "{n}");
+        }
+        assert_eq!(median_ranks(0), None);
     }
 
     #[test]

@@ -14,9 +14,10 @@ use model_check::zoo::catalogue::{Bug, Catalogue};
 use model_check::zoo::hunt::{Budget, Engine};
 use model_check::zoo::round::{self, Hunts};
 use model_check::zoo::workshop::Workshop;
-use reports::artifact::{self, Detection, Outcome, Payload, Verb, Zoo};
-use reports::command_line::{self, Exit, ProgressLine, Refused, grouped};
+use reports::artifact::{self, Detection, Finding, Outcome, Payload, RankedSampler, SamplerHunt, Verb, Zoo};
+use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
 use reports::recorder::Recorder;
+use swarm_simulator::sampler::Sampler;
 
 const HELP: &str = "\
 zoo [ALGO...] [--bug ID] [--quick|--full] [--threads N] [--json]
@@ -25,7 +26,7 @@ Puts real bugs back into the algorithms (default: all), one at a time, and lets 
 
   --bug ID     this bug alone
   --quick      small budgets (default): a minute or two once everything is built
-  --full       larger budgets, and more trials of the engines that draw at random: a quarter of an hour
+  --full       twenty trials of the engines that draw at random, under every sampler: within an hour
   --threads N  hunts at a time (default: all processors)
   --json       one JSON object per bug, and one at the end
 ";
@@ -109,9 +110,12 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
         }
     }
     let hunts = match built {
-        Ok(()) => round::hunts(&hunters, &bugs, options.common.threads, interrupt, |over, all| {
-            line.show(|| format!("hunting: {over} of {all} hunts are over"));
-        }),
+        Ok(()) => {
+            let samplers = options.common.effort == Effort::Full;
+            round::hunts(&hunters, &bugs, samplers, options.common.threads, interrupt, |over, all| {
+                line.show(|| format!("hunting: {over} of {all} hunts are over"));
+            })
+        }
         Err(_) if command_line::interrupted() => Hunts::default(),
         Err(reason) => return Err(Refused::missing(reason)),
     };
@@ -120,11 +124,20 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     let mut findings = Vec::new();
     for bug in &bugs {
         let command = format!("cargo xtask zoo {algorithm} --bug {}", bug.id());
-        if let Some((record, found)) = round::judge(&hunters, bug, &hunts, &command) {
+        let directed = directed(&root, bug)?;
+        if let Some((record, found)) = round::judge(&hunters, bug, &hunts, directed.as_deref(), &command) {
             tell(&record, options.common.json);
             zoo.bugs.push(record);
             findings.extend(found);
         }
+    }
+    zoo.samplers = round::rank(&zoo.bugs);
+    if let Some(best) = zoo.samplers.first()
+        && options.bug.is_none()
+        && !best.default
+    {
+        let detail = format!("walks use {} by default, and {} finds more", Sampler::DEFAULT, best.sampler);
+        findings.push(Finding::new("default_sampler", detail));
     }
     // A round that was whole before anybody stopped it is whole.
     let interrupted = zoo.bugs.len() < bugs.len();
@@ -135,6 +148,7 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     };
     let (exit, said) = (Exit::from(&outcome), outcome.name());
     let (found, total) = (zoo.found(), zoo.total());
+    let ranking: Vec<String> = zoo.samplers.iter().map(ranked).collect();
     for finding in &findings {
         recorder.finding(finding.clone());
     }
@@ -147,9 +161,27 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
         for finding in &findings {
             println!("FOUND {}: {}", finding.property, finding.detail);
         }
+        for line in ranking {
+            println!("{line}");
+        }
         println!("{algorithm}: {said}, {found} of {total} bugs found, {}", path.display());
     }
     Ok(exit)
+}
+
+/// The scenario that was written for a bug.
+fn directed(root: &Path, bug: &Bug) -> Result<Option<String>, Refused> {
+    let Some(file) = &bug.scenario else { return Ok(None) };
+    let file = Path::new("model-check/zoo").join(file);
+    let text = fs::read_to_string(root.join(&file));
+    text.map(Some).map_err(|error| Refused::missing(format!("{}: {error}", file.display())))
+}
+
+fn ranked(ranked: &RankedSampler) -> String {
+    let RankedSampler { sampler, found, ratio, default } = ranked;
+    let ratio = ratio.map_or(String::new(), |ratio| format!(", {ratio:.2} times the work of the best"));
+    let default = if *default { " (default)" } else { "" };
+    format!("sampler {sampler}{default}: finds {found} bugs in more than half of its trials{ratio}")
 }
 
 /// Where the sources are: the folder above this crate when cargo starts the binary, else the next folder
@@ -171,11 +203,31 @@ fn tell(bug: &artifact::Bug, json: bool) {
         return;
     }
     println!("{}: {}", bug.id, bug.title);
-    for Detection { engine, found, property, effort, effort_unit, cpu_s, length, .. } in &bug.detections {
-        let effort = grouped(*effort);
-        let shown = if *found { "found" } else { "not found" };
+    for detection in &bug.detections {
+        let Detection { engine, found, property, effort, effort_unit, cpu_s, length, trials, .. } = detection;
+        let effort = match (detection.effort_low, detection.effort_high) {
+            (Some(low), Some(high)) => {
+                format!("{} ({} to {})", grouped(*effort), grouped(low), grouped(high))
+            }
+            (Some(low), None) => format!("{} ({} or more)", grouped(*effort), grouped(low)),
+            _ => grouped(*effort),
+        };
+        let shown = match (found, detection.found_trials) {
+            (_, Some(found_in)) if trials.len() > 1 => format!("found in {found_in} of {}", trials.len()),
+            (true, _) => "found".to_owned(),
+            (false, _) => "not found".to_owned(),
+        };
         let property = property.as_ref().map_or(String::new(), |property| format!(", {property}"));
         let length = length.map_or(String::new(), |length| format!(", {length} events"));
         println!("  {engine:9} {shown} after {effort} {effort_unit}, {cpu_s:.2} CPU s{property}{length}");
+    }
+    for SamplerHunt { sampler, found_in, of, effort, .. } in &bug.samplers {
+        println!(
+            "    walks under {sampler:10} found in {found_in} of {of} after {} events",
+            grouped(*effort)
+        );
+    }
+    if let Some(missed) = bug.missed_events {
+        println!("    hard: every sampler walked {} events in vain, at least", grouped(missed));
     }
 }

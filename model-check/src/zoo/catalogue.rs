@@ -9,12 +9,15 @@
 //! also = ["leader_completeness"]          # what an engine may see first instead
 //! ground = "elections"                    # where to look
 //! engine = "checker"                      # who is expected to find it
+//! hard = true                             # random search is known to miss it; then there is a
+//! scenario = "scenarios/it.scenario"      # that shows it
 //! note = "No no-op hides it."             # what else was changed; needed where there are several edits
 //!
 //! [[bug.edit]]
 //! file = "src/election.rs"
 //! text = "the exact text, found once"
 //! with = "what stands there instead"
+//! companion = true                        # no part of the bug: the control has it, too
 //! ```
 //!
 //! The sources carry no switches, so an edit whose text is not found exactly once fails loudly: the code has
@@ -58,19 +61,38 @@ pub struct Bug {
     pub also: Vec<String>,
     /// The ground to hunt on.
     pub ground: String,
-    /// The engine that is expected to find it.
-    pub engine: Engine,
+    /// The engine that is expected to find it; none where a scenario written by hand has to show it.
+    pub engine: Option<Engine>,
     /// Whether random search is known to miss it.
     #[serde(default)]
     pub hard: bool,
     /// Whether every engine must find it: it shows that the pipeline is alive.
     #[serde(default)]
     pub canary: bool,
+    /// A scenario that shows it, from the folder of the catalogue: written by hand for a bug that random search
+    /// misses.
+    pub scenario: Option<String>,
     /// What to replace.
     pub edit: Vec<Edit>,
 }
 
 impl Bug {
+    /// The copy that this bug is compared with: the crate as it is, or with those edits alone that are no part of
+    /// the bug.
+    pub fn control(&self) -> String {
+        if self.edit.iter().any(|edit| edit.companion) {
+            format!("{}{CONTROL_SUFFIX}", self.id())
+        } else {
+            CONTROL.to_owned()
+        }
+    }
+
+    /// The bug without what is the bug: the edits that its control has.
+    pub fn without(&self) -> Bug {
+        let edit = self.edit.iter().filter(|edit| edit.companion).cloned().collect();
+        Bug { edit, ..self.clone() }
+    }
+
     /// The bug's name.
     pub fn id(&self) -> &str {
         self.id.get_ref()
@@ -109,6 +131,9 @@ pub struct Edit {
     pub text: Spanned<String>,
     /// What stands there instead.
     pub with: String,
+    /// Whether this edit is no part of the bug but of the ground for it: then the control has it, too.
+    #[serde(default)]
+    pub companion: bool,
 }
 
 /// What is wrong with a catalogue, and where.
@@ -157,18 +182,27 @@ impl Catalogue {
         for (i, bug) in catalogue.bugs.iter().enumerate() {
             let name = bug.id();
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            if name.is_empty() || name == CONTROL || !name.chars().all(plain) {
+            if name.is_empty()
+                || name == CONTROL
+                || name.ends_with(CONTROL_SUFFIX)
+                || !name.chars().all(plain)
+            {
                 let reason = format!("`{}` cannot name a bug", name.escape_debug());
                 return Err(catalogue.error(&bug.id, reason));
             }
             if catalogue.bugs[..i].iter().any(|other| other.id() == name) {
                 return Err(catalogue.error(&bug.id, format!("`{name}` stands here twice")));
             }
-            if bug.edit.is_empty() {
+            if bug.edit.iter().all(|edit| edit.companion) {
                 return Err(catalogue.error(&bug.id, format!("`{name}` edits nothing")));
             }
             if bug.edit.len() > 1 && bug.note.is_none() {
                 let reason = format!("`{name}` has several edits, and no note says what else they change");
+                return Err(catalogue.error(&bug.id, reason));
+            }
+            if bug.scenario.is_none() && (bug.hard || bug.engine.is_none()) {
+                let reason =
+                    format!("`{name}` has no engine that finds it, or is hard, and no scenario shows it");
                 return Err(catalogue.error(&bug.id, reason));
             }
         }
@@ -201,6 +235,9 @@ impl Catalogue {
 
 /// The name under which the crate without any edit goes.
 pub const CONTROL: &str = "control";
+
+/// What the name of a control with edits of its own ends with.
+const CONTROL_SUFFIX: &str = "-control";
 
 fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()

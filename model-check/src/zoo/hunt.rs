@@ -2,14 +2,14 @@
 //!
 //! | engine | looks | effort is counted in |
 //! |---|---|---|
-//! | `checker` | breadth first through the states of the ground's narrow world | states generated |
-//! | `walks` | at random walks of the ground's world, each under weights of its own | events |
+//! | `checker` | level by level through the states of the ground's narrow world, with the engine of our own | states visited |
+//! | `walks` | at random walks of the ground's world, under the default sampler | events |
 //! | `fuzzer` | at runs of the same world steered by random bytes, as the fuzz target decodes them | executions |
 //! | `simulator` | at runs in virtual time under faults drawn from their seeds, histories included | seeds |
 //!
 //! The first three begin where the ground's story ends (see [`ground`](super::ground)), the simulator at the
-//! beginning. The engines that draw at random hunt several times, from seeds far apart; their effort is the
-//! median. What an engine sees is shrunk and written as a scenario of a world, which must then play to the
+//! beginning. The engines that draw at random hunt several times, from seeds far apart. With `--samplers` the
+//! walks hunt under every other [`Sampler`], too: what they come to ranks the samplers. What an engine sees is shrunk and written as a scenario of a world, which must then play to the
 //! same violation in the copy where it was seen, and must not in the control. A simulated run is
 //! told as one of a world, too; where no world can follow it, the finding says so.
 //!
@@ -21,24 +21,27 @@ use std::fmt::{self, Write as _};
 use std::hash::Hash;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::atomic::AtomicBool;
 
 use reports::artifact::Finding;
 use reports::command_line::{self, Effort, Exit, Refused};
 use reports::machine;
 use serde::{Deserialize, Serialize};
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::Model;
 use swarm_protocol::{Properties, Stream, Violation};
+use swarm_simulator::sampler::{Sampler, Walks};
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::shrink::{self, Shrunk, Ways};
 use swarm_simulator::simulation::{PROGRESS, Run};
-use swarm_simulator::walk::{self, Walk, Weights};
+use swarm_simulator::walk::{self, Walk};
 use swarm_simulator::world::Known;
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use super::ground::{Dialect, Ground, steering};
-use crate::adapter::{Space, State};
+use crate::adapter::Space;
+use crate::engine::{self, Ahead, Search, System};
 use crate::finding;
-use crate::search::Counterexample;
+use crate::search::{Counterexample, Limits};
 
 /// Who hunts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +74,7 @@ impl Engine {
     /// What its effort is counted in.
     pub const fn unit(self) -> &'static str {
         match self {
-            Engine::Checker => "states generated",
+            Engine::Checker => "states",
             Engine::Walks => "events",
             Engine::Fuzzer => "executions",
             Engine::Simulator => "seeds",
@@ -88,7 +91,7 @@ impl fmt::Display for Engine {
 /// How much each engine may spend on one bug, per trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// States that the checker generates, repetitions included.
+    /// Distinct states that the checker visits.
     pub states: u64,
     /// Events of all walks together.
     pub walk_events: u64,
@@ -103,10 +106,9 @@ pub struct Budget {
 impl Budget {
     /// About ten seconds of one processor where nothing is found.
     pub const QUICK: Budget =
-        Budget { states: 2_000_000, walk_events: 1_000_000, executions: 20_000, seeds: 1_000, trials: 3 };
-    /// About two minutes of one processor where nothing is found.
-    pub const FULL: Budget =
-        Budget { states: 4_000_000, walk_events: 5_000_000, executions: 100_000, seeds: 4_000, trials: 7 };
+        Budget { states: 1_000_000, walk_events: 1_000_000, executions: 20_000, seeds: 1_000, trials: 3 };
+    /// The same, twenty times over, and a deeper search: some minutes of one processor where nothing is found.
+    pub const FULL: Budget = Budget { states: 10_000_000, trials: 20, ..Budget::QUICK };
 
     /// What goes with an effort.
     pub const fn of_effort(effort: Effort) -> Self {
@@ -145,6 +147,9 @@ pub struct Catch {
     pub finding: Option<Finding>,
     /// The number of events of its shortest execution, if a world can play it.
     pub length: Option<u32>,
+    /// Of walks that were asked for it: the trials under every sampler, the default one included.
+    #[serde(default)]
+    pub samplers: Vec<(String, Vec<Trial>)>,
 }
 
 /// One trial of one engine.
@@ -160,7 +165,7 @@ pub struct Trial {
 
 /// The entry of a hunter: hunts on one ground, or plays a scenario.
 ///
-/// `GROUND [--full] [--engine E]` prints one [`Catch`] as JSON per line; `--play FILE` prints what a scenario
+/// `GROUND [--full] [--engine E] [--samplers]` prints one [`Catch`] as JSON per line; `--play FILE` prints what a scenario
 /// comes to in this build: the property that it breaks, or [`UNBROKEN`], or, after [`STOPS`], the line that
 /// cannot happen here; `--stories` plays the story of every ground and prints how many events it has.
 pub fn main<P, Q>(grounds: &[Ground<P, Q>], dialect: &Dialect<P>) -> ExitCode
@@ -186,10 +191,12 @@ where
 {
     use lexopt::prelude::{Long, Value};
     let (mut ground, mut budget, mut only, mut play) = (None, Budget::QUICK, None, None::<OsString>);
+    let mut samplers = false;
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("full") => budget = Budget::FULL,
+            Long("samplers") => samplers = true,
             Long("engine") => {
                 let name: String = command_line::value(&mut parser, "engine")?;
                 let engine = Engine::ALL.into_iter().find(|engine| engine.name() == name);
@@ -218,7 +225,10 @@ where
     let ground = ground.ok_or_else(|| Refused::usage("a ground is needed"))?;
     let hunt = Hunt::new(ground, dialect).map_err(Refused::usage)?;
     for engine in Engine::ALL.into_iter().filter(|engine| only.is_none_or(|only| only == *engine)) {
-        println!("{}", serde_json::to_string(&hunt.catch(engine, &budget)).map_err(Refused::missing)?);
+        println!(
+            "{}",
+            serde_json::to_string(&hunt.catch(engine, &budget, samplers)).map_err(Refused::missing)?
+        );
     }
     Ok(Exit::Fine)
 }
@@ -277,25 +287,39 @@ where
     }
 
     /// Lets one engine hunt.
-    fn catch(&self, engine: Engine, budget: &Budget) -> Catch {
-        let mut caught = Catch { engine, trials: Vec::new(), property: None, finding: None, length: None };
-        for trial in 0..budget.trials(engine) {
-            let begun = machine::process_cpu();
-            let (effort, seen) = match engine {
+    fn catch(&self, engine: Engine, budget: &Budget, samplers: bool) -> Catch {
+        let mut caught = Catch {
+            engine,
+            trials: Vec::new(),
+            property: None,
+            finding: None,
+            length: None,
+            samplers: Vec::new(),
+        };
+        for number in 0..budget.trials(engine) {
+            let (trial, seen) = timed(|| match engine {
                 Engine::Checker => self.check(budget.states),
-                Engine::Walks => self.walk(budget.walk_events, trial),
-                Engine::Fuzzer => self.steer(budget.executions, trial),
-                Engine::Simulator => self.simulate(budget.seeds, trial),
-            };
-            let cpu = begun.zip(machine::process_cpu()).map(|(begun, now)| now.saturating_sub(begun));
-            let cpu_s = cpu.map_or(0.0, |cpu| cpu.as_secs_f64());
-            caught.trials.push(Trial { found: seen.is_some(), effort, cpu_s });
+                Engine::Walks => self.walk(Sampler::DEFAULT, budget.walk_events, number),
+                Engine::Fuzzer => self.steer(budget.executions, number),
+                Engine::Simulator => self.simulate(budget.seeds, number),
+            });
+            caught.trials.push(trial);
             if caught.finding.is_none()
                 && let Some(seen) = seen
             {
                 caught.property = Some(seen.violation().property.to_owned());
                 let (finding, length) = self.tell(engine, seen);
                 (caught.finding, caught.length) = (Some(finding), length);
+            }
+        }
+        if engine == Engine::Walks && samplers {
+            for sampler in Sampler::ALL {
+                let hunt = |number| timed(|| self.walk(sampler, budget.walk_events, number)).0;
+                let trials = match sampler {
+                    Sampler::DEFAULT => caught.trials.clone(),
+                    _ => (0..budget.trials(engine)).map(hunt).collect(),
+                };
+                caught.samplers.push((sampler.name().to_owned(), trials));
             }
         }
         caught
@@ -307,33 +331,27 @@ where
         for event in &self.narrow {
             start = space.next_state(&start, event.clone()).unwrap_or(start);
         }
-        let checker = After { space, start }
-            .checker()
-            .threads(1)
-            .target_state_count(states_max as usize)
-            .finish_when(HasDiscoveries::AnyFailures)
-            .spawn_bfs()
-            .join();
-        let seen = checker.discovery(SOUND).and_then(|path| {
-            let violation = path.last_state().world.violation()?.clone();
-            let events = self.narrow.iter().cloned().chain(path.into_actions()).collect();
-            Some(Seen::Narrow(Counterexample { violation, events }))
+        let interrupt = AtomicBool::new(false);
+        let limits = Limits { states_max: Some(states_max), ..Limits::new(CHECKER_BYTES, &interrupt) };
+        let after = After { space, start: start.world };
+        // Without a checkpoint nothing can be unusable.
+        let Ok(found) = engine::search(&after, &Search::within(limits), |_| ()) else { return (0, None) };
+        let seen = found.counterexample.map(|(violation, events)| {
+            let events = self.narrow.iter().cloned().chain(events).collect();
+            Seen::Narrow(Counterexample { violation, events })
         });
-        (checker.state_count() as u64, seen)
+        (found.states, seen)
     }
 
-    fn walk(&self, events_max: u64, trial: u64) -> (u64, Option<Seen<P>>) {
-        let steps = self.story.len() + self.ground.walk_events;
-        let (mut events, mut number) = (0, 0);
+    fn walk(&self, sampler: Sampler, events_max: u64, trial: u64) -> (u64, Option<Seen<P>>) {
+        let mut walks = Walks::<P, Q>::new(&self.setup, &self.story, sampler, trial, self.ground.walk_events);
+        let mut events = 0;
         while events < events_max {
-            let mut stream = Stream::new(trial, WALKS, number);
-            let weights = Weights::swarm(&mut stream);
-            let walked = walk::walk_after::<P, Q>(&self.setup, &self.story, stream, weights, steps);
-            number += 1;
+            let walk = walks.walk(|_| ());
             // A walk that cannot take a step still counts, so that the hunt ends.
-            events += (walked.trace.len() - self.story.len()).max(1) as u64;
-            if let Some(seen) = Seen::of(walked) {
-                return (events, Some(seen));
+            events += walk.picked.max(1);
+            if let Some(violation) = walk.violation {
+                return (events, Some(Seen::Events(Counterexample { violation, events: walk.events })));
             }
         }
         (events, None)
@@ -450,31 +468,57 @@ fn with_settings(scenario: &str, settings: &str) -> String {
 /// The states behind a story.
 struct After<P: Subject + 'static, Q: 'static> {
     space: Space<P, Q>,
-    start: State<P, Q>,
+    start: World<P, Q>,
 }
 
-/// That nothing is broken.
-const SOUND: &str = "sound";
+impl<P, Q> System for After<P, Q>
+where
+    P: Subject + 'static,
+    Q: Properties<P> + Eq + Hash + 'static,
+    World<P, Q>: Send + Sync,
+    Setup<P>: Send + Sync,
+    Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
+{
+    type State = World<P, Q>;
+    type Event = Event<P>;
 
-impl<P: Subject + 'static, Q: Properties<P> + Eq + Hash + 'static> Model for After<P, Q> {
-    type State = State<P, Q>;
-    type Action = Event<P>;
+    fn identity(&self) -> String {
+        format!("{} behind {}", self.space.identity(), self.start.fingerprint())
+    }
 
-    fn init_states(&self) -> Vec<Self::State> {
+    fn initial(&self) -> Vec<World<P, Q>> {
         vec![self.start.clone()]
     }
 
-    fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>) {
-        self.space.actions(state, actions);
+    fn events(&self, state: &World<P, Q>, out: &mut Vec<Event<P>>) {
+        self.space.events(state, out);
     }
 
-    fn next_state(&self, state: &Self::State, event: Self::Action) -> Option<Self::State> {
-        self.space.next_state(state, event)
+    fn after(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Option<World<P, Q>> {
+        self.space.after(state, event, depth)
     }
 
-    fn properties(&self) -> Vec<Property<Self>> {
-        vec![Property::always(SOUND, |_, state: &State<P, Q>| state.world.violation().is_none())]
+    fn look_ahead(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Ahead {
+        self.space.look_ahead(state, event, depth)
     }
+
+    fn fingerprint(&self, state: &World<P, Q>) -> u64 {
+        self.space.fingerprint(state)
+    }
+
+    fn violation(&self, state: &World<P, Q>) -> Option<Violation> {
+        self.space.violation(state)
+    }
+}
+
+/// One hunt, timed.
+fn timed<P: Subject>(hunt: impl FnOnce() -> (u64, Option<Seen<P>>)) -> (Trial, Option<Seen<P>>) {
+    let begun = machine::process_cpu();
+    let (effort, seen) = hunt();
+    let cpu = begun.zip(machine::process_cpu()).map(|(begun, now)| now.saturating_sub(begun));
+    let cpu_s = cpu.map_or(0.0, |cpu| cpu.as_secs_f64());
+    (Trial { found: seen.is_some(), effort, cpu_s }, seen)
 }
 
 /// What an engine saw.
@@ -502,8 +546,10 @@ impl<P: Subject> Seen<P> {
     }
 }
 
-/// Purposes of streams.
-const WALKS: u64 = 0x77_616c_6b73;
+/// What the checker may have resident: two hunts at a time then fit on small machines.
+const CHECKER_BYTES: u64 = 3 << 30;
+
+/// The purpose of streams.
 const FUZZER: u64 = 0x66_757a_7a65;
 
 /// Trials of the simulator begin so many seeds apart.

@@ -13,18 +13,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use reports::artifact::{self, Detection, Finding};
+use reports::artifact::{self, Detection, Finding, RankedSampler, SamplerHunt};
+use reports::statistics;
+use swarm_simulator::EventClass;
+use swarm_simulator::sampler::Sampler;
 
-use super::catalogue::{Bug, CONTROL};
-use super::hunt::{Catch, STOPS, UNBROKEN};
+use super::catalogue::Bug;
+use super::hunt::{Catch, STOPS, Trial, UNBROKEN};
 
 /// Those who hunt.
 pub trait Hunters: Sync {
-    /// What every engine catches in a copy on a ground.
+    /// What every engine catches in a copy on a ground; walks under all `samplers`, or the default one.
     ///
     /// # Errors
     /// If the hunt could not begin, or did not end as it should.
-    fn hunt(&self, copy: &str, ground: &str) -> Result<Vec<Catch>, String>;
+    fn hunt(&self, copy: &str, ground: &str, samplers: bool) -> Result<Vec<Catch>, String>;
 
     /// What the scenario that `engine` found in the copy `of` comes to in `copy`: the property that it breaks,
     /// [`UNBROKEN`], or [`STOPS`] and the line that cannot happen.
@@ -38,19 +41,20 @@ pub trait Hunters: Sync {
 #[derive(Debug, Default)]
 pub struct Hunts(BTreeMap<(String, String), Result<Vec<Catch>, String>>);
 
-/// Hunts all `bugs`, and the control on their grounds, `threads` hunts at a time, until all are over or
+/// Hunts all `bugs`, and their controls on their grounds, `threads` hunts at a time, until all are over or
 /// `interrupt` is set. `progress` is told now and then how many of how many are over.
 pub fn hunts(
     hunters: &dyn Hunters,
     bugs: &[&Bug],
+    samplers: bool,
     threads: usize,
     interrupt: &AtomicBool,
     mut progress: impl FnMut(usize, usize),
 ) -> Hunts {
-    // The control goes before the first bug of each ground, so that what is over early makes whole rows.
+    // A control goes before the first bug of each ground, so that what is over early makes whole rows.
     let mut jobs: Vec<(String, String)> = Vec::new();
     for bug in bugs {
-        let control = (CONTROL.to_owned(), bug.ground.clone());
+        let control = (bug.control(), bug.ground.clone());
         if !jobs.contains(&control) {
             jobs.push(control);
         }
@@ -61,7 +65,9 @@ pub fn hunts(
         // Relaxed: the counter hands out numbers, and the flag is a request that may be seen late.
         while !interrupt.load(Ordering::Relaxed) {
             let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let caught = hunters.hunt(&job.0, &job.1);
+            // Samplers are ranked by bugs alone.
+            let is_bug = bugs.iter().any(|bug| bug.id() == job.0);
+            let caught = hunters.hunt(&job.0, &job.1, samplers && is_bug);
             // A hunter that was stopped says so as an error, which is none of the bug's.
             if caught.is_ok() || !interrupt.load(Ordering::Relaxed) {
                 over.lock().expect("no thread panics while it notes a result").insert(job.clone(), caught);
@@ -78,16 +84,17 @@ pub fn hunts(
     Hunts(over.into_inner().expect("no thread panicked while it noted a result"))
 }
 
-/// What the hunts say of one bug, and what is wrong with that: none if they are not over. `command` is what
-/// repeats the hunt for this bug.
+/// What the hunts say of one bug, and what is wrong with that: none if they are not over. `directed` is the text of
+/// the scenario that was written for it, if one was; `command` is what repeats the hunt for this bug.
 pub fn judge(
     hunters: &dyn Hunters,
     bug: &Bug,
     hunts: &Hunts,
+    directed: Option<&str>,
     command: &str,
 ) -> Option<(artifact::Bug, Vec<Finding>)> {
     let of = |copy: &str| hunts.0.get(&(copy.to_owned(), bug.ground.clone()));
-    let (caught, control) = (of(bug.id())?, of(CONTROL)?);
+    let (caught, control) = (of(bug.id())?, of(&bug.control())?);
     let mut findings = Vec::new();
     let mut wrong = |detail: String| findings.push(Finding::new("zoo", format!("{}: {detail}", bug.id())));
     let mut record = artifact::Bug {
@@ -95,7 +102,7 @@ pub fn judge(
         title: bug.told(),
         source: bug.source.clone(),
         property: bug.property.clone(),
-        expected_engine: bug.engine.to_string(),
+        expected_engine: bug.engine.map_or(DIRECTED.to_owned(), |engine| engine.to_string()),
         hard: bug.hard,
         canary: bug.canary,
         edit: Some(bug.diff()),
@@ -104,7 +111,7 @@ pub fn judge(
     let (caught, control) = match (caught, control) {
         (Ok(caught), Ok(control)) => (caught, control),
         (caught, control) => {
-            for (copy, failed) in [(bug.id(), caught), (CONTROL, control)] {
+            for (copy, failed) in [(bug.id(), caught), (&bug.control(), control)] {
                 if let Err(reason) = failed {
                     wrong(format!("the hunt in {copy} failed: {reason}"));
                 }
@@ -138,6 +145,23 @@ pub fn judge(
             wrong(format!("the {} does not see the canary", catch.engine));
         }
         record.detections.push(detection);
+        record.samplers.extend(catch.samplers.iter().map(|(sampler, trials)| sampled(sampler, trials)));
+    }
+    if let Some(directed) = directed {
+        match shown(hunters, bug, directed, command) {
+            Ok((detection, finding)) => {
+                record.detections.push(detection);
+                // What was written by hand shows it where no engine does.
+                record.counterexample.get_or_insert(finding);
+            }
+            Err(problem) => wrong(problem),
+        }
+    }
+    if bug.hard {
+        for hunt in record.samplers.iter().filter(|hunt| hunt.found_in > 0) {
+            wrong(format!("it is marked hard, and walks under {} find it", hunt.sampler));
+        }
+        record.missed_events = record.samplers.iter().map(|hunt| hunt.events).min();
     }
     if !record.found() {
         wrong("no engine has found it".to_owned());
@@ -156,25 +180,160 @@ fn lines(finding: &Finding) -> usize {
     })
 }
 
+/// Medians and their intervals over some trials.
+struct Medians {
+    found_in: u32,
+    of: u32,
+    effort: u64,
+    /// None where there are too few trials.
+    effort_ends: Option<(u64, Option<u64>)>,
+    cpu_s: f64,
+    cpu_ends: Option<(f64, Option<f64>)>,
+}
+
+impl Medians {
+    /// Trials in vain have spent their whole budget: they sort behind those that found something, and an upper end
+    /// among them lies beyond what was measured.
+    fn of(trials: &[Trial]) -> Self {
+        let mut sorted = trials.to_vec();
+        sorted.sort_by_key(|trial| (!trial.found, trial.effort));
+        let mut by_time = trials.to_vec();
+        by_time.sort_by(|a, b| (!a.found).cmp(&!b.found).then(a.cpu_s.total_cmp(&b.cpu_s)));
+        let middle = |sorted: &[Trial]| sorted.get(sorted.len() / 2).copied();
+        let ends = |sorted: &[Trial]| {
+            let (low, high) = statistics::median_ranks(sorted.len())?;
+            Some((sorted[low - 1], Some(sorted[high - 1]).filter(|trial| trial.found)))
+        };
+        Medians {
+            found_in: trials.iter().filter(|trial| trial.found).count() as u32,
+            of: trials.len() as u32,
+            effort: middle(&sorted).map_or(0, |trial| trial.effort),
+            effort_ends: ends(&sorted).map(|(low, high)| (low.effort, high.map(|trial| trial.effort))),
+            cpu_s: middle(&by_time).map_or(0.0, |trial| trial.cpu_s),
+            cpu_ends: ends(&by_time).map(|(low, high)| (low.cpu_s, high.map(|trial| trial.cpu_s))),
+        }
+    }
+}
+
 fn detection(catch: &Catch, control: &Catch) -> Detection {
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(0.0)
-    };
-    let successes = catch.trials.iter().filter(|trial| trial.found).count();
+    let medians = Medians::of(&catch.trials);
     let efforts: Vec<f64> = catch.trials.iter().map(|trial| trial.effort as f64).collect();
     Detection {
         engine: catch.engine.to_string(),
-        found: successes * 2 > catch.trials.len(),
+        found: medians.found_in * 2 > medians.of,
         property: catch.property.clone(),
-        effort: median(efforts.clone()) as u64,
+        effort: medians.effort,
         effort_unit: catch.engine.unit().to_owned(),
         trials: if efforts.len() > 1 { efforts } else { Vec::new() },
-        found_trials: Some(successes as u32),
-        cpu_s: median(catch.trials.iter().map(|trial| trial.cpu_s).collect()),
+        cpu_s: medians.cpu_s,
         length: catch.length,
         control_passed: control.property.is_none(),
+        found_trials: Some(medians.found_in),
+        effort_low: medians.effort_ends.map(|(low, _)| low),
+        effort_high: medians.effort_ends.and_then(|(_, high)| high),
+        cpu_low_s: medians.cpu_ends.map(|(low, _)| low),
+        cpu_high_s: medians.cpu_ends.and_then(|(_, high)| high),
     }
+}
+
+/// What walks under one sampler came to.
+fn sampled(sampler: &str, trials: &[Trial]) -> SamplerHunt {
+    let medians = Medians::of(trials);
+    SamplerHunt {
+        sampler: sampler.to_owned(),
+        found_in: medians.found_in,
+        of: medians.of,
+        effort: medians.effort,
+        effort_low: medians.effort_ends.map(|(low, _)| low),
+        effort_high: medians.effort_ends.and_then(|(_, high)| high),
+        events: trials.iter().map(|trial| trial.effort).sum(),
+    }
+}
+
+/// Ranks the samplers by what the bugs say: first by how many bugs a sampler finds in more than half of its
+/// trials, then by its median work, as a ratio to that of the best sampler of each bug, in the geometric mean over
+/// the bugs that all samplers find. Canaries do not count. None where not all samplers hunted.
+pub fn rank(bugs: &[artifact::Bug]) -> Vec<RankedSampler> {
+    let hunted: Vec<&artifact::Bug> =
+        bugs.iter().filter(|bug| !bug.canary && !bug.samplers.is_empty()).collect();
+    let Some(first) = hunted.first() else { return Vec::new() };
+    let found = |hunt: &&SamplerHunt| hunt.found_in * 2 > hunt.of;
+    let of = |bug: &'_ artifact::Bug, sampler: &str| -> Option<f64> {
+        let hunt = bug.samplers.iter().find(|hunt| hunt.sampler == sampler)?;
+        found(&hunt).then_some(hunt.effort.max(1) as f64)
+    };
+    let by_all: Vec<&&artifact::Bug> =
+        hunted.iter().filter(|bug| bug.samplers.iter().all(|hunt| found(&hunt))).collect();
+    let best = |bug: &artifact::Bug| {
+        bug.samplers.iter().map(|hunt| hunt.effort.max(1) as f64).fold(f64::INFINITY, f64::min)
+    };
+    let mut ranked: Vec<RankedSampler> = first
+        .samplers
+        .iter()
+        .map(|hunt| {
+            let sampler = &*hunt.sampler;
+            let logs = by_all.iter().filter_map(|bug| Some((of(bug, sampler)? / best(bug)).ln()));
+            let mean = logs.sum::<f64>() / by_all.len() as f64;
+            RankedSampler {
+                sampler: sampler.to_owned(),
+                found: hunted.iter().filter(|bug| of(bug, sampler).is_some()).count() as u32,
+                ratio: (!by_all.is_empty()).then(|| mean.exp()),
+                default: sampler == Sampler::DEFAULT.name(),
+            }
+        })
+        .collect();
+    ranked.sort_by(|a, b| {
+        let ratio = |ranked: &RankedSampler| ranked.ratio.unwrap_or(f64::INFINITY);
+        b.found.cmp(&a.found).then(ratio(a).total_cmp(&ratio(b)))
+    });
+    ranked
+}
+
+/// Plays the scenario that was written for a bug: in its copy it must break the bug's property, in the control
+/// nothing.
+fn shown(
+    hunters: &dyn Hunters,
+    bug: &Bug,
+    directed: &str,
+    command: &str,
+) -> Result<(Detection, Finding), String> {
+    let breaks = hunters.play(bug.id(), bug.id(), DIRECTED, directed)?;
+    if breaks != bug.property {
+        return Err(format!("the scenario written for it plays to `{breaks}` in {}", bug.id()));
+    }
+    let there = hunters.play(&bug.control(), bug.id(), DIRECTED, directed)?;
+    let said = match there.strip_prefix(STOPS) {
+        Some(line) => format!("without the edit `{line}` does not happen"),
+        None if there == UNBROKEN => "without the edit the same events break nothing".to_owned(),
+        None => return Err(format!("the scenario written for it breaks {there} in the control, too")),
+    };
+    let events = directed.lines().filter(|line| is_event(line)).count() as u32;
+    let detection = Detection {
+        engine: DIRECTED.to_owned(),
+        found: true,
+        property: Some(breaks.clone()),
+        effort: u64::from(events),
+        effort_unit: "events".to_owned(),
+        length: Some(events),
+        control_passed: true,
+        found_trials: Some(1),
+        ..Detection::default()
+    };
+    let finding = Finding {
+        scenario: Some(directed.to_owned()),
+        replay: Some(command.to_owned()),
+        ..Finding::new(&breaks, format!("a scenario written by hand; {said}"))
+    };
+    Ok((detection, finding))
+}
+
+/// The name under which a scenario written by hand stands beside the engines.
+pub const DIRECTED: &str = "by hand";
+
+/// Whether a line of a scenario is an event.
+fn is_event(line: &str) -> bool {
+    let word = line.split(' ').next().unwrap_or_default();
+    EventClass::ALL.iter().any(|class| class.name() == word)
 }
 
 /// Plays a counterexample in the copy that it is from, where it must break the same property, and in the
@@ -187,7 +346,7 @@ fn replayed(hunters: &dyn Hunters, bug: &Bug, catch: &Catch, finding: &Finding) 
     if here != finding.property {
         return Err(format!("the scenario of the {engine} plays to `{here}` in {}", bug.id()));
     }
-    let there = plays(CONTROL)?;
+    let there = plays(&bug.control())?;
     let said = match there.strip_prefix(STOPS) {
         Some(line) => format!("without the edit `{line}` does not happen"),
         None if there == UNBROKEN => "without the edit the same events break nothing".to_owned(),

@@ -39,15 +39,24 @@ impl Workshop {
         }
     }
 
-    /// Writes the control and a copy for each bug.
+    /// Writes the control, a copy for each bug, and one for each control that has edits of its own.
     ///
     /// # Errors
     /// If an edit does not apply, or a file cannot be read or written.
     pub fn prepare(&self, catalogue: &Catalogue, bugs: &[&Bug]) -> Result<(), String> {
-        let names: Vec<&str> = bugs.iter().map(|bug| bug.id()).chain([CONTROL]).collect();
+        let controls: Vec<(String, Bug)> = bugs
+            .iter()
+            .filter(|bug| bug.control() != CONTROL)
+            .map(|bug| (bug.control(), bug.without()))
+            .collect();
+        let copies = bugs.iter().map(|bug| (bug.id(), Some(*bug)));
+        let copies: Vec<(&str, Option<&Bug>)> = copies
+            .chain(controls.iter().map(|(name, bug)| (&**name, Some(bug))))
+            .chain([(CONTROL, None)])
+            .collect();
+        let names: Vec<&str> = copies.iter().map(|(name, _)| *name).collect();
         self.write_root(&names).map_err(|error| format!("{}: {error}", self.folder.display()))?;
-        self.copy(catalogue, CONTROL, None)?;
-        bugs.iter().try_for_each(|bug| self.copy(catalogue, bug.id(), Some(bug)))
+        copies.into_iter().try_for_each(|(name, bug)| self.copy(catalogue, name, bug))
     }
 
     fn write_root(&self, names: &[&str]) -> io::Result<()> {
@@ -205,10 +214,13 @@ impl WorkshopHunters<'_> {
 }
 
 impl Hunters for WorkshopHunters<'_> {
-    fn hunt(&self, copy: &str, ground: &str) -> Result<Vec<Catch>, String> {
+    fn hunt(&self, copy: &str, ground: &str, samplers: bool) -> Result<Vec<Catch>, String> {
         let mut words = vec![OsStr::new(ground)];
         if self.effort == Effort::Full {
             words.push(OsStr::new("--full"));
+        }
+        if samplers {
+            words.push(OsStr::new("--samplers"));
         }
         let lines = self.said(copy, &words, self.interrupt)?;
         let read =

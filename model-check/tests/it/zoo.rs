@@ -103,6 +103,38 @@ fn several_edits_need_a_note_which_is_told() {
 }
 
 #[test]
+fn a_hard_bug_needs_a_scenario_and_a_bug_something_that_finds_it() {
+    let hard = BUG.replace("ground", "hard = true\nground");
+    assert!(refused(&hard).1.contains("no scenario shows it"));
+    assert!(refused(&BUG.replace("engine = \"walks\"\n", "")).1.contains("no engine that finds it"));
+    let scenario = hard.replace("hard", "scenario = \"it\"\nhard");
+    assert!(Catalogue::parse("raft", Path::new("raft.toml"), &scenario).is_ok());
+    for bug in read("raft").bugs {
+        let Some(file) = bug.scenario else { continue };
+        assert!(root().join("model-check/zoo").join(&file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn what_is_no_part_of_a_bug_is_in_its_control() {
+    let companion = "[[bug.edit]]\nfile = \"g\"\ntext = \"here\"\nwith = \"there\"\ncompanion = true\n";
+    let noted = BUG.replace("title = \"t\"\n", "title = \"t\"\nnote = \"and more\"\n");
+    let catalogue = Catalogue::parse("raft", Path::new("raft.toml"), &format!("{noted}{companion}"));
+    let catalogue = catalogue.expect("it is well-formed");
+    let bug = &catalogue.bugs[0];
+    assert_eq!(bug.control(), "a-control");
+    let without = bug.without();
+    assert_eq!(catalogue.edited(&without, "f", "an old one").as_deref(), Ok("an old one"));
+    assert_eq!(catalogue.edited(&without, "g", "from here").as_deref(), Ok("from there"));
+    assert_eq!(catalogue.edited(bug, "f", "an old one").as_deref(), Ok("an new one"));
+    let alone = BUG.replace("with = \"new\"", "with = \"new\"\ncompanion = true");
+    assert!(refused(&alone).1.contains("edits nothing"), "a bug is more than its companions");
+    assert!(refused(&BUG.replace("\"a\"", "\"a-control\"")).1.contains("cannot name a bug"));
+    let plain = Catalogue::parse("raft", Path::new("raft.toml"), BUG).expect("it is well-formed");
+    assert_eq!(plain.bugs[0].control(), CONTROL);
+}
+
+#[test]
 fn every_ground_of_the_catalogue_has_a_story_that_plays_to_its_end_in_the_code_as_it_is() {
     let output =
         Command::new(env!("CARGO_BIN_EXE_hunt-raft")).arg("--stories").output().expect("it is built");
@@ -159,17 +191,25 @@ struct Told {
     /// Set by the hunt of this number.
     stop: (usize, AtomicBool),
     begun: AtomicUsize,
+    /// A scenario written for every bug.
+    directed: Option<&'static str>,
 }
 
 impl Told {
     fn new(caught: fn(&str, Engine) -> Catch) -> Self {
         let plays = |copy: &str| if copy == CONTROL { UNBROKEN } else { "p" };
-        Told { caught, plays, stop: (usize::MAX, AtomicBool::new(false)), begun: AtomicUsize::new(0) }
+        Told {
+            caught,
+            plays,
+            stop: (usize::MAX, AtomicBool::new(false)),
+            begun: AtomicUsize::new(0),
+            directed: None,
+        }
     }
 
     fn round(&self, bugs: &[&Bug]) -> Vec<(artifact::Bug, Vec<Finding>)> {
-        let hunts = round::hunts(self, bugs, 1, &self.stop.1, |_, _| ());
-        bugs.iter().filter_map(|bug| round::judge(self, bug, &hunts, "again")).collect()
+        let hunts = round::hunts(self, bugs, true, 1, &self.stop.1, |_, _| ());
+        bugs.iter().filter_map(|bug| round::judge(self, bug, &hunts, self.directed, "again")).collect()
     }
 
     /// What is wrong with the one bug of this catalogue.
@@ -182,7 +222,7 @@ impl Told {
 }
 
 impl Hunters for Told {
-    fn hunt(&self, copy: &str, _ground: &str) -> Result<Vec<Catch>, String> {
+    fn hunt(&self, copy: &str, _ground: &str, _samplers: bool) -> Result<Vec<Catch>, String> {
         if self.begun.fetch_add(1, Ordering::Relaxed) == self.stop.0 {
             self.stop.1.store(true, Ordering::Relaxed);
             return Err("stopped".to_owned());
@@ -200,14 +240,15 @@ impl Hunters for Told {
 
 fn nothing(engine: Engine) -> Catch {
     let trials = vec![Trial { found: false, effort: 9, cpu_s: 0.5 }; 3];
-    Catch { engine, trials, property: None, finding: None, length: None }
+    Catch { engine, trials, property: None, finding: None, length: None, samplers: Vec::new() }
 }
 
 fn seen(engine: Engine, property: &str, events: usize) -> Catch {
     let trials = vec![Trial { found: true, effort: 5, cpu_s: 0.1 }; 3];
     let scenario = Some(format!("# c\n{}----\nok\n", "timeout n0\n".repeat(events)));
     let finding = Some(Finding { scenario, ..Finding::new(property, "seen") });
-    Catch { engine, trials, property: Some(property.to_owned()), finding, length: Some(events as u32) }
+    let property = Some(property.to_owned());
+    Catch { engine, trials, property, finding, length: Some(events as u32), samplers: Vec::new() }
 }
 
 /// The walks find the bug in eight events, the fuzzer in five; the control is clean.
@@ -268,4 +309,100 @@ fn a_round_that_is_stopped_speaks_of_the_bugs_whose_hunts_are_over() {
         assert_eq!(judged.len(), whole);
         assert!(judged.iter().all(|(record, findings)| record.found() && findings.is_empty()), "{judged:?}");
     }
+}
+
+#[test]
+fn a_scenario_written_by_hand_must_break_the_bug_and_nothing_else() {
+    let scenario = "# about\nnodes 3\nconfig pre_vote off\ntimeout n0\ndeliver n0 n1\n";
+    let bug = BUG.replace("engine = \"walks\"", "scenario = \"s\"");
+    let wrong = |plays| {
+        let none = |_: &str, engine| nothing(engine);
+        Told { plays, directed: Some(scenario), ..Told::new(none) }.wrong(&bug)
+    };
+    assert_eq!(wrong(|copy| if copy == CONTROL { UNBROKEN } else { "p" }), [""; 0]);
+    assert_eq!(wrong(|_| UNBROKEN)[0], "a: the scenario written for it plays to `ok` in a");
+    assert_eq!(wrong(|_| "p")[0], "a: the scenario written for it breaks p in the control, too");
+    let catalogue = Catalogue::parse("raft", Path::new("raft.toml"), &bug).expect("it is well-formed");
+    let hunters = Told { directed: Some(scenario), ..Told::new(|_, engine| nothing(engine)) };
+    let (record, _) = hunters.round(&[&catalogue.bugs[0]]).remove(0);
+    let shown = record.detections.last().expect("it was played");
+    assert_eq!((&*shown.engine, shown.found, shown.effort), (round::DIRECTED, true, 2));
+    assert!(record.found() && record.counterexample.is_some());
+}
+
+/// Trials of which each took so much, or spent its budget of 9 in vain.
+fn trials(efforts: &[Option<u64>]) -> Vec<Trial> {
+    let trial =
+        |effort: &Option<u64>| Trial { found: effort.is_some(), effort: effort.unwrap_or(9), cpu_s: 0.5 };
+    efforts.iter().map(trial).collect()
+}
+
+/// Walks under two samplers, of which one may find something.
+fn in_vain(engine: Engine, found: Option<u64>) -> Catch {
+    let samplers =
+        vec![("cuts".to_owned(), trials(&[None, found])), ("uniform".to_owned(), trials(&[None; 2]))];
+    Catch { samplers: if engine == Engine::Walks { samplers } else { Vec::new() }, ..nothing(engine) }
+}
+
+#[test]
+fn a_hard_bug_that_a_sampler_finds_is_not_hard() {
+    let bug = BUG.replace("ground", "hard = true\nscenario = \"s\"\nground");
+    let wrong = |caught| Told { directed: Some("timeout n0\n"), ..Told::new(caught) }.wrong(&bug);
+    assert_eq!(wrong(|_, engine| in_vain(engine, None)), [""; 0]);
+    assert_eq!(
+        wrong(|_, engine| in_vain(engine, Some(5))),
+        ["a: it is marked hard, and walks under cuts find it"]
+    );
+    let catalogue = Catalogue::parse("raft", Path::new("raft.toml"), &bug).expect("it is well-formed");
+    let hunters = Told { directed: Some("timeout n0\n"), ..Told::new(|_, engine| in_vain(engine, None)) };
+    assert_eq!(hunters.round(&[&catalogue.bugs[0]])[0].0.missed_events, Some(18));
+}
+
+#[test]
+fn medians_have_intervals_that_know_what_was_not_measured() {
+    fn some(engine: Engine) -> Catch {
+        let found: Vec<Option<u64>> = (0..20).map(|i| (i < 14).then_some(i)).collect();
+        Catch { trials: trials(&found), property: Some("p".to_owned()), ..nothing(engine) }
+    }
+    let catalogue = Catalogue::parse("raft", Path::new("raft.toml"), BUG).expect("it is well-formed");
+    let caught = |copy: &str, engine| if copy == CONTROL { nothing(engine) } else { some(engine) };
+    let (record, _) = Told::new(caught).round(&[&catalogue.bugs[0]]).remove(0);
+    let detection = &record.detections[1];
+    // The 6th and the 15th of 20, of which the last six found nothing.
+    assert_eq!((detection.effort, detection.effort_low, detection.effort_high), (10, Some(5), None));
+    assert_eq!((detection.found_trials, detection.trials.len(), detection.found), (Some(14), 20, true));
+}
+
+#[test]
+fn samplers_are_ranked_by_bugs_found_and_then_by_work() {
+    let bug = |id: &str, canary, efforts: [u64; 3]| artifact::Bug {
+        id: id.to_owned(),
+        canary,
+        samplers: (["uniform", "weights", "cuts"].iter().zip(efforts))
+            .map(|(sampler, effort)| artifact::SamplerHunt {
+                sampler: (*sampler).to_owned(),
+                found_in: if effort == 0 { 1 } else { 3 },
+                of: 4,
+                effort,
+                ..artifact::SamplerHunt::default()
+            })
+            .collect(),
+        ..artifact::Bug::default()
+    };
+    let bugs = [
+        bug("canary", true, [1, 1000, 1000]),
+        bug("a", false, [100, 400, 200]),
+        bug("b", false, [100, 100, 200]),
+        // Uniform finds this in a quarter of its trials: not.
+        bug("c", false, [0, 5, 50]),
+    ];
+    let ranked: Vec<_> = round::rank(&bugs)
+        .into_iter()
+        .map(|ranked| (ranked.sampler, ranked.found, (ranked.ratio.unwrap_or(0.0) * 100.0).round()))
+        .collect();
+    // Over a and b: weights 4 and 1 times the best, cuts 2 and 2, uniform 1 and 1.
+    let expected = [("weights", 3, 200.0), ("cuts", 3, 200.0), ("uniform", 2, 100.0)];
+    assert_eq!(ranked, expected.map(|(sampler, found, ratio)| (sampler.to_owned(), found, ratio)));
+    assert!(round::rank(&bugs).iter().all(|ranked| ranked.default == (ranked.sampler == "weights")));
+    assert_eq!(round::rank(&[]), []);
 }

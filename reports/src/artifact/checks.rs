@@ -224,6 +224,23 @@ impl Simulate {
 pub struct Zoo {
     /// One per re-injected bug, canaries included.
     pub bugs: Vec<Bug>,
+    /// The samplers of walks, the best first, where all of them hunted.
+    #[serde(default)]
+    pub samplers: Vec<RankedSampler>,
+}
+
+/// A sampler and what the bugs say of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RankedSampler {
+    /// Its name.
+    pub sampler: String,
+    /// How many bugs it found in more than half of its trials; canaries do not count.
+    pub found: u32,
+    /// Over the bugs that every sampler of this many finds found so: the geometric mean of its median work
+    /// against that of the best sampler of each bug. 1 is the best that can be.
+    pub ratio: Option<f64>,
+    /// Whether walks use it where nobody chooses.
+    pub default: bool,
 }
 
 impl Zoo {
@@ -261,6 +278,32 @@ pub struct Bug {
     pub detections: Vec<Detection>,
     /// The shortest execution that shows it.
     pub counterexample: Option<Finding>,
+    /// One per sampler of walks, where all of them hunted.
+    #[serde(default)]
+    pub samplers: Vec<SamplerHunt>,
+    /// Of a hard bug: how many events each sampler walked in vain, at least.
+    #[serde(default)]
+    pub missed_events: Option<u64>,
+}
+
+/// What walks under one sampler made of one bug.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SamplerHunt {
+    /// The sampler.
+    pub sampler: String,
+    /// How many trials found the bug.
+    pub found_in: u32,
+    /// Of how many.
+    pub of: u32,
+    /// The median of events to the first detection; a trial in vain counts with its whole budget.
+    pub effort: u64,
+    /// The ends of an interval of 95 % for that median; the upper end is missing where it lies beyond the
+    /// budget.
+    pub effort_low: Option<u64>,
+    /// See `effort_low`.
+    pub effort_high: Option<u64>,
+    /// Events of all trials.
+    pub events: u64,
 }
 
 impl Bug {
@@ -294,6 +337,19 @@ pub struct Detection {
     pub length: Option<u32>,
     /// Whether the engine finds nothing in the code without the edit.
     pub control_passed: bool,
+    /// The ends of an interval of 95 % for the median effort, by order statistics; missing where there are too few
+    /// trials, and the upper end also where it lies beyond the budget.
+    #[serde(default)]
+    pub effort_low: Option<u64>,
+    /// See `effort_low`.
+    #[serde(default)]
+    pub effort_high: Option<u64>,
+    /// The same for CPU time, in seconds.
+    #[serde(default)]
+    pub cpu_low_s: Option<f64>,
+    /// See `cpu_low_s`.
+    #[serde(default)]
+    pub cpu_high_s: Option<f64>,
 }
 
 /// What fuzzing one target came to.

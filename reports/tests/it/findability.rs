@@ -16,7 +16,7 @@ fn site(name: &str, campaign: Simulate, detection: Detection) -> (Folder, Site) 
             Payload::Simulate(simulate) => *simulate = campaign.clone(),
             Payload::Zoo(zoo) => {
                 let bug = Bug { id: "rare".into(), detections: vec![detection.clone()], ..Bug::default() };
-                *zoo = Zoo { bugs: vec![bug] };
+                *zoo = Zoo { bugs: vec![bug], ..Zoo::default() };
             }
             _ => {}
         }

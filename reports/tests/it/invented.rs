@@ -7,7 +7,7 @@ use reports::artifact::{
     Action, Artifact, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet,
     Finding, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint,
     Measurement, MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile,
-    Quantiles, Rewound, Role, SCHEMA, Shard, Simulate, Stage, Test, Verify, Zoo,
+    Quantiles, RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Shard, Simulate, Stage, Test, Verify, Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 
@@ -112,7 +112,7 @@ fn payload(g: &mut Gen) -> Payload {
         8 => Payload::Decisive(decisive(g)),
         0 => Payload::Verify(Verify { instances: some(g, instance), interleavings: some(g, interleavings) }),
         1 => Payload::Simulate(simulate(g)),
-        2 => Payload::Zoo(Zoo { bugs: some(g, bug) }),
+        2 => Payload::Zoo(Zoo { bugs: some(g, bug), samplers: some(g, ranked_sampler) }),
         3 => Payload::Fuzz(Fuzz {
             runs: some(g, |g| FuzzRun {
                 guided: bool::arbitrary(g),
@@ -310,8 +310,35 @@ fn bug(g: &mut Gen) -> Bug {
             length: maybe(g, u32::arbitrary),
             control_passed: bool::arbitrary(g),
             property: maybe(g, text),
+            effort_low: maybe(g, u64::arbitrary),
+            effort_high: maybe(g, u64::arbitrary),
+            cpu_low_s: maybe(g, number),
+            cpu_high_s: maybe(g, number),
         }),
         counterexample: maybe(g, finding),
+        samplers: some(g, sampler_hunt),
+        missed_events: maybe(g, u64::arbitrary),
+    }
+}
+
+fn sampler_hunt(g: &mut Gen) -> SamplerHunt {
+    SamplerHunt {
+        sampler: text(g),
+        found_in: u32::arbitrary(g),
+        of: u32::arbitrary(g),
+        effort: u64::arbitrary(g),
+        effort_low: maybe(g, u64::arbitrary),
+        effort_high: maybe(g, u64::arbitrary),
+        events: u64::arbitrary(g),
+    }
+}
+
+fn ranked_sampler(g: &mut Gen) -> RankedSampler {
+    RankedSampler {
+        sampler: text(g),
+        found: u32::arbitrary(g),
+        ratio: maybe(g, number),
+        default: bool::arbitrary(g),
     }
 }
 

@@ -369,6 +369,7 @@ fn zoo() -> Zoo {
             cpu_s: effort as f64 / 250_000.0,
             length: found.then_some(14),
             control_passed: true,
+            ..Detection::default()
         };
         Bug {
             id: id.into(),
@@ -384,9 +385,11 @@ fn zoo() -> Zoo {
                 detection("simulator", id != "figure-eight", 5, "seeds"),
             ],
             counterexample: Some(counterexample(property, title)),
+            ..Bug::default()
         }
     };
     Zoo {
+        samplers: Vec::new(),
         bugs: vec![
             bug(
                 "vote-not-durable",
