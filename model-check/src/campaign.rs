@@ -64,8 +64,13 @@ pub struct Replayed {
 pub struct Campaign<P: Subject, Q> {
     /// Even seeds run on the first, odd seeds on the second.
     sizes: [Simulation<P, Q>; 2],
+    /// One seed in [`RARE`] runs on one of these instead, in turn.
+    rare: Vec<Simulation<P, Q>>,
     marks: &'static [&'static str],
 }
+
+/// Clusters of a rare size run under one seed in so many.
+pub const RARE: u64 = 8;
 
 /// Diagrams of more events than this are not looked at.
 const DIAGRAM_EVENTS_MAX: usize = 400;
@@ -77,10 +82,24 @@ impl<P: Subject, Q: Properties<P>> Campaign<P, Q> {
         marks: &'static [&'static str],
         make: impl Fn(u32) -> Simulation<P, Q>,
     ) -> Self {
-        Campaign { sizes: sizes.map(|nodes| make(nodes).cover_every(COVER_EVERY)), marks }
+        Self::with_rare(sizes, &[], marks, make)
+    }
+
+    /// The same, and now and then a cluster of one of the `rare` sizes.
+    pub fn with_rare(
+        sizes: [u32; 2],
+        rare: &[u32],
+        marks: &'static [&'static str],
+        make: impl Fn(u32) -> Simulation<P, Q>,
+    ) -> Self {
+        let make = |nodes| make(nodes).cover_every(COVER_EVERY);
+        Campaign { sizes: sizes.map(make), rare: rare.iter().copied().map(make).collect(), marks }
     }
 
     fn of(&self, seed: u64) -> &Simulation<P, Q> {
+        if seed % RARE == RARE - 1 && !self.rare.is_empty() {
+            return &self.rare[(seed / RARE) as usize % self.rare.len()];
+        }
         &self.sizes[(seed % 2) as usize]
     }
 }

@@ -349,10 +349,17 @@ impl Registered for Node {
         Some(Box::new(Campaign::new(sizes, &[], make)))
     }
 
-    /// A minority may be down, or lost for ever.
+    const RARE_NODES: &'static [u32] = &[1, 2, 4, 6, 7];
+
+    /// A minority may be down, or lost for ever. How many clients there are, how much they ask for and how they
+    /// mix it differs from seed to seed.
     fn simulation(nodes: u32) -> Simulation<Node, RaftProperties> {
         let simulation = Simulation::new(Self::config(nodes), nodes, Self::operation);
-        simulation.assumption(Assumption::majority(nodes))
+        simulation
+            .assumption(Assumption::majority(nodes))
+            .clients_between(1..=6)
+            .workloads([Self::operation, contended, mostly_reads])
+            .operations_from(50)
     }
 
     fn instances(extent: Extent) -> Vec<Box<dyn Check>> {
@@ -373,7 +380,19 @@ impl Registered for Node {
     }
 }
 
-/// A campaign over clusters of `nodes`, or of three and five.
+/// Compare-and-sets on one key, on which everyone works.
+fn contended(draw: &mut Stream) -> KvOp {
+    let (old, new) = (draw.below(3), draw.below(3));
+    if draw.below(4) == 0 { KvOp::Get(0) } else { KvOp::Cas(0, old, new) }
+}
+
+/// Few writes among many reads, on more keys.
+fn mostly_reads(draw: &mut Stream) -> KvOp {
+    let (key, value) = (draw.below(8) as u16, draw.below(100));
+    if draw.below(8) == 0 { KvOp::Put(key, value) } else { KvOp::Get(key) }
+}
+
+/// A campaign over clusters of `nodes`, or of three and five and, now and then, others up to seven.
 pub fn campaign(profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate> {
     registered::algorithm::<Node>().campaign(profile, nodes)
 }

@@ -78,6 +78,9 @@ pub trait Registered: Shared {
     /// told otherwise, has the first.
     const NODES: [u32; 2] = [3, 5];
 
+    /// Sizes that simulated clusters have now and then: one seed in eight has the next of these.
+    const RARE_NODES: &'static [u32] = &[];
+
     /// The most nodes that a command line may ask for.
     const NODES_MAX: u32 = 9;
 
@@ -261,7 +264,9 @@ impl<P: Registered> Algorithm for Of<P> {
 
     fn campaign(&self, profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate> {
         let sizes = nodes.map_or(P::NODES, |nodes| [nodes; 2]);
-        Box::new(Campaign::new(sizes, P::MARKS, |nodes| P::simulation(nodes).profile(profile)))
+        let rare = if nodes.is_some() { &[] } else { P::RARE_NODES };
+        let make = |nodes| P::simulation(nodes).profile(profile);
+        Box::new(Campaign::with_rare(sizes, rare, P::MARKS, make))
     }
 
     fn campaign_without_storage(&self, profile: Profile, nodes: Option<u32>) -> Option<Box<dyn Simulate>> {

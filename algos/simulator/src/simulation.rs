@@ -36,17 +36,17 @@
 //!
 //! Verified by `tests/it/simulation.rs`: equal seeds give equal runs and traces, traces play in a world to
 //! equal nodes, and flawed protocols are found; by `faults.rs`, `disks.rs`, `atlas.rs` and `healing.rs` there,
-//! each for its subject. Not modelled: corrupted messages, and retirement of records: compaction alone, before
-//! some boots, shortens disks. A world cannot follow a run in which a disk forgot what it had acknowledged, or
-//! a wiped node came back.
+//! each for its subject. `byzantine.rs` looks at nodes that lie. Not modelled: corrupted messages, and retirement of records: compaction alone, before
+//! some boots, shortens disks. A world cannot follow a run in which a disk forgot what it had acknowledged, a wiped
+//! node came back, or an adversary spoke.
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
 use core::sync::atomic::AtomicBool;
 use std::collections::BTreeMap;
 
-use swarm_protocol::{NodeId, OpId, Properties, Service, Stream, Ticks, Violation, mix};
+use swarm_protocol::{NodeId, OpId, Properties, Protocol, Service, Stream, Ticks, Violation, mix};
 
 use crate::coverage::Coverage;
 use crate::history::History;
@@ -56,6 +56,7 @@ use crate::profile::{Conditions, Pace, Profile};
 use crate::world::{FlushMode, Identical, Perform, SyncMode};
 use crate::{Bounds, Event, Setup};
 
+mod adversary;
 mod atlas;
 mod breakage;
 mod campaign;
@@ -71,6 +72,7 @@ mod network;
 mod rewound;
 mod shrunk;
 
+pub use self::adversary::{Adversary, Equivocator, Make, Outbox, Replayer, Silent, Withholder, named};
 pub use self::atlas::{Account, Assumption};
 pub use self::campaign::{Summary, VIOLATIONS_KEPT, campaign};
 pub use self::disk::{Frame, JOURNAL, Journal, Reading, Rule, checksummed};
@@ -92,6 +94,9 @@ pub(crate) mod purpose {
     pub(crate) const COVERAGE: u64 = 12;
     pub(crate) const FLAP: u64 = 48;
     pub(crate) const CORE: u64 = 49;
+    pub(crate) const LIARS: u64 = 50;
+    pub(crate) const LIE: u64 = 51;
+    pub(crate) const SWARM: u64 = 52;
     /// Plus the number of the fault.
     pub(crate) const FAULT: u64 = 16;
 }
@@ -105,16 +110,19 @@ pub const DETERMINISM: &str = "determinism";
 /// One seed in so many is run twice.
 pub const REPEAT_EVERY: u64 = 100;
 
+/// One way in which clients ask.
+pub type Workload<P> = fn(&mut Stream) -> <P as Protocol>::Op;
+
 /// What to simulate; a seed makes a run of it.
 pub struct Simulation<P: Service, Q> {
     /// What all nodes agree on.
     pub config: P::Config,
     /// The size of the cluster.
     pub nodes: u32,
-    /// How many clients ask for operations, one at a time each.
-    pub clients: u32,
-    /// What a client asks for next.
-    pub workload: fn(&mut Stream) -> P::Op,
+    /// How many clients ask for operations, one at a time each: from so many to so many, as the seed draws.
+    pub clients: RangeInclusive<u32>,
+    /// What a client asks for next, in one of these ways, of which the seed draws one.
+    pub workloads: Vec<Workload<P>>,
     /// Does a task that a node submits. Without it, submitting one is a violation.
     pub perform: Option<Perform<P>>,
     /// Which faults may strike.
@@ -123,10 +131,15 @@ pub struct Simulation<P: Service, Q> {
     pub pace: Pace,
     /// What the protocol says that it can take.
     pub assumption: Assumption,
+    /// Who may stand between a faulty node and the network, if [`Fault::Adversary`] strikes: nobody, unless
+    /// set. [`named`] are those that need nothing of the protocol.
+    pub adversaries: Vec<Make<P>>,
     /// How a node's journal reads what its disk gives back.
     pub journal: Rule,
-    /// How many operations clients ask for while faults go on; one that is not taken counts once.
+    /// How many operations clients ask for while faults go on, at most; one that is not taken counts once.
     pub operations_max: u32,
+    /// A seed draws how many, between this and the most: [`u32::MAX`] if it is always the most.
+    pub operations_min: u32,
     /// After how many steps a run is cut short, without a verdict on progress.
     pub steps_max: u64,
     /// How many messages may be in flight; what is sent beyond is lost.
@@ -152,14 +165,16 @@ impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
         Simulation {
             config,
             nodes,
-            clients: 3,
-            workload,
+            clients: 3..=3,
+            workloads: vec![workload],
             perform: None,
             profile: Profile::CALM,
             pace: Pace::default(),
             assumption: Assumption::crash_recovery(nodes),
+            adversaries: Vec::new(),
             journal: checksummed,
             operations_max: 2000,
+            operations_min: u32::MAX,
             steps_max: 10_000_000,
             in_flight_max: 100_000,
             full_every: 100_000,
@@ -188,8 +203,33 @@ impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
     }
 
     /// Sets the number of clients.
-    pub fn clients(mut self, clients: u32) -> Self {
+    pub fn clients(self, clients: u32) -> Self {
+        self.clients_between(clients..=clients)
+    }
+
+    /// Lets each seed draw the number of clients.
+    ///
+    /// # Panics
+    /// If the range is empty.
+    pub fn clients_between(mut self, clients: RangeInclusive<u32>) -> Self {
+        assert!(!clients.is_empty(), "no number of clients lies in {clients:?}");
         self.clients = clients;
+        self
+    }
+
+    /// Lets each seed draw one of these ways of asking.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn workloads(mut self, workloads: impl IntoIterator<Item = Workload<P>>) -> Self {
+        self.workloads = workloads.into_iter().collect();
+        assert!(!self.workloads.is_empty(), "clients ask for something");
+        self
+    }
+
+    /// Lets each seed draw how many operations there are, from `least` on, a few as likely as many.
+    pub fn operations_from(mut self, least: u32) -> Self {
+        self.operations_min = least;
         self
     }
 
@@ -289,6 +329,10 @@ pub struct Run {
     pub refusals: Counts,
     /// How many nodes were healed, and had to make progress.
     pub core: u32,
+    /// How many clients there were.
+    pub clients: u32,
+    /// How they asked, as an index of [`Simulation::workloads`].
+    pub workload: u32,
     /// How many operations were answered.
     pub completed: u32,
     /// How many operations stayed without an answer.
@@ -330,11 +374,15 @@ pub struct Traced<P: Service> {
     pub moments: Vec<u32>,
     /// What was done to nodes that no event tells of, with its time, in order. Empty if not asked for.
     pub injuries: Vec<(Ticks, Injury)>,
+    /// The identities that were faulty.
+    pub liars: Vec<NodeId>,
+    /// Those of them that had a twin.
+    pub twins: Vec<NodeId>,
     /// Which nodes were healed in the end; empty if the run did not come so far.
     pub core: Vec<bool>,
     /// What clients asked and were told.
     pub history: History<P::Spec>,
-    /// The nodes at the end, `None` for those that are down.
+    /// The nodes at the end, `None` for those that are down; twins are not among them.
     pub nodes: Vec<Option<P>>,
     /// What clients asked for, what was not taken once.
     workload: Vec<P::Op>,
@@ -380,6 +428,7 @@ impl<P: Service> Traced<P> {
             other => other.clone(),
         };
         let events = self.trace.iter().map(|(_, event)| renamed(event)).collect();
+        let setup = self.twins.iter().fold(setup, |setup, node| setup.twin(*node));
         (setup.workload(self.workload.iter().cloned()).bounds(bounds), events)
     }
 }

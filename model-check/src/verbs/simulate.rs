@@ -34,7 +34,8 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
   --write DIR     with --replay: write what it breaks as files: scenario, diagrams, trace, regression test
   --shard K/N     run the K-th of N equal parts of the seeds
   --threads N     threads that run seeds (default: all processors); the result does not depend on it
-  --nodes N       nodes of the cluster (default: two sizes in turn, for Raft 3 and 5)
+  --nodes N       nodes of the cluster (default: two sizes in turn, for Raft 3 and 5, and
+                  one seed in eight another, for Raft up to 7)
   --digest        print one line per seed: seed, steps, digest of its trace
   --decisive      rewind the run of --replay, or the first run that fails, to its moments, draw its future anew from
                   each, and say after which events it was likely to fail

@@ -33,7 +33,10 @@ fn a_campaign_comes_to_the_same_on_two_threads_and_in_parts() {
 #[test]
 fn even_seeds_run_three_nodes_and_odd_seeds_five_unless_told() {
     let told = |nodes, seed| raft::campaign(Profile::CALM, nodes).replay(seed, "").text;
-    for (nodes, seed, first) in [(None, 0, "nodes 3\n"), (None, 1, "nodes 5\n"), (Some(4), 1, "nodes 4\n")] {
+    let usual = [(None, 0, "nodes 3\n"), (None, 1, "nodes 5\n"), (Some(4), 1, "nodes 4\n")];
+    let rare =
+        [(None, 7, "nodes 1\n"), (None, 15, "nodes 2\n"), (None, 39, "nodes 7\n"), (Some(3), 7, "nodes 3\n")];
+    for (nodes, seed, first) in usual.into_iter().chain(rare) {
         assert!(told(nodes, seed).starts_with(first), "{nodes:?} {seed}");
     }
 }
@@ -97,4 +100,15 @@ fn a_campaign_that_is_stopped_goes_on_where_it_stood() {
     let (last, seen) = part("nine seeds", 99);
     assert_eq!((seen, path.exists()), (vec![6, 7, 8], false));
     assert_eq!(last.expect("it ran").summary, summary(0..9, 1));
+}
+
+#[test]
+fn clients_their_number_and_what_they_ask_for_differ_from_seed_to_seed() {
+    let simulate = raft::campaign(Profile::CALM, None);
+    let runs: Vec<_> = (0..40).map(|seed| simulate.run(seed)).collect();
+    let different = |what: fn(&Run) -> u32| runs.iter().map(what).collect::<std::collections::BTreeSet<_>>();
+    assert!(different(|run| run.clients).into_iter().eq(1..=6));
+    assert!(different(|run| run.workload).into_iter().eq(0..3));
+    let before_healing = different(|run| run.completed.ilog2());
+    assert!(before_healing.len() >= 4, "few operations, and many: {before_healing:?}");
 }

@@ -5,7 +5,7 @@ use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::profile::Profile;
-use swarm_simulator::simulation::{Counts, Simulation};
+use swarm_simulator::simulation::{Assumption, Counts, Simulation};
 
 fn operation(draw: &mut Stream) -> KvOp {
     let (key, one, other) = (draw.below(3) as u16, draw.below(9), draw.below(9));
@@ -15,14 +15,19 @@ fn operation(draw: &mut Stream) -> KvOp {
 #[test]
 fn simulated_clusters_are_safe_linearizable_and_live() {
     let (mut marks, mut faults) = (Counts::new(), Counts::new());
-    for profile in [Profile::LOSSY, Profile::PARTITIONS, Profile::CRASHES, Profile::EVERYTHING] {
+    for profile in Profile::ALL.into_iter().filter(|profile| *profile != Profile::CALM) {
         for seed in 0..12 {
             let nodes = 3 + 2 * (seed as u32 % 2);
             let config = Config { pre_vote: seed % 3 > 0, ..Config::new(nodes) };
             let mut simulation = Simulation::<Raft<Kv>, RaftProperties>::new(config, nodes, operation);
             simulation.profile = profile;
             simulation.operations_max = 300;
-            let run = simulation.run(seed);
+            let run = simulation.assumption(Assumption::majority(nodes)).run(seed);
+            if !run.account.is_inside() {
+                // It has been promised too much, and owes nothing.
+                assert!(profile.heedless && !run.is_finding(), "{profile}, seed {seed}: {}", run.account);
+                continue;
+            }
             assert_eq!(run.violation, None, "{profile}, seed {seed}, {nodes} nodes");
             assert!(run.completed > 0 && !run.undecided && !run.cut_short, "{profile}, seed {seed}: {run:?}");
             for (sum, counts) in [(&mut marks, run.marks), (&mut faults, run.faults)] {
@@ -37,5 +42,5 @@ fn simulated_clusters_are_safe_linearizable_and_live() {
     {
         assert!(marks.get(label).is_some_and(|count| *count > 0), "{label}: {marks:?}");
     }
-    assert!(faults.values().filter(|count| **count > 0).count() >= 5, "{faults:?}");
+    assert!(faults.values().filter(|count| **count > 0).count() >= 18, "{faults:?}");
 }

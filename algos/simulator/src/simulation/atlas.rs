@@ -88,7 +88,6 @@ pub(super) enum Harm {
     Drift(u32),
     Jump,
     /// An identity becomes faulty.
-    #[cfg_attr(not(test), allow(dead_code, reason = "no fault makes one faulty yet"))]
     Byzantine(NodeId),
 }
 

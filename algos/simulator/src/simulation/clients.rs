@@ -14,7 +14,7 @@ use super::purpose;
 use crate::history::{Call, History};
 use crate::profile::Span;
 use crate::world::CONTRACT;
-use crate::{Event, EventClass, Slot};
+use crate::{Event, EventClass};
 
 pub(super) struct Client {
     process: u32,
@@ -99,6 +99,11 @@ impl<P: Service> Clients<P> {
 }
 
 impl<P: Service> Clients<P> {
+    /// How many there are.
+    pub(super) fn len(&self) -> u32 {
+        self.list.len() as u32
+    }
+
     /// What was asked for, each piece of work once, and which of it each operation's name meant.
     pub(super) fn work(&self) -> (Vec<P::Op>, Vec<OpId>) {
         let ops = self.work.iter().map(|first| self.history.operation(*first).op.clone()).collect();
@@ -137,7 +142,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         let mut stream = self.client_draw();
         let own = client as usize;
         let healed = self.clients.healed_at.is_some();
-        let enough = self.clients.work.len() >= self.simulation.operations_max as usize;
+        let enough = self.clients.work.len() >= self.operations_max as usize;
         if !healed && enough && self.clients.turned_away.is_empty() {
             self.clients.list[own].parked = true;
             return Ok(());
@@ -163,7 +168,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             }
             None => {
                 let mut stream = Stream::new(self.seed, purpose::WORKLOAD, self.clients.work.len() as u64);
-                (self.simulation.workload)(&mut stream)
+                (self.simulation.workloads[self.workload as usize])(&mut stream)
             }
         };
         let waiting = &mut self.clients.list[own];
@@ -181,13 +186,11 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         if !watched {
             self.schedule_after(patience, Due::Patience { client });
         }
+        let place = self.place_asked(target, &mut stream);
+        let at = self.slot(place);
         let id = OpId(u64::from(number));
-        self.note(EventClass::Invoke, target, id.0, || Event::Invoke {
-            at: Slot::of(target),
-            id,
-            op: op.clone(),
-        });
-        self.input(target, Input::Invoke { id, op })
+        self.note(EventClass::Invoke, place, id.0, || Event::Invoke { at, id, op: op.clone() });
+        self.input(place, Input::Invoke { id, op })
     }
 
     /// The queue looks whether a client has waited for as long as it does.
@@ -222,6 +225,10 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
     /// # Errors
     /// If nobody asked, or the operation was answered before.
     pub(super) fn answered(&mut self, node: NodeId, id: OpId, answer: P::Answer) -> Result<(), Violation> {
+        if self.is_liar(node) {
+            // Nobody believes it.
+            return Ok(());
+        }
         let number = id.0 as usize;
         let Some(asked) = self.clients.asked.get_mut(number) else {
             return Err(Violation::new(CONTRACT, format!("{node} answers {id:?}, and nobody asked")));

@@ -1,12 +1,13 @@
 //! The loop: what is due next happens, nodes take it, and what they ask for is carried out.
 
 use swarm_protocol::{
-    Choices, Effect, Effects, Input, NodeId, Properties, Purpose, Service, Stream, Ticks, Violation, WriteId,
-    mix,
+    Choices, Effect, Effects, Input, NodeId, NodeSet, Properties, Purpose, Service, Stream, Ticks, Violation,
+    WriteId, mix,
 };
 
 use smallvec::SmallVec;
 
+use super::adversary::Liars;
 use super::atlas::{Atlas, Harm};
 use super::clients::Clients;
 use super::faults::Outages;
@@ -16,7 +17,7 @@ use super::rewound::Rewound;
 use super::{Counts, Injury, PROGRESS, Run, Simulation, Traced, purpose};
 use crate::consistency::{self, Judgement};
 use crate::coverage::Recorder;
-use crate::profile::{Conditions, Fault, Faults};
+use crate::profile::{Conditions, Fault, Faults, Span};
 use crate::queue::Queue;
 use crate::world::{CONTRACT, INVARIANTS, PANIC};
 use crate::{Event, EventClass, Slot, panics};
@@ -108,6 +109,11 @@ pub(super) struct Engine<'a, P: Service, Q> {
     /// Whom healing has reached; empty before.
     pub(super) core: Vec<bool>,
     injuries: Vec<(Ticks, Injury)>,
+    /// Which of the workloads clients ask by.
+    pub(super) workload: u32,
+    pub(super) operations_max: u32,
+    /// Who lies, if anybody does.
+    pub(super) liars: Option<Box<Liars<P>>>,
     tasks: Vec<Option<Task<P>>>,
     /// Shared by all nodes, one after the other.
     effects: Effects<P>,
@@ -140,6 +146,17 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let mut atlas = Atlas::new(simulation.nodes, simulation.assumption, simulation.profile.heedless);
         let drift = conditions.drift_per_million;
         let most = if drift > 0 && atlas.permits(&[Harm::Drift(drift)]) { i64::from(drift) } else { 0 };
+        let mut swarm = Stream::new(seed, purpose::SWARM, 0);
+        let (few, many) = (*simulation.clients.start(), *simulation.clients.end());
+        let clients = swarm.between(u64::from(few), u64::from(many)) as u32;
+        let workload = swarm.below(simulation.workloads.len() as u64) as u32;
+        let all = simulation.operations_max;
+        let operations = Span::micros(u64::from(simulation.operations_min.min(all)), u64::from(all));
+        let operations_max = operations.draw_scale(&mut swarm).0 as u32;
+        let liars = draw_liars(simulation, seed, &conditions, &mut atlas);
+        // Twins stand behind all nodes, each as far behind its sibling.
+        let twins = liars.as_ref().is_some_and(|liars| !liars.twins().is_empty());
+        let places = if twins { 2 * simulation.nodes } else { simulation.nodes };
         let damage = Faults::of(&[Fault::Misdirected, Fault::Corruption, Fault::Torn, Fault::Reordered]);
         let damage = conditions.faults.iter().any(|fault| damage.contains(fault));
         let host = |node: u32| {
@@ -153,14 +170,17 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             draws: Draws::of(seed),
             now: Ticks::ZERO,
             queue: Queue::new(),
-            nodes: (0..simulation.nodes).map(|_| None).collect(),
-            hosts: (0..simulation.nodes).map(host).collect(),
-            network: Network::new(simulation.nodes as usize, seed, &conditions),
-            clients: Clients::new(simulation.clients),
+            nodes: (0..places).map(|_| None).collect(),
+            hosts: (0..places).map(host).collect(),
+            network: Network::new(places as usize, seed, &conditions),
+            clients: Clients::new(clients),
+            workload,
+            operations_max,
             outages: Outages::new(),
             atlas,
             core: Vec::new(),
             injuries: Vec::new(),
+            liars: liars.map(Box::new),
             tasks: Vec::new(),
             effects: Effects::new(Choices::script(Vec::new())),
             leaving: Vec::new(),
@@ -205,6 +225,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         };
         let (workload, names) =
             if self.trace.is_some() { self.clients.work() } else { (Vec::new(), Vec::new()) };
+        let clients = self.clients.len();
         let history = self.clients.history;
         let run = Run {
             seed: self.seed,
@@ -218,6 +239,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             marks: self.marks.counts(),
             refusals: self.refusals.counts(),
             core: self.core.iter().filter(|healed| **healed).count() as u32,
+            clients,
+            workload: self.workload,
             completed: history.completed(),
             open: history.open(),
             not_taken: history.struck_out(),
@@ -230,12 +253,20 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         };
         let trace = self.trace.unwrap_or_default();
         let (injuries, core, moments) = (self.injuries, self.core, self.moments);
-        Traced { run, trace, injuries, core, moments, history, nodes: self.nodes, workload, names }
+        let identities = || (0..self.simulation.nodes).map(NodeId);
+        let liars = identities().filter(|node| self.atlas.is_byzantine(*node)).collect();
+        let twins = self.liars.map_or_else(Vec::new, |liars| liars.twins().iter().collect());
+        let mut nodes = self.nodes;
+        nodes.truncate(self.simulation.nodes as usize);
+        Traced { run, trace, injuries, liars, twins, core, moments, history, nodes, workload, names }
     }
 
     fn drive(&mut self) -> Result<(), Violation> {
         for node in (0..self.simulation.nodes).map(NodeId) {
             self.boot(node)?;
+        }
+        for twin in self.liars.as_ref().map_or(NodeSet::EMPTY, |liars| liars.twins()).iter() {
+            self.boot(NodeId(twin.0 + self.simulation.nodes))?;
         }
         self.start_clients();
         self.start_faults();
@@ -273,10 +304,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                         Ok(())
                     }
                     Look::Out(timer) => {
-                        self.note(EventClass::Timeout, node, 0, || Event::Timeout {
-                            at: Slot::of(node),
-                            timer,
-                        });
+                        let at = self.slot(node);
+                        self.note(EventClass::Timeout, node, 0, || Event::Timeout { at, timer });
                         self.input(node, Input::Timeout(timer))
                     }
                 }
@@ -289,7 +318,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 }
                 host.flush_due = false;
                 if self.nodes[node.index()].as_ref().is_some_and(P::needs_flush) {
-                    self.note(EventClass::Flush, node, 0, || Event::Flush { at: Slot::of(node) });
+                    let at = self.slot(node);
+                    self.note(EventClass::Flush, node, 0, || Event::Flush { at });
                     self.flush(node)?;
                 }
                 Ok(())
@@ -359,7 +389,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     fn arrive(&mut self, place: u32) -> Result<(), Violation> {
         let Route { from, to, copies } = self.network.route(place);
         let message = self.network.land(place);
-        let (sender, slot) = (u64::from(from.0), Slot::of(to));
+        let (sender, slot) = (u64::from(from.0), self.slot(to));
         let last = copies == 1;
         if self.nodes[to.index()].is_none() {
             // Nobody is there. Of a message that arrives twice only the last copy counts as dropped.
@@ -404,7 +434,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let durable = host.sync(writes);
         let mut leaving = core::mem::take(&mut self.leaving);
         host.release(&mut leaving);
-        self.note(EventClass::Sync, node, u64::from(writes), || Event::Sync { at: Slot::of(node), writes });
+        let at = self.slot(node);
+        self.note(EventClass::Sync, node, u64::from(writes), || Event::Sync { at, writes });
         for what in leaving.drain(..) {
             self.leave(node, what)?;
         }
@@ -416,8 +447,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     pub(super) fn boot(&mut self, node: NodeId) -> Result<(), Violation> {
         self.effects.reboot();
         self.begin_turn();
+        let me = self.identity(node);
         let disk = self.hosts[node.index()].durable.iter().cloned();
-        let booted = P::recover(&self.simulation.config, node, disk, &mut self.effects);
+        let booted = P::recover(&self.simulation.config, me, disk, &mut self.effects);
         self.nodes[node.index()] = Some(booted);
         self.end_turn(node)
     }
@@ -600,6 +632,13 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     }
 
     fn broadcast(&mut self, node: NodeId, message: P::Message) {
+        if self.liars.is_some() {
+            // A twin speaks to its sibling, too.
+            for to in (0..self.simulation.nodes).map(NodeId) {
+                self.send_among_liars(node, to, message.clone(), false);
+            }
+            return;
+        }
         let last = self.simulation.nodes - 1;
         let last = NodeId(if node.0 == last { last.saturating_sub(1) } else { last });
         for to in (0..last.0).map(NodeId).filter(|to| *to != node) {
@@ -615,6 +654,31 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         if to.0 >= self.simulation.nodes {
             return;
         }
+        if self.liars.is_some() {
+            return self.send_among_liars(from, to, message, true);
+        }
+        self.dispatch(from, to, message);
+    }
+
+    /// Sends from a place to an identity, where some of both may not be what they seem.
+    #[cold]
+    fn send_among_liars(&mut self, from: NodeId, to: NodeId, message: P::Message, to_itself: bool) {
+        let Some(mut liars) = self.liars.take() else { return };
+        let mut stream = Stream::new(self.seed, purpose::LIE, liars.asked);
+        liars.asked += 1;
+        let (instead, asked) = liars.instead(&mut stream, from, to, message);
+        self.outages.struck[Fault::Adversary as usize] += u64::from(asked);
+        for (to, message) in instead {
+            for place in liars.places(to).filter(|place| to_itself || *place != from) {
+                self.dispatch(from, place, message.clone());
+            }
+        }
+        self.liars = Some(liars);
+    }
+
+    /// Sends from one place to another.
+    #[inline]
+    fn dispatch(&mut self, from: NodeId, to: NodeId, message: P::Message) {
         let slowness = self.hosts[from.index()].slowness.max(self.hosts[to.index()].slowness);
         let full = self.network.in_flight() >= self.simulation.in_flight_max as usize;
         let fate = if full {
@@ -628,10 +692,11 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                     self.outages.struck[fault as usize] += 1;
                     self.met(fault, to);
                 }
-                let sender = u64::from(from.0);
-                self.note(EventClass::Drop, to, sender, || Event::Drop { from, to: Slot::of(to), message });
+                let (sender, from, to_slot) = (u64::from(from.0), self.identity(from), self.slot(to));
+                self.note(EventClass::Drop, to, sender, || Event::Drop { from, to: to_slot, message });
             }
             Fate::Arrives { first, again, delayed } => {
+                let from = self.identity(from);
                 let copies = 1 + u32::from(again.is_some());
                 let place = self.network.take_off(Route { from, to, copies }, message);
                 self.schedule_after(first, Due::Message { place });
@@ -656,6 +721,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             return Ok(());
         }
         let config = &self.simulation.config;
+        if self.liars.is_some() {
+            return self.judge_among_liars(node);
+        }
         if let Some(state) = &self.nodes[node.index()] {
             self.phase = INVARIANTS;
             state.assert_invariants(config);
@@ -669,10 +737,97 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         Ok(())
     }
 
-    fn judge_from_scratch(&self) -> Result<(), Violation> {
-        let nodes: Vec<_> = self.nodes.iter().map(Option::as_ref).collect();
-        self.properties.full(&self.simulation.config, &nodes)
+    /// What properties see: nodes that lie count as down.
+    fn observed(&self) -> Vec<Option<&P>> {
+        let nodes = (0..self.simulation.nodes).map(NodeId).zip(&self.nodes);
+        nodes.map(|(node, state)| state.as_ref().filter(|_| !self.is_liar(node))).collect()
     }
+
+    #[cold]
+    fn judge_among_liars(&mut self, node: NodeId) -> Result<(), Violation> {
+        if self.is_liar(node) {
+            return Ok(());
+        }
+        let config = &self.simulation.config;
+        if let Some(state) = &self.nodes[node.index()] {
+            self.phase = INVARIANTS;
+            state.assert_invariants(config);
+            self.phase = PANIC;
+        }
+        let mut properties = core::mem::take(&mut self.properties);
+        let judged = properties.after_step(config, &self.observed(), node);
+        self.properties = properties;
+        judged?;
+        if self.turns.is_multiple_of(self.simulation.full_every.max(1)) {
+            self.judge_from_scratch()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn judge_from_scratch(&self) -> Result<(), Violation> {
+        self.properties.full(&self.simulation.config, &self.observed())
+    }
+
+    /// Who stands at a place.
+    #[inline]
+    const fn identity(&self, place: NodeId) -> NodeId {
+        NodeId(if place.0 < self.simulation.nodes { place.0 } else { place.0 - self.simulation.nodes })
+    }
+
+    /// The slot of a place.
+    #[inline]
+    pub(super) fn slot(&self, place: NodeId) -> Slot {
+        match place.0.checked_sub(self.simulation.nodes) {
+            None => Slot::of(place),
+            Some(twin) => Slot::twin_of(NodeId(twin)),
+        }
+    }
+
+    /// Whether a lying identity stands at a place.
+    #[inline]
+    pub(super) fn is_liar(&self, place: NodeId) -> bool {
+        self.liars.as_ref().is_some_and(|liars| liars.is_liar(place))
+    }
+
+    /// Which place of an identity a client's question reaches.
+    pub(super) fn place_asked(&self, node: NodeId, stream: &mut Stream) -> NodeId {
+        let Some(liars) = &self.liars else { return node };
+        let places: SmallVec<[NodeId; 2]> = liars.places(node).collect();
+        places[stream.below(places.len() as u64) as usize]
+    }
+}
+
+/// Draws which identities lie, and how, as far as faults are switched on and the atlas permits.
+fn draw_liars<P: Service, Q: Properties<P>>(
+    simulation: &Simulation<P, Q>,
+    seed: u64,
+    conditions: &Conditions,
+    atlas: &mut Atlas,
+) -> Option<Liars<P>> {
+    let twins = conditions.faults.contains(Fault::Twins);
+    let adversaries = conditions.faults.contains(Fault::Adversary) && !simulation.adversaries.is_empty();
+    let most = simulation.assumption.byzantine_max.min(simulation.nodes).min(NodeSet::CAPACITY);
+    if most == 0 || !(twins || adversaries) {
+        return None;
+    }
+    let mut stream = Stream::new(seed, purpose::LIARS, 0);
+    let mut liars = Liars::new(simulation.nodes);
+    let mut honest: Vec<_> = (0..simulation.nodes.min(NodeSet::CAPACITY)).map(NodeId).collect();
+    for _ in 0..stream.between(1, u64::from(most)) {
+        let node = honest.swap_remove(stream.below(honest.len() as u64) as usize);
+        if !atlas.permits(&[Harm::Byzantine(node)]) {
+            continue;
+        }
+        let either = stream.below(2) == 0;
+        if twins && (either || !adversaries) {
+            liars.add_twin(node);
+        } else {
+            let kinds = &simulation.adversaries;
+            liars.add_adversary(node, kinds[stream.below(kinds.len() as u64) as usize]());
+        }
+    }
+    Some(liars)
 }
 
 /// When something may leave; waiting for a write that was never asked for breaks the contract.

@@ -57,6 +57,7 @@ const STRIKING: Faults = Faults::of(&[
     Fault::Misdirected,
     Fault::Corruption,
     Fault::DiskFull,
+    Fault::Twins,
 ]);
 
 /// A slow node takes up to this many times as long.
@@ -117,6 +118,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             Fault::Corruption => self.corrupt(draw),
             Fault::Misdirected => self.misdirect(draw),
             Fault::Jump => self.jump(draw),
+            Fault::Twins => self.rewire_twins(draw),
             Fault::Loss
             | Fault::Duplication
             | Fault::Delay
@@ -124,7 +126,6 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             | Fault::Batching
             | Fault::Torn
             | Fault::Reordered
-            | Fault::Twins
             | Fault::Adversary => false,
         };
         self.outages.tried[fault as usize] += 1;
@@ -161,6 +162,20 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         for node in (0..self.simulation.nodes).filter(|node| links.iter().any(|(from, _)| from == node)) {
             self.met(fault, NodeId(node));
         }
+    }
+
+    /// Of each pair of twins, every other node is with one for a while, or with both.
+    fn rewire_twins(&mut self, stream: &mut Stream) -> bool {
+        let Some(liars) = &self.liars else { return false };
+        let links = liars.wiring(stream);
+        self.met_links(Fault::Twins, &links);
+        self.network.cut(&links, true);
+        let struck = !links.is_empty();
+        if struck {
+            let length = self.outage_length(stream);
+            self.outage(length, Outage::Cut(links));
+        }
+        struck
     }
 
     fn flap(&mut self, stream: &mut Stream) -> bool {

@@ -1,6 +1,7 @@
 //! Tests of the crate through its public face.
 
 mod atlas;
+mod byzantine;
 mod collapse;
 mod coverage;
 mod disks;
