@@ -263,6 +263,7 @@ where
             memory_budget_bytes: Some(limits.memory_bytes),
             properties: always.chain(reached).chain(missed).collect(),
             levels: found.levels.clone(),
+            footprint: found.footprint.clone(),
             actions: Self::actions(setup, found),
         }
     }

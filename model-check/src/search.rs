@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reports::artifact::Footprint;
 use reports::machine;
 use stateright::{Checker, HasDiscoveries, Model};
 use swarm_protocol::{Properties, Violation};
@@ -36,6 +37,9 @@ pub struct Limits<'a> {
     pub states_max: Option<u64>,
     /// Set from outside to end the search.
     pub interrupt: &'a AtomicBool,
+    /// A folder to which the engine of our own writes states of the frontier once half of the memory is used. Without
+    /// it they are made again when their turn comes.
+    pub spill: Option<&'a Path>,
     /// A folder in which the engine of our own leaves checkpoints, one for each instance, and from which it goes
     /// on. A search that has ended takes its checkpoint away.
     pub checkpoints: Option<&'a Path>,
@@ -95,6 +99,8 @@ pub struct Found<P: Subject> {
     /// The most memory that was seen resident, in bytes: a sample every [`SAMPLE_PERIOD`], of the process,
     /// with what earlier searches have left to the allocator.
     pub memory_peak_bytes: u64,
+    /// What the search took beside time, where the engine tells.
+    pub footprint: Option<Footprint>,
     /// How many states have which depth, where the engine tells.
     pub levels: Vec<u64>,
     /// How often which kind of event led to another state; none where it was not counted from the start.
@@ -121,7 +127,7 @@ impl<P: Subject> Found<P> {
 impl<'a> Limits<'a> {
     /// One thread, this much resident memory, and otherwise no limit but the flag.
     pub const fn new(memory_bytes: u64, interrupt: &'a AtomicBool) -> Self {
-        Limits { threads: 1, memory_bytes, states_max: None, interrupt, checkpoints: None }
+        Limits { threads: 1, memory_bytes, states_max: None, interrupt, spill: None, checkpoints: None }
     }
 
     /// The limit that is reached, if one is.
@@ -269,6 +275,7 @@ where
         cpu,
         wall,
         memory_peak_bytes,
+        footprint: None,
         levels: Vec::new(),
         actions: Some(actions),
         marks: space.reached.all(),
@@ -300,13 +307,20 @@ where
     Collapse<P, Q>: Send + Sync,
 {
     let within = engine::Search::within(*limits);
-    let search = engine::Search { depth_max: space.depth_max(), checkpoint, ..within };
+    let search = engine::Search { depth_max: space.depth_max(), checkpoint, spill: limits.spill, ..within };
     let found = engine::search(&Collapsing::new(space), &search, progress)?;
     if let Some(path) = checkpoint
         && matches!(found.stopped, None | Some(Stopped::DepthLimit | Stopped::Broken))
     {
         engine::forget(path)?;
     }
+    let footprint = Footprint {
+        bytes_per_state: found.bytes_per_state(),
+        spilled_states: found.spilled,
+        spilled_bytes: found.spilled_bytes,
+        remade_states: found.remade,
+        spill_failed: found.spill_failed.clone(),
+    };
     Ok(Found {
         engine: Engine::Own,
         states: found.states,
@@ -318,6 +332,7 @@ where
         cpu: found.cpu,
         wall: found.wall,
         memory_peak_bytes: found.memory_peak_bytes,
+        footprint: Some(footprint),
         levels: found.levels,
         actions: found.actions.map(|tally| tally.counts()),
         marks: space.reached.all(),

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use reports::artifact::{Instance, Outcome, Payload, PropertyKind, Verb, Verify};
+use reports::artifact::{Footprint, Instance, Outcome, Payload, PropertyKind, Verb, Verify};
 use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
 use reports::recorder::Recorder;
 
@@ -16,7 +16,7 @@ use crate::registered::{Algorithm, Extent};
 use crate::search::{Engine, Limits, Stopped};
 
 const HELP: &str = "\
-verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR]] [--threads N] [--memory-mib M] [--json]
+verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR] [--spill DIR]] [--threads N] [--memory-mib M] [--json]
 
 Checks every property of the algorithms (default: all) in every state within the bounds of each instance.
 
@@ -25,6 +25,8 @@ Checks every property of the algorithms (default: all) in every state within the
   --small          the instances that tests run, which end within seconds
   --engine E       stateright (default), or own: level by level, in less memory
   --checkpoints D  own leaves its searches in this folder every few seconds, and goes on from there if it was stopped
+  --spill D        once half of the memory is used, own writes the states that are still to be gone on from to this
+                   folder, and leaves nothing there; without it they are made again, which takes longer
   --threads N      threads per search. Default: one for stateright, whose depths are then those of shortest paths (and
                    always one where depth is limited); all processors for own, whose depths are so on any number
   --memory-mib M   memory that the process may have resident (default: 6144)
@@ -39,11 +41,12 @@ struct Options {
     engine: Engine,
     memory_mib: u64,
     checkpoints: Option<PathBuf>,
+    spill: Option<PathBuf>,
 }
 
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut small, mut engine, mut memory_mib) = (false, Engine::Stateright, 6144);
-    let mut checkpoints: Option<PathBuf> = None;
+    let (mut checkpoints, mut spill): (Option<PathBuf>, Option<PathBuf>) = (None, None);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "small" => small = true,
@@ -57,6 +60,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
                 }
             }
             "checkpoints" => checkpoints = Some(command_line::value(parser, "checkpoints")?),
+            "spill" => spill = Some(command_line::value(parser, "spill")?),
             "memory-mib" => memory_mib = command_line::value(parser, "memory-mib")?,
             _ => return Ok(false),
         }
@@ -69,11 +73,14 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     if checkpoints.is_some() && engine != Engine::Own {
         return Err(Refused::usage("--checkpoints needs --engine own"));
     }
+    if spill.is_some() && engine != Engine::Own {
+        return Err(Refused::usage("--spill needs --engine own"));
+    }
     if memory_mib == 0 {
         return Err(Refused::usage("--memory-mib is at least 1"));
     }
     let algorithms = caller.algorithms(&common)?;
-    Ok(Some(Options { common, caller, algorithms, small, engine, memory_mib, checkpoints }))
+    Ok(Some(Options { common, caller, algorithms, small, engine, memory_mib, checkpoints, spill }))
 }
 
 impl Options {
@@ -96,6 +103,7 @@ fn run(options: &Options) -> Result<Exit, Refused> {
         memory_bytes: options.memory_mib.saturating_mul(1 << 20),
         states_max: None,
         interrupt,
+        spill: options.spill.as_deref(),
         checkpoints: options.checkpoints.as_deref(),
     };
     let mut exit = Exit::Fine;
@@ -199,11 +207,14 @@ fn print_instance(check: &dyn Check, verdict: &Verdict) {
     let memory = instance.peak_memory_bytes.unwrap_or(0) >> 20;
     println!(
         "  {} distinct of {} generated, {extent}; {cpu_s:.2} CPU s, {rate:.0} k states/CPU s, {threads} \
-         thread(s), {memory} MiB; collision bound {:.1e}",
+         thread(s), {memory} MiB; collision bound u²/2⁶⁵ {:.1e}",
         grouped(*states),
         grouped(instance.generated),
         instance.collision_bound()
     );
+    if let Some(footprint) = &instance.footprint {
+        println!("  {}", in_words(footprint));
+    }
     let of = |kind, holds| {
         let chosen =
             instance.properties.iter().filter(move |result| result.kind == kind && result.holds == holds);
@@ -224,4 +235,20 @@ fn print_instance(check: &dyn Check, verdict: &Verdict) {
             println!("  NOT SO: {}", list(kind, false));
         }
     }
+}
+
+/// What a search took beside time.
+fn in_words(footprint: &Footprint) -> String {
+    let Footprint { bytes_per_state, spilled_states, spilled_bytes, remade_states, spill_failed } = footprint;
+    let mut words = vec![format!("{bytes_per_state:.1} bytes per visited state beside the frontier")];
+    if *spilled_states > 0 {
+        words.push(format!("{} states spilled, {} MiB", grouped(*spilled_states), spilled_bytes >> 20));
+    }
+    if *remade_states > 0 {
+        words.push(format!("{} states made again", grouped(*remade_states)));
+    }
+    if let Some(reason) = spill_failed {
+        words.push(format!("spilling failed: {reason}"));
+    }
+    words.join("; ")
 }

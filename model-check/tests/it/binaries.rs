@@ -116,6 +116,12 @@ fn the_own_engine_goes_on_from_checkpoints_and_refuses_what_is_none() {
     assert_eq!(output.status.code(), Some(0), "{}", out(&output));
     let Payload::Verify(verify) = artifact(&folder, "verify").payload else { panic!("it is a check") };
     assert!(verify.instances.iter().all(|instance| instance.engine.starts_with("swarmproof")), "{verify:?}");
+    let footprints = verify.instances.iter().map(|instance| instance.footprint.as_ref());
+    for footprint in footprints {
+        let bytes = footprint.expect("the own engine tells").bytes_per_state;
+        assert!(bytes > 12.0, "fingerprint and way alone take more than {bytes}");
+    }
+    assert!(out(&output).contains("bytes per visited state beside the frontier"), "{}", out(&output));
     std::fs::create_dir_all(&checkpoints).expect("the folder is ours");
     std::fs::write(checkpoints.join("two-nodes.checkpoint"), "nonsense").expect("the folder is ours");
     let output = run(VERIFY, &folder, &line);
@@ -124,6 +130,8 @@ fn the_own_engine_goes_on_from_checkpoints_and_refuses_what_is_none() {
     assert!(said.contains("two-nodes.checkpoint: "), "{said}");
     let output = run(VERIFY, &folder, "raft --small --checkpoints here");
     assert!(String::from_utf8_lossy(&output.stderr).contains("--checkpoints needs --engine own"));
+    let output = run(VERIFY, &folder, "raft --small --spill here");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--spill needs --engine own"));
 }
 
 #[test]

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use model_check::adapter::Space;
+use model_check::adapter::Collapsing;
 use model_check::engine::{self, Found, Search, System};
-use model_check::instance::{Instance, Pinned};
+use model_check::instance::Pinned;
 use model_check::raft;
 use model_check::search::{Limits, Stopped};
 use swarm_protocol::{Violation, mix};
-use swarm_simulator::Subject;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);
@@ -146,35 +145,32 @@ fn two_phase_commit_has_as_many_states_as_published() {
 }
 
 /// What the engine comes to, to be compared with what is pinned of stateright's search.
-fn counts<P, Q>(instance: &Instance<P, Q>, search: &Search<'_>) -> (Pinned, Vec<String>)
-where
-    P: Subject + 'static,
-    Space<P, Q>: System,
-    Q: swarm_protocol::Properties<P> + Eq + std::hash::Hash + 'static,
-    swarm_simulator::World<P, Q>: Send + Sync,
-    swarm_simulator::Setup<P>: Send + Sync,
-    swarm_simulator::Event<P>: Send + Sync,
-    swarm_simulator::world::Known<P>: Send + Sync,
-{
-    let space = instance.space();
-    let found = run(&space, &Search { depth_max: instance.depth_max, ..Search::within(search.limits) });
-    let marks = space.noted().into_iter().map(|(name, depth)| format!("{name} {depth}"));
+fn counts<S: System>(system: &S, search: &Search<'_>) -> (Pinned, Vec<String>, Vec<u64>) {
+    let found = run(system, search);
+    let marks = system.noted().into_iter().map(|(name, depth)| format!("{name} {depth}"));
     let pinned = Pinned { states: found.states, generated: found.generated, depth: found.depth() };
-    (pinned, marks.collect())
+    (pinned, marks.collect(), found.levels)
 }
 
 #[test]
-fn both_engines_come_to_the_same_counts_and_marks() {
+fn both_engines_come_to_the_same_counts_and_marks_collapsed_or_not() {
     for instance in
         [raft::TWO_NODES, raft::TWO_NODES_PRE_VOTE, raft::TWO_NODES_BETWEEN_WRITES, raft::TWO_NODES_BOUNDED]
     {
         let other = instance.search(&LIMITS, |_| ());
         let other_marks: Vec<_> = other.marks.iter().map(|(name, depth)| format!("{name} {depth}")).collect();
+        let mut first_levels = None;
         for threads in [1, 2] {
-            let search = Search::within(Limits { threads, ..LIMITS });
-            let (pinned, marks) = counts(&instance, &search);
-            assert_eq!(pinned, instance.pinned, "{} on {threads}", instance.name);
-            assert_eq!(marks, other_marks, "{} on {threads}", instance.name);
+            let within = Search::within(Limits { threads, ..LIMITS });
+            let search = Search { depth_max: instance.depth_max, ..within };
+            let (plain, space) = (instance.space(), instance.space());
+            for (pinned, marks, levels) in
+                [counts(&plain, &search), counts(&Collapsing::new(&space), &search)]
+            {
+                assert_eq!(pinned, instance.pinned, "{} on {threads}", instance.name);
+                assert_eq!(marks, other_marks, "{} on {threads}", instance.name);
+                assert_eq!(*first_levels.get_or_insert_with(|| levels.clone()), levels, "{}", instance.name);
+            }
         }
     }
 }
@@ -210,6 +206,70 @@ fn states_that_are_not_kept_are_made_again() {
         assert_eq!(found.levels, all.levels);
         assert!(found.remade > all.states / 4, "{kept_max}: {} made again", found.remade);
     }
+}
+
+/// A folder of its own for each test, which is not there.
+fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_file(&path);
+    let _ = fs::remove_dir_all(&path);
+    path
+}
+
+#[test]
+fn a_frontier_on_disk_comes_to_the_same() {
+    let folder = folder("spill");
+    let plain = raft::TWO_NODES.space();
+    let all = run(&plain, &Search::within(LIMITS));
+    for (kept_max, threads) in [(0, 1), (500, 1), (0, 2)] {
+        let space = raft::TWO_NODES.space();
+        let search =
+            Search { kept_max, spill: Some(&folder), ..Search::within(Limits { threads, ..LIMITS }) };
+        let mut seen = 0;
+        let found = engine::search(&Collapsing::new(&space), &search, |_| {
+            // Where a file can do without its name, a search that is killed at any moment leaves none.
+            let names = fs::read_dir(&folder).map_or(0, Iterator::count);
+            assert!(names == 0 || threads > 1 || !cfg!(unix), "{names} files");
+            seen += 1;
+        });
+        let found = found.expect("there is no checkpoint");
+        assert_eq!((found.states, found.generated, found.stopped), (all.states, all.generated, None));
+        assert_eq!(found.levels, all.levels);
+        assert_eq!(space.noted(), plain.noted());
+        assert_eq!((found.remade, found.spill_failed), (0, None));
+        assert!(found.spilled > 0 && found.spilled < all.states, "{} written", found.spilled);
+        // All but the first state, where none is kept.
+        assert!(kept_max > 0 || found.spilled + 1 == all.states, "{} written", found.spilled);
+        assert!(found.spilled_bytes >= found.spilled * 12 && seen > 0);
+        assert_eq!(fs::read_dir(&folder).expect("it was made").count(), 0, "nothing is left");
+    }
+}
+
+#[test]
+fn a_disk_that_fails_is_told_and_costs_time_alone() {
+    let folder = folder("spill-fails");
+    let all = run(&raft::TWO_NODES.space(), &Search::within(LIMITS));
+    let search = Search { kept_max: 0, spill: Some(&folder), ..Search::within(LIMITS) };
+    for (depth, none_written) in [(0, true), (9, false)] {
+        let _ = fs::remove_file(&folder);
+        let space = raft::TWO_NODES.space();
+        let found = engine::search(&Collapsing::new(&space), &search, |progress| {
+            // The folder goes, and there is no place for it any more.
+            if progress.depth == depth {
+                let _ = fs::remove_dir_all(&folder);
+                let _ = fs::write(&folder, "in the way");
+            }
+        });
+        let found = found.expect("there is no checkpoint");
+        assert_eq!((found.states, found.generated, found.stopped), (all.states, all.generated, None));
+        assert_eq!(found.levels, all.levels);
+        assert!(found.spill_failed.is_some() && found.remade > 0, "{depth}: {:?}", found.spill_failed);
+        assert_eq!(found.spilled == 0, none_written, "{depth}: {}", found.spilled);
+    }
+    // A system whose states cannot be written makes them again, and nothing has failed.
+    let found = run(&HONEST, &search);
+    assert_eq!((found.states, found.spilled, found.spill_failed), (8_832, 0, None));
+    assert!(found.remade > 8_000);
 }
 
 #[test]

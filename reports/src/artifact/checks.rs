@@ -52,9 +52,28 @@ pub struct Instance {
     /// How many distinct states have which depth, from the start on; empty where the engine does not tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<u64>,
+    /// What the search took beside time, where the engine tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footprint: Option<Footprint>,
     /// What happened, by kind of event. Empty where it was not counted, or not from the start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Action>,
+}
+
+/// What a search took beside time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Footprint {
+    /// Of memory per visited state beside the frontier, in bytes: fingerprints, the tree of ways, and tables of what
+    /// states consist of.
+    pub bytes_per_state: f64,
+    /// How many states of the frontier were written to disk until their turn came.
+    pub spilled_states: u64,
+    /// What was written for them, in bytes.
+    pub spilled_bytes: u64,
+    /// How many states of the frontier were made again, as they were kept nowhere.
+    pub remade_states: u64,
+    /// Why states that should have been written to disk, or read back, were made again.
+    pub spill_failed: Option<String>,
 }
 
 /// One kind of event within a search. Kinds that the bounds of the instance allow and that never happened are

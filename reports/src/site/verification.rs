@@ -195,11 +195,13 @@ fn cost(algorithm: &str, instances: &[&Instance]) -> Table {
             ("Generated", "generated"),
             ("Peak memory", "peak_memory_bytes"),
             ("Budget", "memory_budget_bytes"),
+            ("Bytes per state", "bytes_per_state"),
             ("Threads", "threads"),
             ("Engine", "engine"),
         ],
     );
     for instance in instances {
+        let footprint = instance.footprint.as_ref();
         table.row([
             Cell::text(&instance.name),
             Cell::maybe(instance.states_per_cpu_s(), number::short),
@@ -208,6 +210,7 @@ fn cost(algorithm: &str, instances: &[&Instance]) -> Table {
             Cell::count(instance.generated),
             Cell::maybe(instance.peak_memory_bytes, number::bytes),
             Cell::maybe(instance.memory_budget_bytes, number::bytes),
+            Cell::maybe(footprint.map(|footprint| footprint.bytes_per_state), number::short),
             Cell::count(instance.threads.into()),
             Cell::text(&instance.engine),
         ]);

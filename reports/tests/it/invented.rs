@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
-    Action, Artifact, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet,
-    Finding, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint,
-    Measurement, MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile,
-    Quantiles, RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Shard, Simulate, Stage, Test, Verify, Zoo,
+    Action, Artifact, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Footprint, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint, Measurement, MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile, Quantiles, RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Shard, Simulate, Stage, Test, Verify, Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 
@@ -190,6 +187,13 @@ fn instance(g: &mut Gen) -> Instance {
             length: maybe(g, u32::arbitrary),
         }),
         levels: some(g, u64::arbitrary),
+        footprint: maybe(g, |g| Footprint {
+            bytes_per_state: number(g),
+            spilled_states: u64::arbitrary(g),
+            spilled_bytes: u64::arbitrary(g),
+            remade_states: u64::arbitrary(g),
+            spill_failed: maybe(g, text),
+        }),
         actions: some(g, |g| Action {
             event: text(g),
             kind: maybe(g, text),

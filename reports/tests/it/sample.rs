@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use reports::artifact::{
-    Action, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding,
+    Action, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Footprint,
     Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Latency, LoadPoint, Measurement,
     MessagePair, Metric, Outcome, Overlap, Payload, PropertyResult, Quantiles, Rewound, Role, Simulate,
     Stage, Test, Verb, Verify, Zoo,
@@ -161,6 +161,11 @@ fn verify() -> Verify {
         memory_budget_bytes: Some(4 << 30),
         properties: properties(depth / 2),
         levels: levels(states, depth),
+        footprint: Some(Footprint {
+            bytes_per_state: 28.4,
+            spilled_states: states / 3,
+            ..Footprint::default()
+        }),
         actions: actions(states, name),
     };
     let interleavings = |name: &str, engine: &str, executions| Interleavings {

@@ -239,8 +239,8 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> Collapse<P, Q> {
         self.turns.len()
     }
 
-    /// What all of it takes, in bytes, without what messages, records, and the states of nodes and properties own on
-    /// the heap.
+    /// What grows with what is met, in bytes, without what messages, records, and the states of nodes and properties
+    /// own on the heap. What each thread has at hand does not grow.
     pub fn bytes(&self) -> u64 {
         let shelves = [
             self.places.bytes(),
@@ -250,8 +250,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> Collapse<P, Q> {
             self.turns.bytes(),
         ];
         let taken: usize = self.taken.iter().map(|part| lock(part).allocation_size()).sum();
-        let hands = lock(&self.hands).len() * (CLUSTERS_SEEN + RESTS_SEEN) * size_of::<Seen>();
-        shelves.iter().sum::<u64>() + self.owned.load(Ordering::Relaxed) + (taken + hands) as u64
+        shelves.iter().sum::<u64>() + self.owned.load(Ordering::Relaxed) + taken as u64
     }
 
     /// The numbers of a world of this setup.
