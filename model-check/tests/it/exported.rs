@@ -149,7 +149,7 @@ fn compiled_and_run(source: &Path) -> (bool, String) {
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            name.starts_with("libmodel_check-") && name.ends_with(".rlib")
+            name.starts_with("libmodel_check-") && path.extension().is_some_and(|kind| kind == "rlib")
         })
         .collect();
     built.sort_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());

@@ -258,7 +258,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let twins = self.liars.map_or_else(Vec::new, |liars| liars.twins().iter().collect());
         let mut nodes = self.nodes;
         nodes.truncate(self.simulation.nodes as usize);
-        Traced { run, trace, injuries, liars, twins, core, moments, history, nodes, workload, names }
+        Traced { run, trace, moments, injuries, liars, twins, core, history, nodes, workload, names }
     }
 
     fn drive(&mut self) -> Result<(), Violation> {

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 
+use swarm_protocol::quorum::{byzantine_faults, byzantine_quorum};
 use swarm_protocol::{
     Effects, Input, Never, NodeId, NodeSet, Properties, Protocol, Reply, Service, Specification, Stream,
-    Ticks, Violation, byzantine_faults, byzantine_quorum,
+    Ticks, Violation,
 };
 use swarm_simulator::Event;
 use swarm_simulator::profile::{Fault, Faults, Pace, Profile, Span};
@@ -50,7 +51,7 @@ struct Listener {
 }
 
 impl Listener {
-    fn on_say(&mut self, config: &Config, value: u8, out: &mut Effects<Self>) {
+    fn on_say(&mut self, config: Config, value: u8, out: &mut Effects<Self>) {
         if config.trusts == Trusts::Identities {
             self.delivered.get_or_insert(value);
         }
@@ -63,7 +64,7 @@ impl Listener {
         self.on_echo(config, self.me, value);
     }
 
-    fn on_echo(&mut self, config: &Config, from: NodeId, value: u8) {
+    fn on_echo(&mut self, config: Config, from: NodeId, value: u8) {
         let (who, times) = self.heard.entry(value).or_insert((NodeSet::EMPTY, 0));
         who.insert(from);
         *times += 1;
@@ -93,14 +94,14 @@ impl Protocol for Listener {
             Input::Invoke { id, op } => {
                 if self.me == NodeId(0) && self.echoes.is_none() {
                     out.broadcast(Message::Say(op));
-                    self.on_say(config, op, out);
+                    self.on_say(*config, op, out);
                 }
                 out.answer(id, ());
             }
             Input::Message { from: NodeId(0), message: Message::Say(value) } => {
-                self.on_say(config, value, out)
+                self.on_say(*config, value, out);
             }
-            Input::Message { from, message: Message::Echo(value) } => self.on_echo(config, from, value),
+            Input::Message { from, message: Message::Echo(value) } => self.on_echo(*config, from, value),
             _ => out.refuse("not-for-me"),
         }
     }
@@ -190,6 +191,7 @@ fn campaign(cluster: &Cluster) -> Summary {
 }
 
 /// Another value under the same word.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape that adversaries ask for")]
 fn forge(message: &Message, draw: &mut Stream) -> Message {
     let other = 200 + draw.below(50) as u8;
     match message {
