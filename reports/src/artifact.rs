@@ -17,7 +17,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::checks::{
-    Action, Atlas, Bug, Detection, Footprint, Fuzz, FuzzRun, Injected, Instance, Interleavings, PropertyKind, PropertyResult, RankedSampler, SamplerHunt, Simulate, Verify, Zoo,
+    Action, Atlas, Bug, Detection, Footprint, Fuzz, FuzzRun, Injected, Instance, Interleavings, PropertyKind,
+    PropertyResult, RankedSampler, SamplerHunt, Simulate, Verify, Zoo,
 };
 pub use self::coverage::{Coverage, FaultMet, MessagePair, Overlap};
 pub use self::decisive::{Decisive, Rewound};

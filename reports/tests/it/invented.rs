@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
-    Action, Artifact, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Footprint, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint, Measurement, MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile, Quantiles, RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Shard, Simulate, Stage, Test, Verify, Zoo,
+    Action, Artifact, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet,
+    Finding, Footprint, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency,
+    LoadPoint, Measurement, MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult,
+    Quantile, Quantiles, RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Shard, Simulate, Stage, Test,
+    Verify, Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use reports::artifact::{
-    Action, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Footprint,
-    Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Latency, LoadPoint, Measurement,
-    MessagePair, Metric, Outcome, Overlap, Payload, PropertyResult, Quantiles, Rewound, Role, Simulate,
-    Stage, Test, Verb, Verify, Zoo,
+    Action, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding,
+    Footprint, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Latency, LoadPoint,
+    Measurement, MessagePair, Metric, Outcome, Overlap, Payload, PropertyResult, Quantiles, Rewound, Role,
+    Simulate, Stage, Test, Verb, Verify, Zoo,
 };
 use reports::recorder::Recorder;
 
