@@ -81,7 +81,6 @@ pub fn small() -> Vec<Box<dyn Check>> {
         Box::new(TWO_NODES_PRE_VOTE),
         Box::new(TWO_NODES_BETWEEN_WRITES),
         Box::new(TWO_NODES_BOUNDED),
-        Box::new(LIVELY_TWO_NODES),
     ]
 }
 

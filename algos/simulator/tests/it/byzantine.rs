@@ -187,7 +187,11 @@ fn cluster(trusts: Trusts, faults: &[Fault], adversaries: Vec<Make<Listener>>) -
 }
 
 fn campaign(cluster: &Cluster) -> Summary {
-    cluster.campaign(0..200, 2, &AtomicBool::new(false), |_| ())
+    seeds(cluster, 200)
+}
+
+fn seeds(cluster: &Cluster, count: u64) -> Summary {
+    cluster.campaign(0..count, 2, &AtomicBool::new(false), |_| ())
 }
 
 /// Another value under the same word.
@@ -220,11 +224,12 @@ fn who_trusts_identities_is_deceived_by_twins_and_who_counts_quorums_is_not() {
 fn each_adversary_deceives_who_forgets_its_vice() {
     let equivocator: Make<Listener> = || Box::new(Equivocator::new(forge));
     let replayer: Make<Listener> = || Box::new(Replayer::new());
-    let faults = [Fault::Adversary, Fault::Delay];
-    for (adversary, trusts, property) in
-        [(equivocator, Trusts::Identities, "agreement"), (replayer, Trusts::Echoes, "quorum")]
+    // A partition keeps others from hearing what is said: then a single echo, heard again and again, decides.
+    let faults = [Fault::Adversary, Fault::Delay, Fault::Partition];
+    for (adversary, trusts, property, runs) in
+        [(equivocator, Trusts::Identities, "agreement", 200), (replayer, Trusts::Echoes, "quorum", 6000)]
     {
-        let deceived = campaign(&cluster(trusts, &faults, vec![adversary]));
+        let deceived = seeds(&cluster(trusts, &faults, vec![adversary]), runs);
         assert!(deceived.violated.contains_key(property), "{trusts:?}: {:?}", deceived.violated);
         let sound = campaign(&cluster(Trusts::Quorums, &faults, vec![adversary]));
         assert!(sound.violations.is_empty() && sound.faults["adversary"] > 100, "{:#?}", sound.violations);
