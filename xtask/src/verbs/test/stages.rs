@@ -141,6 +141,16 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
                 ]),
             ),
         ),
+        stage(
+            "peers-simulated",
+            "a peer's core under our simulator and oracles",
+            tests(&["test -p bench --features peers --lib --no-fail-fast -- --show-output"]),
+        ),
+        stage(
+            "tutorial",
+            "a newcomer's page, followed to the letter",
+            programs(&["run --release -p model-check --bin tutorial"]),
+        ),
     ]
 }
 
