@@ -36,9 +36,9 @@
 //!
 //! Verified by `tests/it/simulation.rs`: equal seeds give equal runs and traces, traces play in a world to
 //! equal nodes, and flawed protocols are found; by `faults.rs`, `disks.rs`, `atlas.rs` and `healing.rs` there,
-//! each for its subject. `byzantine.rs` looks at nodes that lie. Not modelled: corrupted messages, and retirement of records: compaction alone, before
-//! some boots, shortens disks. A world cannot follow a run in which a disk forgot what it had acknowledged, a wiped
-//! node came back, or an adversary spoke.
+//! each for its subject. `byzantine.rs` looks at nodes that lie. Not modelled: corrupted messages, and retirement
+//! of records: compaction alone, before some boots, shortens disks. A world cannot follow a run in which a disk
+//! forgot what it had acknowledged, a wiped node came back, or an adversary spoke.
 
 use core::fmt;
 use core::marker::PhantomData;

@@ -3,8 +3,9 @@
 //! Protocols write records, and boot from those that a journal finds again. Two things stand between, kept
 //! apart here: the *device*, which may have lost, torn, misplaced or spoilt frames ([`Frame`]), and the
 //! *reading rule* by which a journal tells what it may trust from what it may not ([`Rule`]). The rule of
-//! [`checksummed`] is that of the runtime's journal: frames follow each other, each with a checksum, its own
-//! place, and how many records were durable when it was written.
+//! [`checksummed`] is that of the runtime's journal, and one thing more: frames follow each other, each with a
+//! checksum and how many records were durable when it was written; here each also knows its own place, without
+//! which a frame that was written in another's place cannot be told.
 //!
 //! A rule is judged whenever a node goes down ([`judged`]): it must give back all that was synced, and beyond
 //! that the beginning of what was not; it may refuse only if a synced frame is damaged. What it cannot see is
@@ -13,9 +14,9 @@
 //! §3.3). Records forgotten so are no fault of the rule, and no protocol survives it unless it says so: the
 //! [atlas](super::atlas) keeps the account.
 //!
-//! Verified by the tests below, by `tests/it/disks.rs`, where rules that are wrong are found, and by a
-//! comparison of [`checksummed`] with the runtime's journal on real files (`model-check/tests/it/journal.rs`).
-//! Not modelled: damage to a journal's segments as files (their names, their number).
+//! Verified by the tests below and by `tests/it/disks.rs`, where rules that are wrong are found. Not verified by a
+//! test: that [`checksummed`] reads as the runtime's journal does. Not modelled: damage to a journal's segments
+//! as files (their names, their number).
 
 use swarm_protocol::Violation;
 

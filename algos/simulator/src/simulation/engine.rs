@@ -1,11 +1,12 @@
 //! The loop: what is due next happens, nodes take it, and what they ask for is carried out.
 
+mod liars;
+mod verdicts;
+
 use swarm_protocol::{
     Choices, Effect, Effects, Input, NodeId, NodeSet, Properties, Purpose, Service, Stream, Ticks, Violation,
     WriteId, mix,
 };
-
-use smallvec::SmallVec;
 
 use super::adversary::Liars;
 use super::atlas::{Atlas, Harm};
@@ -19,8 +20,8 @@ use crate::consistency::{self, Judgement};
 use crate::coverage::Recorder;
 use crate::profile::{Conditions, Fault, Faults, Span};
 use crate::queue::Queue;
-use crate::world::{CONTRACT, INVARIANTS, PANIC};
-use crate::{Event, EventClass, Slot, panics};
+use crate::world::{CONTRACT, PANIC};
+use crate::{Event, EventClass, panics};
 
 /// Something due. Entries that have become void (of a boot that is over, say) are passed over.
 #[derive(Clone, Copy)]
@@ -153,7 +154,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let all = simulation.operations_max;
         let operations = Span::micros(u64::from(simulation.operations_min.min(all)), u64::from(all));
         let operations_max = operations.draw_scale(&mut swarm).0 as u32;
-        let liars = draw_liars(simulation, seed, &conditions, &mut atlas);
+        let liars = liars::draw(simulation, seed, &conditions, &mut atlas);
         // Twins stand behind all nodes, each as far behind its sibling.
         let twins = liars.as_ref().is_some_and(|liars| !liars.twins().is_empty());
         let places = if twins { 2 * simulation.nodes } else { simulation.nodes };
@@ -712,122 +713,6 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             }
         }
     }
-
-    // Verdicts.
-
-    #[inline]
-    fn judge(&mut self, node: NodeId) -> Result<(), Violation> {
-        if !self.simulation.judged {
-            return Ok(());
-        }
-        let config = &self.simulation.config;
-        if self.liars.is_some() {
-            return self.judge_among_liars(node);
-        }
-        if let Some(state) = &self.nodes[node.index()] {
-            self.phase = INVARIANTS;
-            state.assert_invariants(config);
-            self.phase = PANIC;
-        }
-        let nodes: SmallVec<[Option<&P>; 8]> = self.nodes.iter().map(Option::as_ref).collect();
-        self.properties.after_step(config, &nodes, node)?;
-        if self.turns.is_multiple_of(self.simulation.full_every.max(1)) {
-            self.properties.full(config, &nodes)?;
-        }
-        Ok(())
-    }
-
-    /// What properties see: nodes that lie count as down.
-    fn observed(&self) -> Vec<Option<&P>> {
-        let nodes = (0..self.simulation.nodes).map(NodeId).zip(&self.nodes);
-        nodes.map(|(node, state)| state.as_ref().filter(|_| !self.is_liar(node))).collect()
-    }
-
-    #[cold]
-    fn judge_among_liars(&mut self, node: NodeId) -> Result<(), Violation> {
-        if self.is_liar(node) {
-            return Ok(());
-        }
-        let config = &self.simulation.config;
-        if let Some(state) = &self.nodes[node.index()] {
-            self.phase = INVARIANTS;
-            state.assert_invariants(config);
-            self.phase = PANIC;
-        }
-        let mut properties = core::mem::take(&mut self.properties);
-        let judged = properties.after_step(config, &self.observed(), node);
-        self.properties = properties;
-        judged?;
-        if self.turns.is_multiple_of(self.simulation.full_every.max(1)) {
-            self.judge_from_scratch()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn judge_from_scratch(&self) -> Result<(), Violation> {
-        self.properties.full(&self.simulation.config, &self.observed())
-    }
-
-    /// Who stands at a place.
-    #[inline]
-    const fn identity(&self, place: NodeId) -> NodeId {
-        NodeId(if place.0 < self.simulation.nodes { place.0 } else { place.0 - self.simulation.nodes })
-    }
-
-    /// The slot of a place.
-    #[inline]
-    pub(super) fn slot(&self, place: NodeId) -> Slot {
-        match place.0.checked_sub(self.simulation.nodes) {
-            None => Slot::of(place),
-            Some(twin) => Slot::twin_of(NodeId(twin)),
-        }
-    }
-
-    /// Whether a lying identity stands at a place.
-    #[inline]
-    pub(super) fn is_liar(&self, place: NodeId) -> bool {
-        self.liars.as_ref().is_some_and(|liars| liars.is_liar(place))
-    }
-
-    /// Which place of an identity a client's question reaches.
-    pub(super) fn place_asked(&self, node: NodeId, stream: &mut Stream) -> NodeId {
-        let Some(liars) = &self.liars else { return node };
-        let places: SmallVec<[NodeId; 2]> = liars.places(node).collect();
-        places[stream.below(places.len() as u64) as usize]
-    }
-}
-
-/// Draws which identities lie, and how, as far as faults are switched on and the atlas permits.
-fn draw_liars<P: Service, Q: Properties<P>>(
-    simulation: &Simulation<P, Q>,
-    seed: u64,
-    conditions: &Conditions,
-    atlas: &mut Atlas,
-) -> Option<Liars<P>> {
-    let twins = conditions.faults.contains(Fault::Twins);
-    let adversaries = conditions.faults.contains(Fault::Adversary) && !simulation.adversaries.is_empty();
-    let most = simulation.assumption.byzantine_max.min(simulation.nodes).min(NodeSet::CAPACITY);
-    if most == 0 || !(twins || adversaries) {
-        return None;
-    }
-    let mut stream = Stream::new(seed, purpose::LIARS, 0);
-    let mut liars = Liars::new(simulation.nodes);
-    let mut honest: Vec<_> = (0..simulation.nodes.min(NodeSet::CAPACITY)).map(NodeId).collect();
-    for _ in 0..stream.between(1, u64::from(most)) {
-        let node = honest.swap_remove(stream.below(honest.len() as u64) as usize);
-        if !atlas.permits(&[Harm::Byzantine(node)]) {
-            continue;
-        }
-        let either = stream.below(2) == 0;
-        if twins && (either || !adversaries) {
-            liars.add_twin(node);
-        } else {
-            let kinds = &simulation.adversaries;
-            liars.add_adversary(node, kinds[stream.below(kinds.len() as u64) as usize]());
-        }
-    }
-    Some(liars)
 }
 
 /// When something may leave; waiting for a write that was never asked for breaks the contract.
