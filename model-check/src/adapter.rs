@@ -458,9 +458,20 @@ where
         let note = |mark| {
             self.space.reached.note(mark, depth);
         };
-        self.all.successors(&self.space.setup, states, note, |position, successor| {
+        let Some(asleep) = found.sleepers().filter(|_| Q::COMMUTE) else {
+            return self.all.successors(&self.space.setup, states, note, |position, successor| {
+                let Successor { event, kind, fingerprint, state } = successor;
+                found.offer(position, event, kind, fingerprint, state);
+            });
+        };
+        self.all.successors_awake(&self.space.setup, states, &asleep, note, |position, successor, asleep| {
             let Successor { event, kind, fingerprint, state } = successor;
-            found.offer(position, event, kind, fingerprint, state);
+            match asleep {
+                Some(asleep) => {
+                    found.offer_with_sleepers(position, event, kind, fingerprint, state, asleep);
+                }
+                None => found.expect(position, event, fingerprint),
+            }
         });
     }
 

@@ -11,7 +11,12 @@
 //! any number of threads, what was generated and visited is counted alike, and which depth is complete is
 //! always known. Which of several shortest ways to a state is remembered depends on the threads.
 //!
-//! What can be searched is a [`System`]: worlds of a protocol, or anything else. Verified by
+//! If asked to, of two events that commute a search tries one order alone, by sleep sets: the same states at the same
+//! depths, with fewer transitions. Why that is sound level by level says the module of the simulator that tells which
+//! events commute; here what sleeps in a state is what sleeps by *all* ways from the level before. One sleeping event of
+//! some dozens is tried, and must lead to a state that was visited: else [`SLEEP_SETS`] is broken.
+//!
+//! What can be searched is a [`System`]: worlds of a protocol, or anything else. Verified by `tests/it/reduction.rs`, and
 //! `tests/it/engine.rs`: two-phase commit with its published number of states, the instances of Raft with
 //! the counts that stateright comes to, on one and two threads, under memory budgets, spilled to disk and to a
 //! disk that fails, cut off and resumed, and checkpoints damaged at every byte.
@@ -38,14 +43,14 @@ use swarm_protocol::Violation;
 use self::checkpoint::Checkpoint;
 use self::spill::{Piece, Spill};
 use self::tree::Tree;
-use self::visited::{Sorting, Visited};
+use self::visited::{Sleepers, Sorting, Visited};
 use crate::actions::{Kind, Tally};
 use crate::build;
 use crate::search::{Limits, Progress, Stopped};
 
 pub use self::checkpoint::Unusable;
 pub use self::findings::Findings;
-pub use swarm_simulator::world::Ahead;
+pub use swarm_simulator::world::{Ahead, Asleep};
 
 /// States and events, to be searched.
 pub trait System: Sync + Sized {
@@ -231,6 +236,9 @@ pub struct Search<'a> {
     pub checkpoint: Option<&'a Path>,
     /// How much time lies between checkpoints at least.
     pub checkpoint_every: Duration,
+    /// Of two ways that lead to the same in either order of their events go one: the same states at the same depths.
+    /// Only systems that tell what sleeps do; others go all ways.
+    pub sleep_sets: bool,
 }
 
 impl<'a> Search<'a> {
@@ -242,7 +250,8 @@ impl<'a> Search<'a> {
             kept_max: usize::MAX,
             spill: None,
             checkpoint: None,
-            checkpoint_every: Duration::from_secs(5),
+            checkpoint_every: limits.checkpoint_every,
+            sleep_sets: false,
         }
     }
 }
@@ -253,6 +262,8 @@ struct Chunk<State> {
     first: u32,
     count: u32,
     states: Kept<State>,
+    /// Their fingerprints, if what sleeps in them was noted.
+    prints: Vec<u64>,
 }
 
 /// Where the states of a chunk are.
@@ -268,6 +279,8 @@ struct Fresh<State> {
     /// Where each comes from, and by which event.
     origins: Vec<(u32, u16)>,
     states: Kept<State>,
+    /// Their fingerprints, if what sleeps in them was noted.
+    prints: Vec<u64>,
 }
 
 /// What was generated from the chunk of this number.
@@ -281,6 +294,13 @@ const CHUNK: usize = 1024;
 
 /// A violation, and the event that leads there: the state that it happens in, and its number.
 type Broken = (u32, u16, Violation);
+
+/// Where a state must be found that another way leads to: the number of a chunk, the state that this way leads from,
+/// the number of the event, and the fingerprint.
+type Expected = (usize, (u32, u16), u64);
+
+/// The property that what sleeps in a state need not happen there.
+pub const SLEEP_SETS: &str = "sleep_sets";
 
 /// One level as it is gone on from.
 struct Level<'a, S: System> {
@@ -307,6 +327,9 @@ struct Level<'a, S: System> {
     spilled: AtomicU64,
     spilled_bytes: AtomicU64,
     spill_failed: Mutex<Option<String>>,
+    /// What sleeps in the states of this level, if anything may.
+    sleepers: Option<&'a Sleepers>,
+    expected: Mutex<Vec<Expected>>,
     grown: Mutex<Vec<Grown<S::State>>>,
     broken: Mutex<Option<(usize, Broken)>>,
 }
@@ -404,6 +427,8 @@ struct Run<'a, S: System> {
     frontier: Vec<Chunk<S::State>>,
     /// Where states of the frontier were written to.
     spill: Option<Spill>,
+    /// What sleeps in states of the frontier, if anything may.
+    sleepers: Option<Sleepers>,
     levels: Vec<u64>,
     /// All states up to here were judged.
     complete_depth: u32,
@@ -430,6 +455,7 @@ impl<'a, S: System> Run<'a, S> {
             visited: Visited::new(),
             frontier: Vec::new(),
             spill: None,
+            sleepers: search.sleep_sets.then(Sleepers::default),
             levels: Vec::new(),
             complete_depth: 0,
             generated: 0,
@@ -461,7 +487,7 @@ impl<'a, S: System> Run<'a, S> {
                 states.push(state);
             }
         }
-        run.settle(vec![Fresh { origins, states: Kept::Here(states) }]);
+        run.settle(vec![Fresh { origins, states: Kept::Here(states), prints: Vec::new() }]);
         Ok(run)
     }
 
@@ -479,6 +505,7 @@ impl<'a, S: System> Run<'a, S> {
                 first: first as u32,
                 count: (tree.len() as u64 - first).min(CHUNK as u64) as u32,
                 states: Kept::Nowhere,
+                prints: Vec::new(),
             })
             .collect();
         self.tree = tree;
@@ -505,7 +532,7 @@ impl<'a, S: System> Run<'a, S> {
     /// Whether anything can happen in the last level.
     fn any_event(&mut self) -> bool {
         let (frontier, spill) = (std::mem::take(&mut self.frontier), self.spill.take());
-        let level = self.level(Vec::new(), spill.as_ref(), None);
+        let level = self.level(Vec::new(), spill.as_ref(), None, None);
         let mut events = Vec::new();
         frontier.into_iter().any(|chunk| {
             level.load(chunk).iter().any(|state| {
@@ -521,6 +548,7 @@ impl<'a, S: System> Run<'a, S> {
         chunks: Vec<Chunk<S::State>>,
         spill: Option<&'l Spill>,
         spill_next: Option<&'l Spill>,
+        sleepers: Option<&'l Sleepers>,
     ) -> Level<'l, S> {
         Level {
             system: self.system,
@@ -543,6 +571,8 @@ impl<'a, S: System> Run<'a, S> {
             spilled: AtomicU64::new(0),
             spilled_bytes: AtomicU64::new(0),
             spill_failed: Mutex::new(None),
+            sleepers,
+            expected: Mutex::new(Vec::new()),
             grown: Mutex::new(Vec::new()),
             broken: Mutex::new(None),
         }
@@ -552,7 +582,8 @@ impl<'a, S: System> Run<'a, S> {
     fn advance(&mut self, progress: &mut impl FnMut(Progress)) {
         let (chunks, spill) = (std::mem::take(&mut self.frontier), self.spill.take());
         let spill_next = self.spill_to.map(Spill::new);
-        let level = self.level(chunks, spill.as_ref(), spill_next.as_ref());
+        let sleepers = self.sleepers.take();
+        let level = self.level(chunks, spill.as_ref(), spill_next.as_ref(), sleepers.as_ref());
         let helpers = (self.limits.threads.max(1) - 1).min(level.chunks.len().saturating_sub(1));
         thread::scope(|scope| {
             for _ in 0..helpers {
@@ -568,7 +599,9 @@ impl<'a, S: System> Run<'a, S> {
         let (failed, mut grown) =
             (lock(&level.spill_failed).take(), std::mem::take(&mut *lock(&level.grown)));
         let actions = std::mem::take(&mut *lock(&level.actions));
+        let expected = std::mem::take(&mut *lock(&level.expected));
         drop(level);
+        self.sleepers = sleepers.map(|_| self.visited.take_sleepers());
         self.generated += generated;
         self.remade += remade;
         if let Some(all) = &mut self.actions {
@@ -581,6 +614,9 @@ impl<'a, S: System> Run<'a, S> {
         self.spill = spill_next;
         self.stopped = stopped;
         self.counterexample = broken.map(|(_, broken)| broken);
+        if self.stopped.is_none() && self.counterexample.is_none() {
+            self.counterexample = self.missed(expected);
+        }
         grown.sort_by_key(|grown| grown.number);
         self.settle(grown.into_iter().flat_map(|grown| grown.fresh).collect());
         if self.stopped.is_none() && self.counterexample.is_none() {
@@ -588,10 +624,19 @@ impl<'a, S: System> Run<'a, S> {
         }
     }
 
+    /// The first state that an event leads to which sleeps, and that no other way has led to.
+    fn missed(&self, mut expected: Vec<Expected>) -> Option<Broken> {
+        expected.retain(|(.., fingerprint)| !self.visited.contains(*fingerprint));
+        let (_, (place, event), _) = expected.into_iter().min()?;
+        let detail =
+            "no other order of events leads to this state: they do not commute, as was taken for granted";
+        Some((place, event, Violation::new(SLEEP_SETS, detail)))
+    }
+
     /// Gives the states of a new level their places in the tree.
     fn settle(&mut self, level: Vec<Fresh<S::State>>) {
         let before = self.tree.len();
-        for Fresh { origins, states } in level {
+        for Fresh { origins, states, prints } in level {
             if origins.is_empty() {
                 continue;
             }
@@ -599,7 +644,7 @@ impl<'a, S: System> Run<'a, S> {
             for (parent, event) in &origins {
                 self.tree.push(*parent, *event);
             }
-            self.frontier.push(Chunk { first, count: origins.len() as u32, states });
+            self.frontier.push(Chunk { first, count: origins.len() as u32, states, prints });
         }
         let fresh = (self.tree.len() - before) as u64;
         if fresh > 0 || self.levels.is_empty() {
@@ -642,12 +687,19 @@ impl<S: System> Level<'_, S> {
             }
             let keep = memory_bytes <= self.limits.memory_bytes / 2
                 && self.kept.load(Ordering::Relaxed) < self.kept_max;
+            let sleepers = self.sleepers.map(|sleepers| {
+                let noted = |at| chunk.prints.get(at).map_or_else(Asleep::new, |print| sleepers.of(*print));
+                (0..chunk.count as usize).map(noted).collect()
+            });
             let mut found = Findings {
                 level: self,
                 number,
                 first: chunk.first,
                 keep,
                 sorting,
+                sleepers,
+                asleep: Vec::new(),
+                prints: Vec::new(),
                 offered: Vec::new(),
                 fingerprints: Vec::new(),
                 new: Vec::new(),
@@ -666,7 +718,7 @@ impl<S: System> Level<'_, S> {
 
     /// The states of a chunk, wherever they are.
     fn load(&self, chunk: Chunk<S::State>) -> Vec<S::State> {
-        let Chunk { first, count, states } = chunk;
+        let Chunk { first, count, states, .. } = chunk;
         let read = match states {
             Kept::Here(states) => return states,
             Kept::OnDisk(piece) => self.read(piece, count),

@@ -130,10 +130,11 @@ where
     ) -> Result<Verdict, Unusable> {
         let found = match engine {
             Engine::Stateright => self.search(limits, progress),
-            Engine::Own => {
+            Engine::Own | Engine::OwnAsleep => {
                 let checkpoint =
                     limits.checkpoints.map(|folder| folder.join(format!("{}.checkpoint", self.name)));
-                search_by_levels(&self.space(), limits, checkpoint.as_deref(), progress)?
+                let limits = Limits { sleep_sets: engine == Engine::OwnAsleep, ..*limits };
+                search_by_levels(&self.space(), &limits, checkpoint.as_deref(), progress)?
             }
         };
         Ok(self.judge(&found, limits, command))
@@ -222,9 +223,12 @@ where
     /// How the search differs from what is pinned, if it does. Stateright's depths are those of shortest paths
     /// on one thread alone.
     fn differs(&self, found: &Found<P>) -> Option<String> {
-        let exact = found.engine == Engine::Own || found.threads == 1;
+        let exact = found.engine.is_own() || found.threads == 1;
         let depth = if exact { found.depth } else { self.pinned.depth };
-        let seen = Pinned { states: found.states, generated: found.generated, depth };
+        // What sleeps is not generated.
+        let generated =
+            if found.engine == Engine::OwnAsleep { self.pinned.generated } else { found.generated };
+        let seen = Pinned { states: found.states, generated, depth };
         (self.pinned != Pinned::NOTHING && seen != self.pinned).then(|| {
             format!(
                 "the search came to {seen:?}, pinned is {:?}: more or less happens than before",
@@ -270,7 +274,7 @@ where
 
     /// What happened, by kind of event.
     fn actions(setup: &Setup<P>, found: &Found<P>) -> Vec<artifact::Action> {
-        let knows_fresh = found.engine == Engine::Own;
+        let knows_fresh = found.engine.is_own();
         found.actions.as_ref().map_or_else(Vec::new, |counts| actions::record(counts, knows_fresh, setup))
     }
 

@@ -43,6 +43,10 @@ pub struct Limits<'a> {
     /// A folder in which the engine of our own leaves checkpoints, one for each instance, and from which it goes
     /// on. A search that has ended takes its checkpoint away.
     pub checkpoints: Option<&'a Path>,
+    /// How much time lies between checkpoints at least.
+    pub checkpoint_every: Duration,
+    /// Of two ways that lead to the same in either order of their events the engine of our own goes one.
+    pub sleep_sets: bool,
 }
 
 /// How far a search has come.
@@ -63,6 +67,8 @@ pub enum Engine {
     Stateright,
     /// [`engine`], level by level.
     Own,
+    /// The same, with sleep sets: less is generated.
+    OwnAsleep,
 }
 
 impl Engine {
@@ -71,7 +77,13 @@ impl Engine {
         match self {
             Engine::Stateright => "stateright, breadth first",
             Engine::Own => "swarmproof, level by level",
+            Engine::OwnAsleep => "swarmproof, level by level, sleep sets",
         }
+    }
+
+    /// Whether it is [`engine`].
+    pub const fn is_own(self) -> bool {
+        !matches!(self, Engine::Stateright)
     }
 }
 
@@ -127,7 +139,16 @@ impl<P: Subject> Found<P> {
 impl<'a> Limits<'a> {
     /// One thread, this much resident memory, and otherwise no limit but the flag.
     pub const fn new(memory_bytes: u64, interrupt: &'a AtomicBool) -> Self {
-        Limits { threads: 1, memory_bytes, states_max: None, interrupt, spill: None, checkpoints: None }
+        Limits {
+            threads: 1,
+            memory_bytes,
+            states_max: None,
+            interrupt,
+            spill: None,
+            checkpoints: None,
+            checkpoint_every: Duration::from_secs(5),
+            sleep_sets: false,
+        }
     }
 
     /// The limit that is reached, if one is.
@@ -287,7 +308,8 @@ where
 /// depth may have several threads. With a `checkpoint` it goes on from there, and leaves one from time to time.
 ///
 /// # Errors
-/// If the checkpoint cannot be used, or none can be written.
+/// If the checkpoint cannot be used, or none can be written; and if sleep sets are asked for, and the properties do not
+/// say that the order of independent steps is of no account to them.
 ///
 /// # Panics
 /// If the protocol's types break the rules of their contract so badly that a search thread panics.
@@ -306,8 +328,20 @@ where
     Known<P>: Send + Sync,
     Collapse<P, Q>: Send + Sync,
 {
-    let within = engine::Search::within(*limits);
-    let search = engine::Search { depth_max: space.depth_max(), checkpoint, spill: limits.spill, ..within };
+    if limits.sleep_sets && !Q::COMMUTE {
+        return Err(Unusable::new(
+            engine::SLEEP_SETS,
+            "the order of steps may be of account to the properties",
+        ));
+    }
+    let search = engine::Search {
+        depth_max: space.depth_max(),
+        checkpoint,
+        checkpoint_every: limits.checkpoint_every,
+        spill: limits.spill,
+        sleep_sets: limits.sleep_sets,
+        ..engine::Search::within(*limits)
+    };
     let found = engine::search(&Collapsing::new(space), &search, progress)?;
     if let Some(path) = checkpoint
         && matches!(found.stopped, None | Some(Stopped::DepthLimit | Stopped::Broken))
@@ -322,7 +356,7 @@ where
         spill_failed: found.spill_failed.clone(),
     };
     Ok(Found {
-        engine: Engine::Own,
+        engine: if limits.sleep_sets { Engine::OwnAsleep } else { Engine::Own },
         states: found.states,
         generated: found.generated,
         depth: found.depth(),

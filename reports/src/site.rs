@@ -9,6 +9,7 @@ mod actions;
 mod algorithm;
 mod coverage;
 mod decisive;
+mod engines;
 mod environment;
 mod findability;
 mod further;

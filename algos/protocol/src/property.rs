@@ -40,6 +40,11 @@ pub trait Properties<P: Protocol>: Clone + Debug + Default {
     /// The names of all properties, in the order in which they are judged.
     const NAMES: &'static [&'static str];
 
+    /// Whether the order of two steps of different nodes, neither of which depends on the other, is of no account: the
+    /// memory after both is the same in either order, and so is whether a property is broken, if not in which words.
+    /// A search may then go but one of the two ways; it tries some of the others, and says so if this is not true.
+    const COMMUTE: bool = false;
+
     /// Judges the cluster after node `touched` took one input (or booted). `nodes[i]` is `None` while
     /// node `i` is down. Costs in proportion to what changed, not to the length of the run.
     ///

@@ -180,6 +180,9 @@ impl<P: Protocol + Observation> Properties<P> for RaftProperties {
     const NAMES: &'static [&'static str] =
         &[ELECTION_SAFETY, LEADER_APPEND_ONLY, LOG_MATCHING, LEADER_COMPLETENESS, STATE_MACHINE_SAFETY];
 
+    /// Leaders and what is committed are collected; nothing says in which order.
+    const COMMUTE: bool = true;
+
     fn after_step(
         &mut self,
         _config: &P::Config,

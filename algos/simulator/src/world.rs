@@ -28,6 +28,7 @@
 mod clients;
 mod collapse;
 mod consequences;
+mod independence;
 mod known;
 mod menu;
 mod network;
@@ -49,6 +50,7 @@ use swarm_protocol::{
 pub use self::clients::{LINEARIZABILITY, OpStatus};
 pub use self::collapse::{Collapse, Collapsed, Successor};
 pub use self::consequences::Consequences;
+pub use self::independence::Asleep;
 pub use self::known::Known;
 pub use self::setup::{Bounds, FlushMode, Identical, Perform, Setup, SyncMode};
 

@@ -19,22 +19,22 @@ const MAGIC: &[u8; 24] = b"swarmproof checkpoint 1\n";
 /// No text in a checkpoint is longer, in bytes.
 const TEXT_MAX: u32 = 1 << 16;
 
-/// Why a checkpoint cannot be gone on from, or cannot be written.
+/// Why a search cannot be as it was asked for: what of it, mostly a checkpoint, and the reason.
 #[derive(Debug)]
 pub struct Unusable {
-    path: PathBuf,
+    what: PathBuf,
     reason: String,
 }
 
 impl Unusable {
-    pub(super) fn new(path: &Path, reason: &str) -> Self {
-        Unusable { path: path.to_owned(), reason: reason.to_owned() }
+    pub(crate) fn new(what: impl AsRef<Path>, reason: &str) -> Self {
+        Unusable { what: what.as_ref().to_owned(), reason: reason.to_owned() }
     }
 }
 
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.reason)
+        write!(f, "{}: {}", self.what.display(), self.reason)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use swarm_simulator::world::Asleep;
+
 use super::visited::Sorting;
 use super::{Broken, CHUNK, Fresh, Grown, Kept, Level, System, lock};
 use crate::actions::{Count, Tally};
@@ -15,6 +17,10 @@ pub struct Findings<'a, S: System> {
     /// Whether states stay in memory.
     pub(super) keep: bool,
     pub(super) sorting: Sorting,
+    /// What sleeps in each state of the chunk, if anything may sleep.
+    pub(super) sleepers: Option<Vec<Asleep>>,
+    /// What sleeps in each of those offered, as far as that is noted.
+    pub(super) asleep: Vec<Asleep>,
     /// States that may be new, each with where it comes from.
     pub(super) offered: Vec<Offered<S::State>>,
     pub(super) fingerprints: Vec<u64>,
@@ -22,6 +28,8 @@ pub struct Findings<'a, S: System> {
     /// New states.
     pub(super) origins: Vec<(u32, u16)>,
     pub(super) states: Vec<S::State>,
+    /// Of new states, if what sleeps in them was noted.
+    pub(super) prints: Vec<u64>,
     pub(super) fresh: Vec<Fresh<S::State>>,
     pub(super) generated: u64,
     /// How often which kind that was offered happened, and led to a new state.
@@ -50,6 +58,34 @@ impl<S: System> Findings<'_, S> {
         }
     }
 
+    /// What sleeps in each of the states, for systems that go one of two ways where both lead to the same; none if all
+    /// ways are to be gone. May be asked once.
+    pub fn sleepers(&mut self) -> Option<Vec<Asleep>> {
+        self.sleepers.take()
+    }
+
+    /// [Offers](Findings::offer) a state in which the events `asleep` need not happen: where they lead, some other way
+    /// leads, of as many events or of fewer, and is gone.
+    pub fn offer_with_sleepers(
+        &mut self,
+        position: usize,
+        event: u32,
+        kind: u32,
+        fingerprint: u64,
+        state: S::State,
+        asleep: Asleep,
+    ) {
+        self.asleep.push(asleep);
+        self.offer(position, event, kind, fingerprint, state);
+    }
+
+    /// Shows that event number `event` of the state at `position`, which sleeps there, leads to the state of this
+    /// fingerprint: once this level is done it must be visited.
+    pub fn expect(&mut self, position: usize, event: u32, fingerprint: u64) {
+        let expected = (self.number, self.origin(position, event), fingerprint);
+        lock(&self.level.expected).push(expected);
+    }
+
     /// Whether the state of this fingerprint, which an event leads to, is new. If so, it must be added.
     pub fn is_new(&mut self, fingerprint: u64) -> bool {
         self.generated += 1;
@@ -70,9 +106,13 @@ impl<S: System> Findings<'_, S> {
     fn decide(&mut self) {
         let mut new = std::mem::take(&mut self.new);
         let mut offered = std::mem::take(&mut self.offered);
-        self.level.visited.insert_all(&self.fingerprints, &mut self.sorting, &mut new);
+        let Findings { fingerprints, asleep, sorting, keep, .. } = self;
+        self.level.visited.insert_all(fingerprints, asleep, *keep, sorting, &mut new);
         self.generated += offered.len() as u64;
-        for (Offered { origin, kind, state }, is_new) in offered.drain(..).zip(&new) {
+        // What is made again, or read back, has no fingerprint beside it: nothing sleeps there.
+        let noted = self.keep && !self.asleep.is_empty();
+        self.asleep.clear();
+        for (at, (Offered { origin, kind, state }, is_new)) in offered.drain(..).zip(&new).enumerate() {
             if self.counts.len() <= kind as usize {
                 self.counts.resize(kind as usize + 1, Count::default());
             }
@@ -80,6 +120,9 @@ impl<S: System> Findings<'_, S> {
             count.fired += 1;
             count.fresh += u64::from(*is_new);
             if *is_new {
+                if noted {
+                    self.prints.push(self.fingerprints[at]);
+                }
                 self.take(origin, state);
             }
         }
@@ -110,7 +153,8 @@ impl<S: System> Findings<'_, S> {
             self.states.clear();
             written.map_or(Kept::Nowhere, Kept::OnDisk)
         };
-        self.fresh.push(Fresh { origins: std::mem::take(&mut self.origins), states });
+        let (origins, prints) = (std::mem::take(&mut self.origins), std::mem::take(&mut self.prints));
+        self.fresh.push(Fresh { origins, states, prints });
     }
 
     /// Of several violations the first in the order of the level counts; chunks before it are still looked at.

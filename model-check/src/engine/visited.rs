@@ -7,6 +7,9 @@ use std::hint;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
+use hashbrown::HashTable;
+use swarm_simulator::world::Asleep;
+
 use super::lock;
 
 /// A set of fingerprints. Parts of it are locked apart, so that threads seldom meet.
@@ -19,6 +22,29 @@ pub(super) struct Visited {
 struct Table {
     places: Vec<u64>,
     used: usize,
+    /// What sleeps in states of the level that is being found.
+    asleep: HashTable<Sleeper>,
+}
+
+/// A state in which something sleeps.
+struct Sleeper {
+    fingerprint: u64,
+    events: Asleep,
+}
+
+/// What sleeps in the states of a level; nothing in those that are not named. In parts, as [`Visited`].
+#[derive(Default)]
+pub(super) struct Sleepers {
+    parts: Vec<HashTable<Sleeper>>,
+}
+
+impl Sleepers {
+    /// What sleeps in the state of this fingerprint.
+    pub(super) fn of(&self, fingerprint: u64) -> Asleep {
+        let part = self.parts.get(part(fingerprint));
+        let found = part.and_then(|part| part.find(fingerprint, |other| other.fingerprint == fingerprint));
+        found.map_or_else(Asleep::new, |sleeper| sleeper.events.clone())
+    }
 }
 
 /// What is needed to sort fingerprints by part, kept to be used again.
@@ -41,7 +67,7 @@ const fn part(fingerprint: u64) -> usize {
 
 impl Visited {
     pub(super) fn new() -> Self {
-        let table = || Mutex::new(Table { places: vec![0; PLACES_MIN], used: 0 });
+        let table = || Mutex::new(Table { places: vec![0; PLACES_MIN], used: 0, asleep: HashTable::new() });
         Visited { shards: (0..SHARDS).map(|_| table()).collect(), len: AtomicU64::new(0) }
     }
 
@@ -60,8 +86,17 @@ impl Visited {
         new
     }
 
-    /// Takes fingerprints in, as if one after the other; says of each whether it is new.
-    pub(super) fn insert_all(&self, fingerprints: &[u64], sorting: &mut Sorting, new: &mut Vec<bool>) {
+    /// Takes fingerprints in, as if one after the other; says of each whether it is new. What is `asleep` in each, if
+    /// that is said, is noted of new ones if they are `kept`, and of those that were new since
+    /// [`Visited::take_sleepers`] nothing else stays asleep.
+    pub(super) fn insert_all(
+        &self,
+        fingerprints: &[u64],
+        asleep: &mut [Asleep],
+        kept: bool,
+        sorting: &mut Sorting,
+        new: &mut Vec<bool>,
+    ) {
         let Sorting { order, ends } = sorting;
         ends.clear();
         ends.resize(SHARDS + 1, 0);
@@ -95,6 +130,9 @@ impl Visited {
             hint::black_box(touched.fold(0, |all, place| all ^ place));
             for at in group {
                 let is_new = table.insert(fingerprints[*at as usize].max(1));
+                if let Some(asleep) = asleep.get_mut(*at as usize) {
+                    table.put_to_sleep(fingerprints[*at as usize], is_new, kept, asleep);
+                }
                 new[*at as usize] = is_new;
                 added += u64::from(is_new);
             }
@@ -109,6 +147,11 @@ impl Visited {
 
     pub(super) fn len(&self) -> u64 {
         self.len.load(Ordering::Relaxed)
+    }
+
+    /// What sleeps in the states that are new since the last time.
+    pub(super) fn take_sleepers(&self) -> Sleepers {
+        Sleepers { parts: self.shards.iter().map(|table| std::mem::take(&mut lock(table).asleep)).collect() }
     }
 
     /// What the tables take, in bytes.
@@ -139,6 +182,24 @@ impl Table {
                 0 => return Err(at),
                 there if there == fingerprint => return Ok(at),
                 _ => at = if at + 1 == self.places.len() { 0 } else { at + 1 },
+            }
+        }
+    }
+
+    /// Notes what sleeps in a state that is new, or goes on to sleep in one that was.
+    fn put_to_sleep(&mut self, fingerprint: u64, is_new: bool, kept: bool, events: &mut Asleep) {
+        if is_new {
+            if kept && !events.is_empty() {
+                let events = std::mem::take(events);
+                let hash = |other: &Sleeper| other.fingerprint;
+                self.asleep.insert_unique(fingerprint, Sleeper { fingerprint, events }, hash);
+            }
+        } else if let Ok(mut known) =
+            self.asleep.find_entry(fingerprint, |other| other.fingerprint == fingerprint)
+        {
+            known.get_mut().events.retain(|event| events.contains(event));
+            if known.get().events.is_empty() {
+                known.remove();
             }
         }
     }
@@ -192,11 +253,35 @@ mod tests {
             // Some stand twice in one batch, and 0 is taken for 1.
             let some: Vec<u64> =
                 (0..batch).map(|_| if draw.below(2) == 0 { draw.below(900) } else { draw.draw() }).collect();
-            visited.insert_all(&some, &mut sorting, &mut new);
+            visited.insert_all(&some, &mut [], true, &mut sorting, &mut new);
             let expected: Vec<bool> = some.iter().map(|one| one_by_one.insert(*one)).collect();
             assert_eq!(new, expected);
             assert_eq!(visited.len(), one_by_one.len());
         }
+    }
+
+    #[test]
+    fn what_sleeps_in_a_new_state_is_what_sleeps_by_all_ways_there() {
+        let (visited, mut sorting, mut new) = (Visited::new(), Sorting::default(), Vec::new());
+        let of = |events: &[u32]| events.iter().copied().collect::<Asleep>();
+        let mut insert_if = |kept, fingerprints: &[u64], asleep: &[&[u32]]| {
+            let mut asleep: Vec<_> = asleep.iter().map(|events| of(events)).collect();
+            visited.insert_all(fingerprints, &mut asleep, kept, &mut sorting, &mut new);
+            new.clone()
+        };
+        let (far, near) = (7 << 60, 7);
+        let mut insert = |fingerprints: &[u64], asleep: &[&[u32]]| insert_if(true, fingerprints, asleep);
+        assert_eq!(insert(&[far, near, far], &[&[1, 2, 3], &[4], &[3, 5, 1]]), [true, true, false]);
+        assert_eq!(insert(&[near, far], &[&[5], &[1, 2]]), [false, false]);
+        let sleepers = visited.take_sleepers();
+        assert_eq!((sleepers.of(far), sleepers.of(near), sleepers.of(8)), (of(&[1]), of(&[]), of(&[])));
+        // Levels later it is not new.
+        assert_eq!(insert(&[far, 9], &[&[1], &[6, 7]]), [false, true]);
+        // What is not kept wakes up others and does not sleep.
+        assert_eq!(insert_if(false, &[9, 10], &[&[6], &[1]]), [false, true]);
+        let sleepers = visited.take_sleepers();
+        assert_eq!((sleepers.of(far), sleepers.of(9), sleepers.of(10)), (of(&[]), of(&[6]), of(&[])));
+        assert_eq!(Sleepers::default().of(9), of(&[]));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `verify [ALGO…] [--quick|--full|--small] [--engine E] [--threads N] [--memory-mib M]
 //! [--json]`: checks every property on every
-//! execution within the bounds of each instance, and leaves an artifact `verify/<algorithm>.json`.
+//! execution within the bounds of each instance, and leaves an artifact `verify/<algorithm>.json`, of the engine of our
+//! own `verify/<algorithm>-own.json`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use reports::artifact::{Footprint, Instance, Outcome, Payload, PropertyKind, Verb, Verify};
 use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
@@ -16,7 +18,8 @@ use crate::registered::{Algorithm, Extent};
 use crate::search::{Engine, Limits, Stopped};
 
 const HELP: &str = "\
-verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR] [--spill DIR]] [--threads N] [--memory-mib M] [--json]
+verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR [--checkpoint-every S]] [--spill DIR] [--reduction R]] 
+       [--threads N] [--memory-mib M] [--json]
 
 Checks every property of the algorithms (default: all) in every state within the bounds of each instance.
 
@@ -24,9 +27,13 @@ Checks every property of the algorithms (default: all) in every state within the
   --full           all instances
   --small          the instances that tests run, which end within seconds
   --engine E       stateright (default), or own: level by level, in less memory
-  --checkpoints D  own leaves its searches in this folder every few seconds, and goes on from there if it was stopped
+  --checkpoints D  own leaves its searches in this folder now and then, and goes on from there if it was stopped
+  --checkpoint-every S
+                   with that many seconds between, and at ends of levels alone (default: 5)
   --spill D        once half of the memory is used, own writes the states that are still to be gone on from to this
                    folder, and leaves nothing there; without it they are made again, which takes longer
+  --reduction R    sleep: of two ways that lead to the same in either order of their events own goes one, by sleep sets:
+                   the same states at the same depths, fewer generated; or none (default)
   --threads N      threads per search. Default: one for stateright, whose depths are then those of shortest paths (and
                    always one where depth is limited); all processors for own, whose depths are so on any number
   --memory-mib M   memory that the process may have resident (default: 6144)
@@ -41,11 +48,14 @@ struct Options {
     engine: Engine,
     memory_mib: u64,
     checkpoints: Option<PathBuf>,
+    /// In seconds.
+    checkpoint_every: Option<u32>,
     spill: Option<PathBuf>,
 }
 
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut small, mut engine, mut memory_mib) = (false, Engine::Stateright, 6144);
+    let (mut sleep_sets, mut checkpoint_every) = (false, None);
     let (mut checkpoints, mut spill): (Option<PathBuf>, Option<PathBuf>) = (None, None);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
@@ -60,7 +70,19 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
                 }
             }
             "checkpoints" => checkpoints = Some(command_line::value(parser, "checkpoints")?),
+            "checkpoint-every" => {
+                checkpoint_every = Some(command_line::value::<u32>(parser, "checkpoint-every")?);
+            }
             "spill" => spill = Some(command_line::value(parser, "spill")?),
+            "reduction" => {
+                sleep_sets = match command_line::value::<String>(parser, "reduction")?.as_str() {
+                    "sleep" => true,
+                    "none" => false,
+                    other => {
+                        return Err(Refused::usage(format!("--reduction is sleep or none, not `{other}`")));
+                    }
+                }
+            }
             "memory-mib" => memory_mib = command_line::value(parser, "memory-mib")?,
             _ => return Ok(false),
         }
@@ -76,11 +98,30 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     if spill.is_some() && engine != Engine::Own {
         return Err(Refused::usage("--spill needs --engine own"));
     }
+    if checkpoint_every.is_some() && checkpoints.is_none() {
+        return Err(Refused::usage("--checkpoint-every needs --checkpoints"));
+    }
+    if sleep_sets {
+        if engine != Engine::Own {
+            return Err(Refused::usage("--reduction needs --engine own"));
+        }
+        engine = Engine::OwnAsleep;
+    }
     if memory_mib == 0 {
         return Err(Refused::usage("--memory-mib is at least 1"));
     }
     let algorithms = caller.algorithms(&common)?;
-    Ok(Some(Options { common, caller, algorithms, small, engine, memory_mib, checkpoints, spill }))
+    Ok(Some(Options {
+        common,
+        caller,
+        algorithms,
+        small,
+        engine,
+        memory_mib,
+        checkpoints,
+        checkpoint_every,
+        spill,
+    }))
 }
 
 impl Options {
@@ -98,13 +139,15 @@ pub fn main(caller: Caller) -> ExitCode {
 
 fn run(options: &Options) -> Result<Exit, Refused> {
     let interrupt = command_line::interrupt()?;
+    let usual = Limits::new(options.memory_mib.saturating_mul(1 << 20), interrupt);
     let limits = Limits {
         threads: options.threads(),
-        memory_bytes: options.memory_mib.saturating_mul(1 << 20),
-        states_max: None,
-        interrupt,
         spill: options.spill.as_deref(),
         checkpoints: options.checkpoints.as_deref(),
+        checkpoint_every: options
+            .checkpoint_every
+            .map_or(usual.checkpoint_every, |seconds| Duration::from_secs(seconds.into())),
+        ..usual
     };
     let mut exit = Exit::Fine;
     for algorithm in &options.algorithms {
@@ -130,7 +173,13 @@ fn verify(registered: &dyn Algorithm, options: &Options, limits: &Limits<'_>) ->
         return Err(Refused::usage(format!("{algorithm} has no instances that could be checked")));
     }
     let command = options.caller.command("verify", &options.common);
-    let mut recorder = Recorder::start(Verb::Verify, algorithm, &command).map_err(Refused::missing)?;
+    // Beside what another engine came to, so that a report has both.
+    let subject = match options.engine {
+        Engine::Stateright => algorithm.to_owned(),
+        Engine::Own => format!("{algorithm}-own"),
+        Engine::OwnAsleep => format!("{algorithm}-own-sleep"),
+    };
+    let mut recorder = Recorder::start(Verb::Verify, &subject, &command).map_err(Refused::missing)?;
     recorder
         .algorithm(algorithm)
         .title(&format!("Model checks of {algorithm}"))

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use reports::artifact::{Artifact, Outcome, Payload};
+use model_check::instance::Pinned;
+use model_check::raft;
+use reports::artifact::{Artifact, Instance, Outcome, Payload};
 
 /// A folder of its own for each test.
 fn folder(test: &str) -> PathBuf {
@@ -43,6 +45,9 @@ fn a_wrong_command_line_ends_with_2_and_says_why() {
         (VERIFY, "paxos", "`paxos` is not an algorithm (raft)"),
         (VERIFY, "--quick --full", "one of --quick and --full"),
         (VERIFY, "--small --full", "one of --quick, --full and --small"),
+        (VERIFY, "--engine own --reduction most", "--reduction is sleep or none, not `most`"),
+        (VERIFY, "--reduction sleep", "--reduction needs --engine own"),
+        (VERIFY, "--engine own --checkpoint-every 1", "--checkpoint-every needs --checkpoints"),
         (VERIFY, "--threads 0", "at least 1"),
         (VERIFY, "--threads many", "--threads many"),
         (VERIFY, "--nonsense", "--nonsense"),
@@ -132,6 +137,113 @@ fn the_own_engine_goes_on_from_checkpoints_and_refuses_what_is_none() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("--checkpoints needs --engine own"));
     let output = run(VERIFY, &folder, "raft --small --spill here");
     assert!(String::from_utf8_lossy(&output.stderr).contains("--spill needs --engine own"));
+}
+
+/// What the artifact says of each instance, to be compared with what is pinned.
+fn pinned_of(instances: &[Instance]) -> Vec<(&str, Pinned)> {
+    let of = |instance: &'_ Instance| {
+        let &Instance { states, generated, depth, .. } = instance;
+        Pinned { states, generated, depth }
+    };
+    instances.iter().map(|instance| (&*instance.name, of(instance))).collect()
+}
+
+/// What is pinned of the instances that tests run.
+fn pinned() -> Vec<(&'static str, Pinned)> {
+    [raft::TWO_NODES, raft::TWO_NODES_PRE_VOTE, raft::TWO_NODES_BETWEEN_WRITES, raft::TWO_NODES_BOUNDED]
+        .map(|instance| (instance.name, instance.pinned))
+        .to_vec()
+}
+
+fn instances(folder: &Path) -> Vec<Instance> {
+    let Payload::Verify(verify) = artifact(folder, "verify").payload else { panic!("it is a check") };
+    verify.instances
+}
+
+#[test]
+fn a_reduced_search_comes_to_the_pinned_states_and_says_what_it_saved() {
+    let folder = folder("reduced");
+    let output = run(VERIFY, &folder, "raft --small --engine own --reduction sleep --threads 2");
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    let instances = instances(&folder);
+    for ((name, found), (pinned_name, pinned)) in pinned_of(&instances).into_iter().zip(pinned()) {
+        assert_eq!((name, found.states, found.depth), (pinned_name, pinned.states, pinned.depth));
+        assert!(found.generated < pinned.generated, "{name}: {} generated", found.generated);
+    }
+    assert!(instances.iter().all(|instance| instance.engine == "swarmproof, level by level, sleep sets"));
+}
+
+#[test]
+fn a_search_that_hardly_has_memory_spills_and_comes_to_the_same() {
+    let (folder, spill) = (folder("tight"), folder("tight-spill"));
+    // How much a process takes differs from machine to machine: the least of these budgets that it lasts.
+    let budgets = (0..).map(|step: i32| (8.0 * 1.25_f64.powi(step)) as u64);
+    for mib in budgets {
+        assert!(mib < 1024, "no budget is enough");
+        let spill = spill.display();
+        let line = format!("raft --small --engine own --threads 2 --memory-mib {mib} --spill {spill}");
+        let output = run(VERIFY, &folder, &line);
+        let instances = instances(&folder);
+        if instances.iter().any(|instance| instance.stopped.as_deref() == Some("memory budget")) {
+            // What it says is true all the same.
+            for (instance, (_, pinned)) in instances.iter().zip(pinned()) {
+                assert!(
+                    instance.states <= pinned.states && instance.complete_depth.is_some(),
+                    "{instance:?}"
+                );
+            }
+            continue;
+        }
+        assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+        assert_eq!(pinned_of(&instances), pinned());
+        let spilled =
+            |instance: &Instance| instance.footprint.as_ref().map_or(0, |print| print.spilled_states);
+        assert!(instances.iter().map(spilled).sum::<u64>() > 0, "{mib} MiB: nothing was written");
+        break;
+    }
+    assert_eq!(std::fs::read_dir(&spill).expect("it was made").count(), 0, "nothing is left");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_search_that_is_killed_goes_on_where_it_was_and_comes_to_the_same() {
+    let name = raft::TWO_NODES_BETWEEN_WRITES.name;
+    for attempt in 0.. {
+        let test = format!("killed-{attempt}");
+        let (folder, checkpoints, spill) =
+            (folder(&test), folder(&format!("{test}-checkpoints")), folder(&format!("{test}-spill")));
+        let line = format!(
+            "raft --small --engine own --threads 2 --checkpoints {} --checkpoint-every 0 --spill {}",
+            checkpoints.display(),
+            spill.display()
+        );
+        let checkpoint = checkpoints.join(format!("{name}.checkpoint"));
+        let mut command = Command::new(VERIFY);
+        command.args(line.split(' ')).env("SWARMPROOF_ARTIFACTS", &folder);
+        command.stdout(std::process::Stdio::null());
+        let mut child = command.spawn().expect("it is built");
+        while !checkpoint.exists() && child.try_wait().expect("it is ours").is_none() {
+            std::thread::yield_now();
+        }
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+        if !checkpoint.exists() {
+            // It was faster. Not for ever.
+            assert!(attempt < 20, "{name} ends before it can be killed");
+            continue;
+        }
+        assert!(!folder.join("verify").join("raft-own.json").exists(), "it was killed before its end");
+        let output = run(VERIFY, &folder, &line);
+        assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+        let instances = instances(&folder);
+        assert_eq!(pinned_of(&instances), pinned());
+        // A search that goes on does not know how often what happened before.
+        let went_on = |instance: &&Instance| instance.actions.is_empty();
+        let went_on: Vec<_> = instances.iter().filter(went_on).map(|instance| &*instance.name).collect();
+        assert_eq!(went_on, [name]);
+        assert_eq!(std::fs::read_dir(&checkpoints).expect("it was made").count(), 0, "they are done");
+        return;
+    }
 }
 
 #[test]

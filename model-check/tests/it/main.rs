@@ -12,6 +12,7 @@ mod findings;
 mod instances;
 mod liveness;
 mod models;
+mod reduction;
 mod search;
 mod shrunk;
 mod spin;

@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::throughput::{self, Shape, Verdict};
-use super::{ALGORITHMS, HARNESS, Site, command};
+use super::{ALGORITHMS, HARNESS, Site, command, engines};
 use crate::artifact::{Fuzz, Payload, Simulate, Verb};
 use crate::number;
 use crate::table::Tone;
@@ -67,6 +67,7 @@ fn states(site: &Site) -> Figure {
     if instances.is_empty() {
         return missing(name, Verb::Verify, target);
     }
+    let instances = engines::once_each(&instances.iter().collect::<Vec<_>>());
     let states = instances.iter().fold(0u64, |sum, instance| sum.saturating_add(instance.states));
     let complete = instances.iter().filter(|instance| instance.complete).count();
     let broken =

@@ -1,7 +1,7 @@
 //! What the model checker and the explorers of interleavings found: properties, states, concurrency tests.
 
 use super::page::Page;
-use super::{Site, actions};
+use super::{Site, actions, engines};
 use crate::artifact::{Instance, Interleavings, Payload, PropertyKind, PropertyResult, Verb, Verify};
 use crate::chart::levels;
 use crate::number;
@@ -14,7 +14,8 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
             |artifact| if let Payload::Verify(verify) = &artifact.payload { Some(verify) } else { None },
         )
         .collect();
-    let instances: Vec<&Instance> = all.iter().flat_map(|verify| &verify.instances).collect();
+    let searches: Vec<&Instance> = all.iter().flat_map(|verify| &verify.instances).collect();
+    let instances = engines::once_each(&searches);
     let interleavings: Vec<&Interleavings> = all.iter().flat_map(|verify| &verify.interleavings).collect();
     page.section("properties", "Properties", |page| {
         if page.runs(site, algorithm, Verb::Verify) {
@@ -33,9 +34,10 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
                  64-bit fingerprints: a column bounds the chance that two of them were taken for one.",
             );
             page.table(states(algorithm, &instances));
-            page.table(cost(algorithm, &instances));
+            page.table(cost(algorithm, &searches));
+            engines::write(page, algorithm, &searches);
             depths(page, algorithm, &instances);
-            actions::write(page, algorithm, &instances);
+            actions::write(page, algorithm, &searches);
         });
     }
     if !interleavings.is_empty() {

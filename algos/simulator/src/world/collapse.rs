@@ -26,6 +26,9 @@ use smallvec::SmallVec;
 use swarm_protocol::{Properties, Violation, mix};
 
 use super::clients::Clients;
+use super::independence::{
+    Asleep, CLIENTS, Deed, Deeds, Room, asleep_after, commute, name_of_item, name_of_message, touched,
+};
 use super::known::{SAMPLE, inconstant, lock};
 use super::network::{Envelope, Network, compare};
 use super::node::NodeSlot;
@@ -163,7 +166,7 @@ const fn code_of_invoke(index: usize, operation: usize) -> Option<u32> {
 
 /// What an event uses up.
 #[derive(Clone, Copy, PartialEq)]
-enum Spends {
+pub(super) enum Spends {
     Nothing,
     Duplicate,
     Drop,
@@ -178,6 +181,8 @@ struct Hand {
     rests: Box<[Seen]>,
     /// How many events were looked up.
     found: u64,
+    /// How many events slept.
+    slept: u64,
 }
 
 /// An answer, under a key of two words; without one as long as `next` is 0.
@@ -193,6 +198,8 @@ struct Seen {
 const CLUSTERS_SEEN: usize = 1 << 18;
 const RESTS_SEEN: usize = 1 << 10;
 const PARTS: usize = 16;
+/// One event of so many that sleep is tried.
+const SLEEPERS_TRIED: u64 = 64;
 
 /// Where in a table of answers a key has its place.
 const fn slot_of(of: u32, code: u32, answers: usize) -> usize {
@@ -325,6 +332,97 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> Collapse<P, Q> {
         mut mark: impl FnMut(&'static str),
         mut found: impl FnMut(usize, Successor),
     ) {
+        self.look(
+            setup,
+            states,
+            |_| &[],
+            &mut mark,
+            |_, position, successor, _| {
+                if let Some(successor) = successor {
+                    found(position, successor);
+                }
+            },
+        );
+    }
+
+    /// Shows every event that does something to one of `states` and does not sleep there, as [`Collapse::successors`]
+    /// does, with what sleeps in the world that it leads to. Now and then one that sleeps is shown, too, without that:
+    /// where it leads must be found on another way, of as many events or of fewer.
+    ///
+    /// What sleeps in `states` is of use beside this `Collapse` alone.
+    ///
+    /// # Panics
+    /// If the states are those of another `Collapse`.
+    pub fn successors_awake(
+        &self,
+        setup: &Setup<P>,
+        states: &[Collapsed],
+        asleep: &[Asleep],
+        mut mark: impl FnMut(&'static str),
+        mut found: impl FnMut(usize, Successor, Option<Asleep>),
+    ) {
+        let limit = setup.bounds.in_flight as usize;
+        let mut deeds = Deeds::new();
+        let mut before = 0;
+        let mut tell = |deeds: &mut Deeds<'_>, position: usize| {
+            let room = Room { taken: states[position].network.len(), limit };
+            for at in 0..deeds.len() {
+                let Some(successor) = deeds[at].0.take() else { continue };
+                let sleeps = deeds[at].1.is_some_and(|deed| deed.asleep);
+                let asleep = (!sleeps).then(|| asleep_after(deeds, at, room));
+                found(position, successor, asleep);
+            }
+            deeds.clear();
+        };
+        self.look(
+            setup,
+            states,
+            |position| &asleep[position],
+            &mut mark,
+            |_, position, successor, deed| {
+                if position != before {
+                    tell(&mut deeds, before);
+                    before = position;
+                }
+                deeds.push((successor, deed));
+            },
+        );
+        tell(&mut deeds, before);
+    }
+
+    /// Every two events of a world that are taken to commute, as [`World::enabled`] lists them: for tests, which try
+    /// them in both orders.
+    pub fn commuting(&self, setup: &Setup<P>, state: &Collapsed) -> Vec<(u32, u32)> {
+        let mut deeds = Vec::new();
+        self.look(
+            setup,
+            std::slice::from_ref(state),
+            |_| &[],
+            &mut |_| (),
+            |event, _, _, deed| {
+                deeds.extend(deed.map(|deed| (event, deed)));
+            },
+        );
+        let room = Room { taken: state.network.len(), limit: setup.bounds.in_flight as usize };
+        let pairs = deeds.iter().enumerate().flat_map(|(at, one)| {
+            deeds[at + 1..]
+                .iter()
+                .filter(move |other| commute(&one.1, &other.1, room))
+                .map(move |other| (one.0, other.0))
+        });
+        pairs.collect()
+    }
+
+    /// Shows what happens in each of `states` to `found`: the number of the event, the position of the state, where the
+    /// event leads, unless it sleeps, and what it asks for, unless it is out of the ordinary.
+    fn look<'a>(
+        &'a self,
+        setup: &'a Setup<P>,
+        states: &[Collapsed],
+        asleep: impl Fn(usize) -> &'a [u32],
+        mark: &mut impl FnMut(&'static str),
+        mut found: impl FnMut(u32, usize, Option<Successor>, Option<Deed<'a>>),
+    ) {
         let hand = lock(&self.hands).pop();
         let mut hand = hand.unwrap_or_else(Hand::new);
         for (position, state) in states.iter().enumerate() {
@@ -336,10 +434,11 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> Collapse<P, Q> {
                 cluster: self.clusters.get(state.cluster),
                 rest: self.rests.get(state.rest),
                 network_hash: self.network_hash(state),
+                asleep: asleep(position),
                 event: 0,
                 kind: 0,
-                mark: &mut mark,
-                found: &mut |successor| found(position, successor),
+                mark,
+                found: &mut |event, successor, deed| found(event, position, successor, deed),
             };
             look.at_all();
         }
@@ -514,33 +613,35 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> Collapse<P, Q> {
 impl Hand {
     fn new() -> Self {
         let nothing = |answers| vec![Seen::default(); answers].into_boxed_slice();
-        Hand { clusters: nothing(CLUSTERS_SEEN), rests: nothing(RESTS_SEEN), found: 0 }
+        Hand { clusters: nothing(CLUSTERS_SEEN), rests: nothing(RESTS_SEEN), found: 0, slept: 0 }
     }
 }
 
 /// What is at hand while one state is gone on from.
-struct Look<'a, P: Subject, Q, M, F> {
+struct Look<'a, 'l, P: Subject, Q, M, F> {
     all: &'a Collapse<P, Q>,
     setup: &'a Setup<P>,
-    hand: &'a mut Hand,
-    state: &'a Collapsed,
+    hand: &'l mut Hand,
+    state: &'l Collapsed,
     cluster: &'a Cluster<Q>,
     rest: &'a Rest<P>,
     /// The sum of the hashes of the messages in flight.
     network_hash: u64,
+    /// The names of what sleeps.
+    asleep: &'a [u32],
     /// The number of the event that comes next, and its kind.
     event: u32,
     kind: u32,
-    mark: &'a mut M,
-    found: &'a mut F,
+    mark: &'l mut M,
+    found: &'l mut F,
 }
 
-impl<P, Q, M, F> Look<'_, P, Q, M, F>
+impl<'a, P, Q, M, F> Look<'a, '_, P, Q, M, F>
 where
     P: Subject,
     Q: Properties<P> + Eq + Hash,
     M: FnMut(&'static str),
-    F: FnMut(Successor),
+    F: FnMut(u32, Option<Successor>, Option<Deed<'a>>),
 {
     /// Shows everything that can happen, in the order of [`World::enabled`].
     fn at_all(&mut self) {
@@ -576,13 +677,17 @@ where
             if let Some(index) = self.setup.index(envelope.to).filter(up) {
                 let cause = || Cause::Message(Arc::clone(envelope));
                 let (next, turn) = self.beyond_menus(index, message, cause);
-                self.kind = kinds[0];
-                self.happens(index, next, turn, Spends::Nothing, Some(at), cause);
-                self.event += 1;
-                if budget.duplicates > 0 {
-                    self.kind = kinds[1];
-                    self.happens(index, next, turn, Spends::Duplicate, None, cause);
-                    self.event += 1;
+                for (spends, kind) in [(Spends::Nothing, kinds[0]), (Spends::Duplicate, kinds[1])] {
+                    if spends == Spends::Nothing || budget.duplicates > 0 {
+                        self.kind = kind;
+                        let name = Some(name_of_message(spends, message));
+                        let delivered = (spends == Spends::Nothing).then_some(at);
+                        let deed = self.deed(name, index, turn, spends, Some((message, delivered)));
+                        self.unless_asleep(deed, |look, deed| {
+                            look.happens(index, next, turn, spends, delivered, deed, cause);
+                        });
+                        self.event += 1;
+                    }
                 }
             }
             if budget.drops > 0 {
@@ -593,7 +698,13 @@ where
                 network.remove(at);
                 self.kind = kinds[2];
                 let hash = self.network_hash.wrapping_sub(envelope.hash());
-                self.shows(self.state.cluster, rest, network, hash);
+                let name = name_of_message(Spends::Drop, message);
+                let asleep = self.asleep.contains(&name);
+                let touches = touched(Spends::Drop);
+                let deed =
+                    Deed { name, index: None, touches, about: Some(message), takes: true, sent: &[], asleep };
+                let cluster = self.state.cluster;
+                self.unless_asleep(Some(deed), |look, deed| look.shows(cluster, rest, network, hash, deed));
                 self.event += 1;
             }
         }
@@ -619,7 +730,10 @@ where
                 let cause = || Cause::Invoke(operation);
                 if let Some(code) = code_of_invoke(index, operation) {
                     let (next, turn) = self.beyond_menus(index, code, cause);
-                    self.happens(index, next, turn, spends, None, cause);
+                    let deed = self.deed(name_of_item(index, at), index, turn, spends, None);
+                    self.unless_asleep(deed, |look, deed| {
+                        look.happens(index, next, turn, spends, None, deed, cause);
+                    });
                 } else {
                     self.by_world(&menu::event(self.setup, place.slot.slot, &cause()));
                 }
@@ -633,19 +747,62 @@ where
                         turn
                     }
                 };
-                let known = &self.cluster.nexts[first + at];
-                let next = Next::of(known.load(Ordering::Acquire)).unwrap_or_else(|| {
-                    let judged = !matches!(cause, Cause::Crash(_) | Cause::Advance);
-                    let next =
-                        all.cluster_after(self.setup, self.cluster, index, all.turns.get(turn), judged);
-                    known.store(next.word(), Ordering::Release);
-                    next
+                let deed = self.deed(name_of_item(index, at), index, turn, spends, None);
+                self.unless_asleep(deed, |look, deed| {
+                    let next = look.next_by_menu(first + at, index, turn, cause);
+                    look.happens(index, next, turn, spends, None, deed, || cause.clone());
                 });
-                self.happens(index, next, turn, spends, None, || cause.clone());
             }
             self.event += 1;
         }
         place.menu.len()
+    }
+
+    /// What becomes of the cluster under the item of this number of the menus of its nodes.
+    fn next_by_menu(&self, item: usize, index: usize, turn: u32, cause: &Cause<P>) -> Next {
+        let known = &self.cluster.nexts[item];
+        Next::of(known.load(Ordering::Acquire)).unwrap_or_else(|| {
+            let judged = !matches!(cause, Cause::Crash(_) | Cause::Advance);
+            let turn = self.all.turns.get(turn);
+            let next = self.all.cluster_after(self.setup, self.cluster, index, turn, judged);
+            known.store(next.word(), Ordering::Release);
+            next
+        })
+    }
+
+    /// What an event asks for: a turn of the node at `index`, about a message or not, which is at this place in flight
+    /// if it leaves the network.
+    fn deed(
+        &self,
+        name: Option<u32>,
+        index: usize,
+        turn: u32,
+        spends: Spends,
+        message: Option<(u32, Option<usize>)>,
+    ) -> Option<Deed<'a>> {
+        let name = name?;
+        let turn = self.all.turns.get(turn);
+        let touches = touched(spends) | if turn.answers { CLIENTS } else { 0 };
+        Some(Deed {
+            name,
+            index: Some(index),
+            touches,
+            about: message.map(|(message, _)| message),
+            takes: message.is_some_and(|(_, delivered)| delivered.is_some()),
+            sent: &turn.sent,
+            asleep: self.asleep.contains(&name),
+        })
+    }
+
+    /// Lets an event happen, unless it sleeps; of those that sleep one now and then.
+    fn unless_asleep(&mut self, deed: Option<Deed<'a>>, happens: impl FnOnce(&mut Self, Option<Deed<'a>>)) {
+        if deed.is_some_and(|deed| deed.asleep) {
+            self.hand.slept += 1;
+            if !self.hand.slept.is_multiple_of(SLEEPERS_TRIED) {
+                return (self.found)(self.event, None, deed);
+            }
+        }
+        happens(self, deed);
     }
 
     /// What becomes of the cluster under a cause that has a code, and the turn.
@@ -674,6 +831,7 @@ where
     }
 
     /// Shows what an event leads to: at the node at `index`, by a turn after which the cluster is `next`.
+    #[allow(clippy::too_many_arguments, reason = "each says something else about one event")]
     fn happens(
         &mut self,
         index: usize,
@@ -681,6 +839,7 @@ where
         turn: u32,
         spends: Spends,
         delivered: Option<usize>,
+        deed: Option<Deed<'a>>,
         cause: impl Fn() -> Cause<P>,
     ) {
         let cluster = match next {
@@ -731,10 +890,17 @@ where
             network.insert(network.partition_point(before), *message);
             hash = hash.wrapping_add(envelope.hash());
         }
-        self.shows(cluster, rest, network, hash);
+        self.shows(cluster, rest, network, hash, deed);
     }
 
-    fn shows(&mut self, cluster: u32, rest: u32, network: SmallVec<[u32; 4]>, network_hash: u64) {
+    fn shows(
+        &mut self,
+        cluster: u32,
+        rest: u32,
+        network: SmallVec<[u32; 4]>,
+        network_hash: u64,
+        deed: Option<Deed<'a>>,
+    ) {
         let state = Collapsed { cluster, rest, network };
         if state == *self.state {
             return;
@@ -742,7 +908,8 @@ where
         let (nodes, others) = (self.all.clusters.get(cluster), self.all.rests.get(rest));
         let hashes = [nodes.nodes_hash, network_hash, others.clients.hash(), nodes.properties_hash];
         let fingerprint = combine(hashes, others.budget);
-        (self.found)(Successor { event: self.event, kind: self.kind, fingerprint, state });
+        let successor = Successor { event: self.event, kind: self.kind, fingerprint, state };
+        (self.found)(self.event, Some(successor), deed);
     }
 
     /// Lets the world do what is out of the ordinary.
@@ -770,7 +937,7 @@ where
     fn shows_world(&mut self, world: &World<P, Q>) {
         let state = self.all.fold(self.setup, world);
         let (event, kind, fingerprint) = (self.event, self.kind, world.fingerprint());
-        (self.found)(Successor { event, kind, fingerprint, state });
+        (self.found)(event, Some(Successor { event, kind, fingerprint, state }), None);
     }
 }
 

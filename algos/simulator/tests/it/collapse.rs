@@ -49,6 +49,29 @@ fn by_world(
     (leads, marks)
 }
 
+/// Lets the events of each pair happen in both orders: they lead to one world, or break a property both times.
+fn both_orders(setup: &Setup<Register>, world: &RegisterWorld, pairs: &[(u32, u32)]) {
+    let mut events = Vec::new();
+    world.enabled(setup, &mut events);
+    for pair in pairs {
+        let after = |order: [u32; 2]| {
+            let mut next = world.clone();
+            for event in order.map(|event| &events[event as usize]) {
+                let applied =
+                    next.apply(setup, event).unwrap_or_else(|why| panic!("{event:?}: {why} in {world:?}"));
+                assert!(applied.changed, "{event:?} does nothing in {world:?}");
+            }
+            next
+        };
+        let (one, other) = (after([pair.0, pair.1]), after([pair.1, pair.0]));
+        let broken = |world: &RegisterWorld| world.violation().map(|violation| violation.property);
+        assert!(
+            broken(&one) == broken(&other) && (broken(&one).is_some() || one == other),
+            "{pair:?}: {one:?}\n{other:?}"
+        );
+    }
+}
+
 /// Goes on from every reachable world, as a world and collapsed; says how many there are, and what was met.
 fn compare(setup: &Setup<Register>, states_max: usize) -> (usize, BTreeSet<String>) {
     let all = Collapses::new(setup, kind);
@@ -69,6 +92,7 @@ fn compare(setup: &Setup<Register>, states_max: usize) -> (usize, BTreeSet<Strin
         assert_eq!((Collapsed::decode(&mut from), from.len()), (Some(state.clone()), 0));
         assert_eq!(Collapsed::decode(&mut &bytes[..bytes.len() - 1]), None, "it is cut short");
 
+        both_orders(setup, &world, &all.commuting(setup, &state));
         let (mut leads, more) = by_world(setup, &world);
         plain_marks.extend(more);
         all.successors(
