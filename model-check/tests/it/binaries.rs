@@ -241,7 +241,12 @@ fn a_search_that_is_killed_goes_on_where_it_was_and_comes_to_the_same() {
         let went_on = |instance: &&Instance| instance.actions.is_empty();
         let went_on: Vec<_> = instances.iter().filter(went_on).map(|instance| &*instance.name).collect();
         assert_eq!(went_on, [name]);
-        assert_eq!(std::fs::read_dir(&checkpoints).expect("it was made").count(), 0, "they are done");
+        // What was half written when it was killed has another name, and nobody reads it.
+        let left =
+            std::fs::read_dir(&checkpoints).expect("it was made").map(|entry| entry.expect("ours").path());
+        let left: Vec<_> =
+            left.filter(|path| path.extension().is_some_and(|is| is == "checkpoint")).collect();
+        assert!(left.is_empty(), "they are done: {left:?}");
         return;
     }
 }

@@ -67,7 +67,7 @@ fn states(site: &Site) -> Figure {
     if instances.is_empty() {
         return missing(name, Verb::Verify, target);
     }
-    let instances = engines::once_each(&instances.iter().collect::<Vec<_>>());
+    let instances = engines::once_each(&instances);
     let states = instances.iter().fold(0u64, |sum, instance| sum.saturating_add(instance.states));
     let complete = instances.iter().filter(|instance| instance.complete).count();
     let broken =

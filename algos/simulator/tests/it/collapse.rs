@@ -75,6 +75,8 @@ fn both_orders(setup: &Setup<Register>, world: &RegisterWorld, pairs: &[(u32, u3
 /// Goes on from every reachable world, as a world and collapsed; says how many there are, and what was met.
 fn compare(setup: &Setup<Register>, states_max: usize) -> (usize, BTreeSet<String>) {
     let all = Collapses::new(setup, kind);
+    // Beside the other, which tells marks once.
+    let aside = Collapses::new(setup, kind);
     let first = RegisterWorld::new(setup);
     let mut seen = BTreeSet::from([first.fingerprint()]);
     let mut open = vec![all.fold(setup, &first)];
@@ -92,7 +94,7 @@ fn compare(setup: &Setup<Register>, states_max: usize) -> (usize, BTreeSet<Strin
         assert_eq!((Collapsed::decode(&mut from), from.len()), (Some(state.clone()), 0));
         assert_eq!(Collapsed::decode(&mut &bytes[..bytes.len() - 1]), None, "it is cut short");
 
-        both_orders(setup, &world, &all.commuting(setup, &state));
+        both_orders(setup, &world, &aside.commuting(setup, &aside.fold(setup, &world)));
         let (mut leads, more) = by_world(setup, &world);
         plain_marks.extend(more);
         all.successors(
