@@ -86,12 +86,15 @@ fn what_is_said_to_commute_does_in_every_world() {
     }
 }
 
+/// How many states have which depth, which depth is complete, why the search ended, and what was noted.
+type Visited = (Vec<u64>, u32, Option<Stopped>, BTreeMap<String, u32>);
+
 /// What must not depend on the reduction, with what is generated.
 fn visited(
     instance: &Instance<Node, RaftProperties>,
     depth_max: Option<u32>,
     search: &Search<'_>,
-) -> ((Vec<u64>, u32, Option<Stopped>, BTreeMap<String, u32>), u64) {
+) -> (Visited, u64) {
     let space = instance.space();
     let search = Search { depth_max: depth_max.or(instance.depth_max), ..*search };
     let found = engine::search(&Collapsing::new(&space), &search, |_| ()).expect("there is no checkpoint");
@@ -177,7 +180,7 @@ fn judged_by_order<const COMMUTE: bool>() -> Instance<Node, LastTwo<COMMUTE>> {
 #[test]
 fn properties_that_depend_on_the_order_are_refused_or_found_out() {
     let check = |check: &dyn Check| check.check(Engine::OwnAsleep, &LIMITS, "verify", &mut |_| ());
-    let honest = check(&judged_by_order::<false>()).err().expect("it is refused").to_string();
+    let honest = check(&judged_by_order::<false>()).expect_err("it is refused").to_string();
     assert_eq!(honest, "sleep_sets: the order of steps may be of account to the properties");
     let liar = check(&judged_by_order::<true>()).expect("it is believed at first");
     let found: Vec<_> = liar.findings.iter().map(|finding| &*finding.property).collect();

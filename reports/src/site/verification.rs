@@ -8,12 +8,16 @@ use crate::number;
 use crate::table::{Cell, Table, Tone};
 
 pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
-    let all: Vec<&Verify> = site
+    let mut all: Vec<(&str, &Verify)> = site
         .results(algorithm, Verb::Verify)
-        .filter_map(
-            |artifact| if let Payload::Verify(verify) = &artifact.payload { Some(verify) } else { None },
-        )
+        .filter_map(|artifact| match &artifact.payload {
+            Payload::Verify(verify) => Some((&*artifact.subject, verify)),
+            _ => None,
+        })
         .collect();
+    // The algorithm itself before what says more in its name: `raft`, `raft-own`.
+    all.sort_by_key(|(subject, _)| *subject);
+    let all: Vec<&Verify> = all.into_iter().map(|(_, verify)| verify).collect();
     let searches: Vec<&Instance> = all.iter().flat_map(|verify| &verify.instances).collect();
     let instances = engines::once_each(&searches);
     let interleavings: Vec<&Interleavings> = all.iter().flat_map(|verify| &verify.interleavings).collect();
