@@ -245,6 +245,20 @@ impl<P: Protocol> Effects<P> {
         self.list.is_empty()
     }
 
+    /// Takes the list of effects out, so that a driver may carry them out while it holds this. The list is to
+    /// be given back by [`Self::give_back`], which keeps its capacity.
+    #[inline]
+    pub fn take(&mut self) -> Vec<Effect<P>> {
+        core::mem::take(&mut self.list)
+    }
+
+    /// Gives back the list that [`Self::take`] took, emptied; what was asked for since then is thrown away.
+    #[inline]
+    pub fn give_back(&mut self, mut list: Vec<Effect<P>>) {
+        list.clear();
+        self.list = list;
+    }
+
     /// Takes the effects out, in order; the buffer keeps its capacity.
     pub fn drain(&mut self) -> impl Iterator<Item = Effect<P>> + '_ {
         self.list.drain(..)

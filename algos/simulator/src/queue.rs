@@ -1,101 +1,136 @@
 //! What is due, in order of virtual time; at equal times in the order in which it was scheduled.
 //!
-//! A four-ary heap of small entries in one vector: payloads such as messages lie elsewhere, entries name
-//! them. Scheduling and taking the next cost the logarithm of the number of entries. Verified by
+//! A hierarchical timing wheel (Varghese and Lauck, SOSP 1987, scheme 7): each level has 64 slots, a slot of
+//! level `l` spans `64^l` microseconds, and a word per level says which slots hold anything. An entry goes to
+//! the level of the highest six bits in which its time differs from now, and moves to lower levels as its
+//! time comes near; alone in the first slot of all, it is due wherever it lies. Slots are lists in order of scheduling; as a slot is emptied before anything is put
+//! into the slots below it, order survives the way down. Scheduling takes constant time, and an entry moves
+//! at most once per level. Payloads such as messages lie elsewhere, entries name them. Verified by
 //! comparison with a sorted map in the tests below.
 
 use swarm_protocol::Ticks;
 
+/// The end of a list.
+const NONE: u32 = u32::MAX;
+
+/// Each level looks at so many bits of the time.
+const BITS: u32 = 6;
+const SLOTS: usize = 1 << BITS;
+/// For this many levels. They leave as many microseconds as there are in eight years.
+const LEVELS: usize = 8;
+
+/// The latest time that an entry can have; what is scheduled for later is due then.
+const TIME_MAX: u64 = (1 << (BITS * LEVELS as u32)) - 1;
+
 #[derive(Clone, Copy)]
 struct Entry<T> {
-    /// Time in the high bits, a serial number in the low [`SERIAL_BITS`]: one comparison orders both.
-    key: u64,
+    at: u64,
+    /// The entry behind it in its slot, or in the list of unused ones.
+    next: u32,
     what: T,
+}
+
+/// The first and the last entry of a list; of an empty one neither is looked at.
+#[derive(Clone, Copy)]
+struct Slot {
+    first: u32,
+    last: u32,
 }
 
 /// A queue of things due. See the module.
 pub(crate) struct Queue<T> {
-    /// Entry `i` is due no later than its children `4i + 1 ..= 4i + 4`.
-    heap: Vec<Entry<T>>,
-    /// The serial number of the next entry.
-    serial: u64,
+    entries: Vec<Entry<T>>,
+    /// The first unused entry.
+    free: u32,
+    /// The time of what was taken last. Nothing that waits is due before it.
+    now: u64,
+    /// By level, which slots hold entries.
+    occupied: [u64; LEVELS],
+    slots: Box<[[Slot; SLOTS]; LEVELS]>,
 }
 
-const CHILDREN: usize = 4;
-
-/// Serial numbers have so many bits; when they are used up, what waits is numbered anew. For time they leave
-/// as many microseconds as there are in months.
-const SERIAL_BITS: u32 = 20;
-
-/// The latest time that an entry can have; what is scheduled for later is due then.
-const TIME_MAX: u64 = u64::MAX >> SERIAL_BITS;
-
 impl<T: Copy> Queue<T> {
-    pub(crate) const fn new() -> Self {
-        Queue { heap: Vec::new(), serial: 0 }
+    pub(crate) fn new() -> Self {
+        Queue {
+            entries: Vec::new(),
+            free: NONE,
+            now: 0,
+            occupied: [0; LEVELS],
+            slots: Box::new([[Slot { first: NONE, last: NONE }; SLOTS]; LEVELS]),
+        }
     }
 
-    /// Schedules `what` for `at`, behind everything scheduled for then.
+    /// Schedules `what` for `at`, behind everything scheduled for then. What is scheduled for the past is
+    /// due now.
     #[inline]
     pub(crate) fn schedule(&mut self, at: Ticks, what: T) {
-        if self.serial >> SERIAL_BITS > 0 {
-            self.number_anew();
-        }
-        let key = at.0.min(TIME_MAX) << SERIAL_BITS | self.serial;
-        self.serial += 1;
-        let entry = Entry { key, what };
-        let mut place = self.heap.len();
-        self.heap.push(entry);
-        while place > 0 {
-            let parent = (place - 1) / CHILDREN;
-            if self.heap[parent].key <= key {
-                break;
-            }
-            self.heap[place] = self.heap[parent];
-            place = parent;
-        }
-        self.heap[place] = entry;
+        let at = at.0.clamp(self.now, TIME_MAX);
+        let fresh = Entry { at, next: NONE, what };
+        let place = self.free;
+        let place = if let Some(entry) = self.entries.get_mut(place as usize) {
+            self.free = entry.next;
+            *entry = fresh;
+            place
+        } else {
+            self.entries.push(fresh);
+            self.entries.len() as u32 - 1
+        };
+        self.put(place, at);
     }
 
-    /// Gives what waits the lowest serial numbers, in its order. A sorted vector is a heap.
-    #[cold]
-    fn number_anew(&mut self) {
-        self.heap.sort_unstable_by_key(|entry| entry.key);
-        for (serial, entry) in (0..).zip(&mut self.heap) {
-            entry.key = entry.key >> SERIAL_BITS << SERIAL_BITS | serial;
+    /// Puts an entry behind those in the slot of its time.
+    #[inline]
+    fn put(&mut self, place: u32, at: u64) {
+        let differs = (at ^ self.now) | 1;
+        let level = (differs.ilog2() / BITS) as usize % LEVELS;
+        let slot = (at >> (level as u32 * BITS)) as usize % SLOTS;
+        let list = &mut self.slots[level][slot];
+        if self.occupied[level] & 1 << slot == 0 {
+            self.occupied[level] |= 1 << slot;
+            *list = Slot { first: place, last: place };
+        } else {
+            self.entries[list.last as usize].next = place;
+            list.last = place;
         }
-        self.serial = self.heap.len() as u64;
-        assert!(self.serial >> SERIAL_BITS == 0, "fewer things wait than there are serial numbers");
     }
 
     /// Takes out what is due next, with its time.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<(Ticks, T)> {
-        let last = self.heap.pop()?;
-        let Some(due) = self.heap.first().copied() else {
-            return Some((Ticks(last.key >> SERIAL_BITS), last.what));
-        };
-        // The last entry sinks from the top; most often all the way.
-        let heap = &mut self.heap[..];
-        let mut place = 0;
         loop {
-            let first = place * CHILDREN + 1;
-            let children = &heap[first.min(heap.len())..(first + CHILDREN).min(heap.len())];
-            let Some(mut key) = children.first().map(|child| child.key) else { break };
-            let mut least = first;
-            for (child, entry) in (first..).zip(children).skip(1) {
-                if entry.key < key {
-                    (least, key) = (child, entry.key);
+            // Lower levels are due before higher ones, and within a level lower slots before higher ones.
+            let level = (0..LEVELS).find(|level| self.occupied[*level] > 0)?;
+            let slot = self.occupied[level].trailing_zeros() as usize % SLOTS;
+            let list = &mut self.slots[level][slot];
+            let place = list.first;
+            let alone = place == list.last;
+            if alone || level == 0 {
+                let entry = &mut self.entries[place as usize];
+                let (at, what) = (entry.at, entry.what);
+                list.first = entry.next;
+                entry.next = self.free;
+                self.free = place;
+                if alone {
+                    self.occupied[level] &= !(1 << slot);
                 }
+                self.now = at;
+                return Some((Ticks(at), what));
             }
-            if last.key <= key {
-                break;
-            }
-            heap[place] = heap[least];
-            place = least;
+            self.descend(level, slot);
         }
-        heap[place] = last;
-        Some((Ticks(due.key >> SERIAL_BITS), due.what))
+    }
+
+    /// Moves the entries of the next slot down to where the time that it begins at puts them.
+    fn descend(&mut self, level: usize, slot: usize) {
+        self.occupied[level] &= !(1 << slot);
+        let shift = level as u32 * BITS;
+        self.now = (self.now >> (shift + BITS) << (shift + BITS)) | (slot as u64) << shift;
+        let mut place = self.slots[level][slot].first;
+        while let Some(entry) = self.entries.get_mut(place as usize) {
+            let (at, next) = (entry.at, core::mem::replace(&mut entry.next, NONE));
+            self.put(place, at);
+            place = next;
+        }
     }
 }
 
@@ -107,32 +142,59 @@ mod tests {
     #[test]
     fn what_is_due_comes_in_order_of_time_and_scheduling() {
         fn check(steps: Vec<Option<u8>>) -> bool {
-            let (mut queue, mut model) = (Queue::new(), BTreeMap::new());
+            let (mut queue, mut model, mut now) = (Queue::new(), BTreeMap::new(), Ticks::ZERO);
             steps.into_iter().zip(0u32..).all(|(step, serial)| match step {
                 Some(at) => {
-                    let at = Ticks(u64::from(at % 8));
+                    let at = now + Ticks(u64::from(at % 8));
                     queue.schedule(at, serial);
                     model.insert((at, serial), serial);
-                    queue.heap.len() == model.len()
+                    true
                 }
-                None => queue.next() == model.pop_first().map(|((at, _), serial)| (at, serial)),
+                None => {
+                    let expected = model.pop_first().map(|((at, _), serial)| (at, serial));
+                    now = expected.map_or(now, |(at, _)| at);
+                    queue.next() == expected
+                }
             })
         }
         quickcheck::QuickCheck::new().tests(2000).quickcheck(check as fn(Vec<Option<u8>>) -> bool);
     }
 
     #[test]
-    fn order_survives_the_end_of_serial_numbers() {
-        let mut queue = Queue::new();
-        queue.serial = (1 << SERIAL_BITS) - 50;
-        for serial in 0..120u32 {
-            queue.schedule(Ticks(u64::from(serial % 3)), serial);
+    fn times_near_and_far_come_in_order() {
+        // Times go on from what was taken last by steps of all sizes, so that entries pass every level.
+        fn check(seed: u64) -> bool {
+            let mut draw = swarm_protocol::Stream::new(seed, 0, 0);
+            let (mut queue, mut model, mut now) = (Queue::new(), BTreeMap::new(), 0);
+            (0..400u32).all(|serial| {
+                if draw.below(5) < 3 {
+                    let far = draw.below(38);
+                    let at = now + draw.below(1 << far);
+                    queue.schedule(Ticks(at), serial);
+                    model.insert((at, serial), serial);
+                    true
+                } else {
+                    let expected = model.pop_first().map(|((at, _), serial)| (Ticks(at), serial));
+                    now = expected.map_or(now, |(at, _)| at.0);
+                    queue.next() == expected
+                }
+            })
         }
-        assert!(queue.serial < 1 << SERIAL_BITS, "numbered anew");
-        let order: Vec<_> = core::iter::from_fn(|| queue.next()).collect();
-        let expected =
-            (0..3).flat_map(|at| (at..120).step_by(3).map(move |serial| (Ticks(u64::from(at)), serial)));
-        assert!(order.into_iter().eq(expected));
+        quickcheck::QuickCheck::new().tests(500).quickcheck(check as fn(u64) -> bool);
+    }
+
+    #[test]
+    fn the_past_is_now_and_eternity_ends() {
+        let mut queue = Queue::new();
+        queue.schedule(Ticks(u64::MAX), 1);
+        queue.schedule(Ticks(100), 2);
+        assert_eq!(queue.next(), Some((Ticks(100), 2)));
+        queue.schedule(Ticks(7), 3);
+        assert_eq!(queue.next(), Some((Ticks(100), 3)));
+        queue.schedule(Ticks(TIME_MAX), 4);
+        assert_eq!(queue.next(), Some((Ticks(TIME_MAX), 1)));
+        assert_eq!(queue.next(), Some((Ticks(TIME_MAX), 4)));
+        assert_eq!(queue.next(), None);
     }
 
     #[test]

@@ -509,19 +509,28 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
 
     // What a node asks for.
 
-    fn carry_out(&mut self, node: NodeId) -> Result<(), Violation> {
-        let mut effects = core::mem::replace(&mut self.effects, Effects::new(Choices::script(Vec::new())));
-        if let Choices::Noted { answers, .. } = effects.choices() {
-            // With one way there is no choice: a world does not ask.
-            for (answer, _) in answers.iter().copied().filter(|(_, ways)| *ways > 1) {
-                self.note(EventClass::Choose, node, u64::from(answer), || Event::Choose { answer });
-            }
+    /// Notes what the node chose in this turn.
+    #[cold]
+    fn note_choices(&mut self, node: NodeId) {
+        let Choices::Noted { answers, .. } = self.effects.choices() else { return };
+        // With one way there is no choice: a world does not ask.
+        let answers: Vec<u32> =
+            answers.iter().filter(|(_, ways)| *ways > 1).map(|(answer, _)| *answer).collect();
+        for answer in answers {
+            self.note(EventClass::Choose, node, u64::from(answer), || Event::Choose { answer });
         }
-        self.digest ^= effects.as_slice().len() as u64;
-        for effect in effects.drain() {
+    }
+
+    fn carry_out(&mut self, node: NodeId) -> Result<(), Violation> {
+        if self.trace.is_some() {
+            self.note_choices(node);
+        }
+        let mut effects = self.effects.take();
+        self.digest ^= effects.len() as u64;
+        for effect in effects.drain(..) {
             self.obey(node, effect)?;
         }
-        self.effects = effects;
+        self.effects.give_back(effects);
         self.start_sync(node);
         if let Some(coverage) = &mut self.coverage {
             coverage.visited(&self.nodes);
