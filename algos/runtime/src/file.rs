@@ -1,11 +1,14 @@
 //! Stable storage in files: an append-only log of frames, synced by `fdatasync`.
 //!
-//! A folder holds segments named by the ordinal of their first record, counted since the folder was made
-//! (`00000000000000a0.log`). A segment is a sequence of frames ([`crate::wire`]); a frame's payload is
+//! A folder holds segments named by the ordinal of their first record, counted from 0 since the folder was
+//! made (`00000000000000a0.log`). A segment is a header of eight bytes, `journal` and the version of the
+//! format, and then frames ([`crate::wire`]), all under their checksums; a frame's payload is
 //!
 //! ```text
-//! how many records were durable when this one was written, u64 little-endian | the record, by its codec
+//! the record's own ordinal | how many records were durable when it was written | the record, by its codec
 //! ```
+//!
+//! two numbers of eight bytes, little-endian.
 //!
 //! Records are encoded into a buffer and written out at a sync, or earlier if the buffer is full. A new
 //! segment begins only after a sync, so that all segments but the last are whole. Retiring deletes whole
@@ -15,17 +18,22 @@
 //! A crash may leave a torn tail: a last batch of which any part has reached the disk. It is cut off.
 //! A damaged frame is not always a torn tail, though: a disk may lose what it has acknowledged, and
 //! cutting that off would make a node forget a vote. So each record says how many were durable before
-//! it: if any whole frame after the damage says that the damaged record was, the damage is corruption,
-//! an error, and nothing is cut. Not noticed is damage to the very last batch that was synced, with
-//! nothing written after it: that cannot be told from a batch that was never synced (Alagappan et al.,
-//! *Protocol-Aware Recovery for Consensus-Based Storage*, FAST 2018, §3.3).
+//! it: if any whole frame in the place of the damaged one or after it says that the damaged record was, the
+//! damage is corruption, an error, and nothing is cut. Not noticed is damage to the very last batch that was
+//! synced, with nothing written after it: that cannot be told from a batch that was never synced (Alagappan
+//! et al., *Protocol-Aware Recovery for Consensus-Based Storage*, FAST 2018, §3.3).
+//!
+//! A frame that is whole and has another ordinal than its place is damage, too: the disk has put a write
+//! where it does not belong. A segment of another version, or none, is refused; one that a crash left without
+//! a whole header, and so without records, begins anew.
 //!
 //! After a failed write or sync everything is refused until the folder is opened anew: the system may
 //! have thrown away what it could not write, and report success the next time.
 //!
 //! Verified by tests on real files: every length of a torn tail, every damaged byte before the last
-//! batch, group commits, segments and retirement. Not verified: what a file system does when the power
-//! fails; the tests cut files themselves.
+//! batch, every record in every other's place, group commits, segments and retirement; and the reading rule,
+//! exhaustively on small journals, against the one that simulations judge. Not verified: what a file system
+//! does when the power fails; the tests cut files themselves.
 
 use core::fmt;
 use std::collections::VecDeque;
@@ -67,8 +75,12 @@ impl Default for Limits {
     }
 }
 
+/// How a segment begins: a name, and the version of the format. Version 1 had no header, and its frames did not
+/// know their place. As the length of a frame, the name is longer than any that is allowed.
+const HEADER: [u8; 8] = *b"journal\x02";
+
 /// The bytes before the record in a payload.
-const DURABLE_BYTES: usize = 8;
+const FRONT_BYTES: usize = 16;
 
 /// Records in a folder of this machine.
 pub struct FileStorage<C> {
@@ -157,9 +169,19 @@ impl<C> FileStorage<C> {
     fn begin_segment(&mut self) -> io::Result<()> {
         let path = self.path_of(self.appended);
         self.last = Some(OpenOptions::new().create_new(true).append(true).open(path)?);
+        self.begin_last()?;
         sync_folder(&self.folder)?;
         self.segments.push_back(self.appended);
-        self.last_bytes = 0;
+        Ok(())
+    }
+
+    /// Writes the header of the last segment, which is empty. Durable before any record is: a segment with
+    /// records has its header.
+    fn begin_last(&mut self) -> io::Result<()> {
+        let last = self.last.as_mut().ok_or_else(not_recovered)?;
+        last.write_all(&HEADER)?;
+        last.sync_data()?;
+        self.last_bytes = HEADER.len() as u64;
         Ok(())
     }
 
@@ -215,26 +237,33 @@ fn read_segment<R>(
         let place = format!("{} at byte {offset}: {reason}", path.display());
         io::Error::new(io::ErrorKind::InvalidData, place)
     };
-    let (mut records, mut at) = (Vec::new(), 0);
+    let mut records = Vec::new();
+    if let Some(reason) = refusal_of_header(bytes, limits) {
+        return if torn_allowed && is_begun(bytes) {
+            Ok(Segment { records, whole_bytes: 0 })
+        } else {
+            Err(corrupt(0, &reason))
+        };
+    }
+    let mut at = HEADER.len();
     while at < bytes.len() {
-        let damage = match payload_at(bytes, at, limits) {
-            Ok(payload) => {
-                let record = payload.get(DURABLE_BYTES..).ok_or_else(|| corrupt(at, &"no record"))?;
-                records.push(codec.decode(record).map_err(|reason| corrupt(at, &reason))?);
-                at += HEADER_BYTES + payload.len();
+        let expected = first + records.len() as u64;
+        let damage = match frame_at(bytes, at, limits) {
+            Ok(frame) if frame.place == expected => {
+                records.push(codec.decode(frame.record).map_err(|reason| corrupt(at, &reason))?);
+                at += HEADER_BYTES + FRONT_BYTES + frame.record.len();
                 continue;
             }
+            Ok(frame) => format!("record {} in the place of record {expected}", frame.place),
             Err(damage) => damage,
         };
         if !torn_allowed {
             return Err(corrupt(at, &damage));
         }
-        let damaged = first + records.len() as u64;
-        let proof = (at + 1..bytes.len()).find(|later| {
-            payload_at(bytes, *later, limits).is_ok_and(|payload| durable_before(payload) > damaged)
-        });
-        if let Some(later) = proof {
-            let reason = format!("{damage}, in a record that byte {later} proves to have been durable");
+        let says =
+            |place: &usize| frame_at(bytes, *place, limits).is_ok_and(|frame| frame.durable > expected);
+        if let Some(proof) = (at..bytes.len()).find(says) {
+            let reason = format!("{damage}, in a record that byte {proof} proves to have been durable");
             return Err(corrupt(at, &reason));
         }
         break;
@@ -242,19 +271,54 @@ fn read_segment<R>(
     Ok(Segment { records, whole_bytes: at })
 }
 
-/// The payload of the frame at `at`, or why there is none.
-fn payload_at<'a>(bytes: &'a [u8], at: usize, limits: &Limits) -> Result<&'a [u8], String> {
-    let limit = limits.record_bytes_max.saturating_add(DURABLE_BYTES as u32);
-    match front(&bytes[at..], limit) {
-        Ok(Front::Frame(payload)) => Ok(payload),
-        Ok(Front::Needs(_)) => Err(format!("the file ends {} bytes into a frame", bytes.len() - at)),
-        Err(error) => Err(error.to_string()),
+/// Why the beginning of a segment is not its header, if it is not.
+fn refusal_of_header(bytes: &[u8], limits: &Limits) -> Option<String> {
+    let name = HEADER.len() - 1;
+    match bytes.first_chunk() {
+        Some(&HEADER) => None,
+        Some(other) if other[..name] == HEADER[..name] => Some(format!(
+            "a journal of version {}, and this program reads version {}",
+            other[name], HEADER[name]
+        )),
+        // Version 1 had no header: it began with a frame.
+        _ if matches!(front(bytes, limits.record_bytes_max), Ok(Front::Frame(_))) => Some(format!(
+            "a journal of version 1, whose records do not know their place; this program reads version {}",
+            HEADER[name]
+        )),
+        _ => Some("a damaged header".to_owned()),
     }
 }
 
-/// How many records were durable when this payload was written.
-fn durable_before(payload: &[u8]) -> u64 {
-    payload.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+/// Whether a segment is what a crash may leave of one whose header was never durable: a part of it, perhaps
+/// as zeros. There are no records then.
+fn is_begun(bytes: &[u8]) -> bool {
+    bytes.len() <= HEADER.len() && (HEADER.starts_with(bytes) || bytes.iter().all(|byte| *byte == 0))
+}
+
+/// A record as it lies in a file.
+struct Framed<'a> {
+    /// Its ordinal.
+    place: u64,
+    /// How many were durable when it was written.
+    durable: u64,
+    record: &'a [u8],
+}
+
+/// The frame at byte `at`, or why there is none.
+fn frame_at<'a>(bytes: &'a [u8], at: usize, limits: &Limits) -> Result<Framed<'a>, String> {
+    let payload = match front(&bytes[at..], payload_bytes_max(limits)) {
+        Ok(Front::Frame(payload)) => payload,
+        Ok(Front::Needs(_)) => return Err(format!("the file ends {} bytes into a frame", bytes.len() - at)),
+        Err(error) => return Err(error.to_string()),
+    };
+    let (place, rest) = payload.split_first_chunk().ok_or("a frame without a place")?;
+    let (durable, record) = rest.split_first_chunk().ok_or("a frame that does not say what was durable")?;
+    Ok(Framed { place: u64::from_le_bytes(*place), durable: u64::from_le_bytes(*durable), record })
+}
+
+/// The longest payload of a frame.
+const fn payload_bytes_max(limits: &Limits) -> u32 {
+    limits.record_bytes_max.saturating_add(FRONT_BYTES as u32)
 }
 
 /// Makes the creation and deletion of files in a folder durable.
@@ -307,6 +371,9 @@ impl<R, C: Codec<R>> Storage<R> for FileStorage<C> {
                 file.sync_all()?;
                 self.last = Some(file);
                 self.last_bytes = whole_bytes;
+                if whole_bytes == 0 {
+                    self.begin_last()?;
+                }
             }
         }
         self.failed = false;
@@ -315,9 +382,9 @@ impl<R, C: Codec<R>> Storage<R> for FileStorage<C> {
 
     fn append(&mut self, record: R) -> io::Result<()> {
         self.guarded(|storage| {
-            let FileStorage { codec, limits, buffer, durable, .. } = storage;
-            let limit = limits.record_bytes_max.saturating_add(DURABLE_BYTES as u32);
-            append_frame(buffer, limit, |out| {
+            let FileStorage { codec, limits, buffer, appended, durable, .. } = storage;
+            append_frame(buffer, payload_bytes_max(limits), |out| {
+                out.extend_from_slice(&appended.to_le_bytes());
                 out.extend_from_slice(&durable.to_le_bytes());
                 codec.encode(&record, out);
             })

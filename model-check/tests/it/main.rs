@@ -10,6 +10,7 @@ mod explore;
 mod exported;
 mod findings;
 mod instances;
+mod journals;
 mod liveness;
 mod models;
 mod reduction;

@@ -9,6 +9,7 @@ use swarm_protocol::{NodeId, OpId, WriteId};
 use swarm_runtime::Local;
 use swarm_runtime::file::{Codec, FileStorage, Limits};
 use swarm_runtime::storage::Storage;
+use swarm_runtime::wire::append_frame;
 
 use crate::toy::{Answer, Keeper, Op, PRIMARY, square, three};
 
@@ -69,7 +70,7 @@ impl Codec<u64> for Number {
 
 /// Small segments, so that a few records fill one.
 fn small() -> Limits {
-    Limits { segment_bytes: 100, ..Limits::default() }
+    Limits { segment_bytes: 150, ..Limits::default() }
 }
 
 /// Appends `batches`, each with one sync.
@@ -155,6 +156,80 @@ fn damage_to_what_was_durable_is_an_error_and_cuts_nothing() {
 }
 
 #[test]
+fn a_record_in_the_place_of_another_is_an_error() {
+    let folder = Folder::new();
+    let mut storage = folder.open(&Limits::default());
+    storage.recover().unwrap();
+    write(&mut storage, &[&[1], &[2], &[3]]);
+    drop(storage);
+    let path = &folder.segments()[0];
+    let whole = fs::read(path).unwrap();
+    let place = |ordinal: usize| 8 + 25 * ordinal..8 + 25 * (ordinal + 1);
+    for from in 0..3 {
+        for to in (0..3).filter(|to| *to != from) {
+            let mut bytes = whole.clone();
+            bytes.copy_within(place(from), place(to).start);
+            fs::write(path, &bytes).unwrap();
+            match folder.recovered() {
+                Err((kind, text)) => {
+                    let told = format!("byte {}: record {from} in the place of record {to}", 8 + 25 * to);
+                    assert_eq!(kind, ErrorKind::InvalidData);
+                    assert!(text.contains(&told), "{text}");
+                }
+                // What was durable before the last record, nothing that is left says of the last record.
+                Ok(left) => assert_eq!((to, left), (2, vec![1, 2])),
+            }
+        }
+    }
+}
+
+#[test]
+fn journals_of_other_versions_are_refused_and_left_alone() {
+    let folder = Folder::new();
+    let path = folder.0.join("0000000000000000.log");
+    let mut first = Vec::new();
+    for (durable, record) in [(0u64, 7), (1, 8)] {
+        append_frame(&mut first, 100, |out| out.extend([&durable.to_le_bytes()[..], &[record]].concat()))
+            .unwrap();
+    }
+    let version_1 =
+        "a journal of version 1, whose records do not know their place; this program reads version 2";
+    for (bytes, reason) in [
+        (&first[..], version_1),
+        (b"journal\x03\0\0\0", "a journal of version 3, and this program reads version 2"),
+        (b"journal\0", "a journal of version 0, and this program reads version 2"),
+        (b"a poem about a journal", "a damaged header"),
+        (&[0; 9], "a damaged header"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let (kind, text) = folder.recovered().unwrap_err();
+        assert_eq!(kind, ErrorKind::InvalidData);
+        assert!(text.ends_with(&format!("0000000000000000.log at byte 0: {reason}")), "{text}");
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn a_segment_that_a_crash_left_without_a_header_begins_anew_if_it_is_the_last() {
+    let header = b"journal\x02";
+    let begun = (0..8).map(|len| header[..len].to_vec()).chain((1..=8).map(|len| vec![0; len]));
+    for bytes in begun {
+        let folder = Folder::new();
+        let path = folder.0.join("0000000000000000.log");
+        fs::write(&path, &bytes).unwrap();
+        let mut storage = folder.open(&Limits::default());
+        assert_eq!(storage.recover().unwrap(), [], "{bytes:?}");
+        write(&mut storage, &[&[5]]);
+        drop(storage);
+        assert_eq!(folder.recovered(), Ok(vec![5]), "{bytes:?}");
+        fs::write(&path, &bytes).unwrap();
+        fs::write(folder.0.join("0000000000000001.log"), header).unwrap();
+        let (_, text) = folder.recovered().unwrap_err();
+        assert!(text.contains("0000000000000000.log at byte 0: a damaged header"), "{text}");
+    }
+}
+
+#[test]
 fn a_full_segment_is_followed_by_another_and_retired_as_a_whole() {
     let folder = Folder::new();
     let mut storage = folder.open(&small());
@@ -162,7 +237,7 @@ fn a_full_segment_is_followed_by_another_and_retired_as_a_whole() {
     for record in 0..30 {
         write(&mut storage, &[&[record]]);
     }
-    // 17 bytes a record, so six a segment.
+    // 25 bytes a record behind a header of 8, so six a segment.
     assert_eq!(storage.segments_len(), 6);
     Storage::<u64>::retire(&mut storage, WriteId::new(13)).unwrap();
     assert_eq!(storage.segments_len(), 4);
@@ -186,7 +261,7 @@ fn damaged_and_missing_segments_are_errors() {
     let whole = fs::read(&paths[1]).unwrap();
     fs::write(&paths[1], &whole[..whole.len() - 1]).unwrap();
     let (_, text) = folder.recovered().unwrap_err();
-    assert!(text.contains("0000000000000006.log at byte 85: the file ends 16 bytes into a frame"), "{text}");
+    assert!(text.contains("0000000000000006.log at byte 133: the file ends 24 bytes into a frame"), "{text}");
     fs::remove_file(&paths[1]).unwrap();
     let (_, text) = folder.recovered().unwrap_err();
     assert!(text.contains("000000000000000c.log: record 6 is missing"), "{text}");

@@ -242,6 +242,6 @@ fn truth_of(journal: &Journal, durable: u32) -> Truth {
         .take_while(|(own, frame)| matches!(frame, Frame::Whole { place, .. } if place == own));
     let whole = right.count() as u32;
     let says = |frame: &Frame| matches!(frame, Frame::Whole { durable, .. } if *durable > whole);
-    let proved = whole < journal.finished || journal.frames.iter().skip(whole as usize + 1).any(says);
+    let proved = whole < journal.finished || journal.frames.iter().skip(whole as usize).any(says);
     Truth { durable, whole, proved }
 }

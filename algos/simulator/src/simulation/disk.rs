@@ -3,9 +3,8 @@
 //! Protocols write records, and boot from those that a journal finds again. Two things stand between, kept
 //! apart here: the *device*, which may have lost, torn, misplaced or spoilt frames ([`Frame`]), and the
 //! *reading rule* by which a journal tells what it may trust from what it may not ([`Rule`]). The rule of
-//! [`checksummed`] is that of the runtime's journal, and one thing more: frames follow each other, each with a
-//! checksum and how many records were durable when it was written; here each also knows its own place, without
-//! which a frame that was written in another's place cannot be told.
+//! [`checksummed`] is that of the runtime's journal: frames follow each other, each with a checksum, its own
+//! place and how many records were durable when it was written.
 //!
 //! A rule is judged whenever a node goes down ([`judged`]): it must give back all that was synced, and beyond
 //! that the beginning of what was not; it may refuse only if a synced frame is damaged. What it cannot see is
@@ -14,9 +13,10 @@
 //! §3.3). Records forgotten so are no fault of the rule, and no protocol survives it unless it says so: the
 //! [atlas](super::atlas) keeps the account.
 //!
-//! Verified by the tests below and by `tests/it/disks.rs`, where rules that are wrong are found. Not verified by a
-//! test: that [`checksummed`] reads as the runtime's journal does. Not modelled: damage to a journal's segments
-//! as files (their names, their number).
+//! Verified by the tests below, by `tests/it/disks.rs`, where rules that are wrong are found, and by
+//! `tests/it/journals.rs` of the checker's crate, where [`checksummed`] and the runtime's journal read the same
+//! from the same damaged files. Not modelled: damage to a journal's segments as files (their names, their
+//! number).
 
 use swarm_protocol::Violation;
 
@@ -59,7 +59,8 @@ pub type Rule = fn(&Journal) -> Reading;
 pub const JOURNAL: &str = "journal";
 
 /// The rule of a journal of checksummed frames that name their place: the first frame that is damaged ends
-/// it, unless its segment was finished or a later frame says that it was durable. Then the journal refuses.
+/// it, unless its segment was finished, or a frame in its place or a later one says that it was durable. Then
+/// the journal refuses.
 pub fn checksummed(journal: &Journal) -> Reading {
     let right = |place: u32, frame: &Frame| matches!(frame, Frame::Whole { place: own, .. } if *own == place);
     let damaged = (0..).zip(&journal.frames).find(|(place, frame)| !right(*place, frame));
@@ -67,7 +68,7 @@ pub fn checksummed(journal: &Journal) -> Reading {
         return Reading::Records((0..journal.frames.len() as u32).collect());
     };
     let proves = |frame: &Frame| matches!(frame, Frame::Whole { durable, .. } if *durable > damaged);
-    if damaged < journal.finished || journal.frames[damaged as usize + 1..].iter().any(proves) {
+    if damaged < journal.finished || journal.frames[damaged as usize..].iter().any(proves) {
         Reading::Refused(damaged)
     } else {
         Reading::Records((0..damaged).collect())
@@ -171,6 +172,11 @@ mod tests {
         let mut journal = journal(&[2, 3]);
         journal.frames[1] = journal.frames[4];
         assert_eq!(checksummed(&journal), Reading::Refused(1));
+        // Though nothing else is left, it says itself what was durable.
+        journal.frames.truncate(2);
+        assert_eq!(checksummed(&journal), Reading::Refused(1));
+        journal.frames[1] = Frame::Whole { place: 0, durable: 0 };
+        assert_eq!(checksummed(&journal), prefix(1));
     }
 
     #[test]
