@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use model_check::Registered;
+use swarm_protocol::objects::{Register, RegisterOp};
 use swarm_protocol::{
-    Delay, Effects, Input, Never, NodeId, OpId, Properties, Protocol, Reply, Service, Specification, Stream,
-    Ticks, Violation,
+    Delay, Effects, Input, Never, NodeId, OpId, Properties, Protocol, Reply, Service, Stream, Ticks,
+    Violation,
 };
 
 const PRIMARY: NodeId = NodeId(0);
@@ -38,55 +39,25 @@ enum Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct CopyAgain;
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Op {
-    Read,
-    Write(u8),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Answer {
-    Value(u8),
-    Busy,
-    Ask(NodeId),
-}
-
-/// Sends what rests on what is on disk.
-fn send(to: NodeId, message: Message, out: &mut Effects<Node>) {
-    match out.last_write() {
-        Some(write) => out.send_after(write, to, message),
-        None => out.send(to, message),
-    }
-}
-
 impl Node {
-    fn on_invoke(&mut self, id: OpId, op: Op, out: &mut Effects<Self>) {
-        match op {
-            Op::Read if self.me != BACKUP => out.answer(id, Answer::Ask(BACKUP)),
-            Op::Read => self.answer(id, out),
-            Op::Write(_) if self.me != PRIMARY => out.answer(id, Answer::Ask(PRIMARY)),
-            Op::Write(_) if self.unconfirmed => out.answer(id, Answer::Busy),
-            Op::Write(value) => {
+    fn on_invoke(&mut self, id: OpId, op: RegisterOp<u8>, out: &mut Effects<Self>) {
+        match (op, self.me) {
+            (RegisterOp::Read, BACKUP) => out.answer_durably(id, Reply::Done(self.latest.value)),
+            (RegisterOp::Read, _) => out.answer(id, Reply::NotTaken(Some(BACKUP))),
+            (RegisterOp::Write(value), PRIMARY) if !self.unconfirmed => {
                 self.latest = Version { number: self.latest.number + 1, value };
                 self.unconfirmed = true;
                 out.persist(self.latest);
                 self.client = Some(id);
                 self.copy(out);
             }
-        }
-    }
-
-    /// Answers with the latest value, once it is on disk.
-    fn answer(&self, id: OpId, out: &mut Effects<Self>) {
-        let answer = Answer::Value(self.latest.value);
-        match out.last_write() {
-            Some(write) => out.answer_after(write, id, answer),
-            None => out.answer(id, answer),
+            (RegisterOp::Write(_), PRIMARY) => out.answer(id, Reply::NotTaken(None)),
+            (RegisterOp::Write(_), _) => out.answer(id, Reply::NotTaken(Some(PRIMARY))),
         }
     }
 
     fn copy(&self, out: &mut Effects<Self>) {
-        send(BACKUP, Message::Copy(self.latest), out);
+        out.send_durably(BACKUP, Message::Copy(self.latest));
         out.set_timer(CopyAgain, PATIENCE);
     }
 
@@ -95,7 +66,7 @@ impl Node {
             self.latest = version;
             out.persist(version);
         }
-        send(PRIMARY, Message::Copied(version.number), out);
+        out.send_durably(PRIMARY, Message::Copied(version.number));
     }
 
     fn on_copied(&mut self, number: u64, out: &mut Effects<Self>) {
@@ -106,7 +77,7 @@ impl Node {
         out.cancel_timer(CopyAgain);
         out.mark("copied");
         if let Some(id) = self.client.take() {
-            self.answer(id, out);
+            out.answer_durably(id, Reply::Done(self.latest.value));
         }
     }
 }
@@ -115,8 +86,8 @@ impl Protocol for Node {
     type Config = ();
     type Message = Message;
     type Timer = CopyAgain;
-    type Op = Op;
-    type Answer = Answer;
+    type Op = RegisterOp<u8>;
+    type Answer = Reply<u8>;
     type Record = Version;
     type Task = Never;
     type Outcome = Never;
@@ -152,31 +123,11 @@ impl Protocol for Node {
 }
 
 /// What clients are promised: a read returns what was written last.
-#[derive(Debug)]
-struct Register;
-
-impl Specification for Register {
-    type State = u8;
-    type Op = Op;
-    type Answer = u8;
-
-    fn apply(value: &mut u8, op: &Op) -> u8 {
-        if let Op::Write(new) = op {
-            *value = *new;
-        }
-        *value
-    }
-}
-
 impl Service for Node {
-    type Spec = Register;
+    type Spec = Register<u8>;
 
-    fn reply(answer: &Answer) -> Reply<u8> {
-        match answer {
-            Answer::Value(value) => Reply::Done(*value),
-            Answer::Busy => Reply::NotTaken(None),
-            Answer::Ask(node) => Reply::NotTaken(Some(*node)),
-        }
+    fn reply(answer: &Reply<u8>) -> Reply<u8> {
+        answer.clone()
     }
 }
 
@@ -186,10 +137,6 @@ struct PrimaryLeads;
 
 impl Properties<Node> for PrimaryLeads {
     const NAMES: &'static [&'static str] = &["primary_leads"];
-
-    fn after_step(&mut self, (): &(), nodes: &[Option<&Node>], _: NodeId) -> Result<(), Violation> {
-        self.full(&(), nodes)
-    }
 
     fn full(&self, (): &(), nodes: &[Option<&Node>]) -> Result<(), Violation> {
         match nodes {
@@ -210,8 +157,8 @@ impl Registered for Node {
 
     fn config(_nodes: u32) {}
 
-    fn operation(draw: &mut Stream) -> Op {
-        if draw.below(2) == 0 { Op::Read } else { Op::Write(draw.below(100) as u8) }
+    fn operation(draw: &mut Stream) -> RegisterOp<u8> {
+        RegisterOp::draw(draw)
     }
 }
 

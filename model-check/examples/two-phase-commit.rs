@@ -5,16 +5,18 @@
 //! coordinator is away.
 //!
 //! `cargo run --release -p model-check --bin two-phase-commit -- verify`, and so on: see `bring-your-own.md`.
-//! Verified by the checker with pinned counts, by campaigns and by the fuzzer, in `tests/it/brought.rs`.
+//! Verified by the checker with pinned counts, by campaigns and by the fuzzer, in `tests/it/brought.rs`, which also
+//! counts its lines.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use model_check::Registered;
 use model_check::instance::Pinned;
+use swarm_protocol::objects::{Register, RegisterOp};
 use swarm_protocol::{
-    Delay, Effects, Input, Never, NodeId, NodeSet, OpId, Properties, Protocol, Reply, Service, Specification,
-    Stream, Ticks, Violation,
+    Delay, Effects, Input, Never, NodeId, NodeSet, OpId, Properties, Protocol, Reply, Service, Stream, Ticks,
+    Violation,
 };
 use swarm_simulator::world::SyncMode;
 use swarm_simulator::{Bounds, Setup};
@@ -29,34 +31,33 @@ struct Put {
     value: u8,
 }
 
+/// What is on disk, written anew whenever it changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Disk {
+    /// Coordinator: the last number given.
+    begun: Txn,
+    /// The last transaction that was committed: by the coordinator everywhere, by a participant here.
+    committed: Put,
+    /// Participant: has voted for this, and will do it if told to.
+    prepared: Option<Put>,
+}
+
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Node {
-    /// The last transaction that was committed here.
-    committed: Put,
-    role: Role,
+    me: NodeId,
+    disk: Disk,
+    phase: Phase,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Role {
-    Coordinator { begun: Txn, phase: Phase },
-    Participant { prepared: Option<Put> },
-}
-
-/// What the coordinator is at.
+/// What the coordinator is at. Participants are idle.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     Idle,
-    /// Waits for votes; `yes` are in.
-    Voting {
-        put: Put,
-        yes: NodeSet,
-        client: OpId,
-    },
-    /// Has committed, and tells everybody until all have `done` it.
-    Committing {
-        done: NodeSet,
-    },
+    /// Waits for votes: on what, for whom, and who has said yes.
+    Voting(Put, OpId, NodeSet),
+    /// Has committed, and tells everybody until all have done it: who has.
+    Committing(NodeSet),
 }
 
 /// What nodes tell each other.
@@ -64,207 +65,100 @@ enum Phase {
 enum Message {
     /// To participants: can you do this?
     Prepare(Put),
-    /// To the coordinator: it is on disk here.
-    Yes(Txn),
-    /// To the coordinator: no.
-    No(Txn),
-    /// To participants: it is decided.
-    Commit(Txn),
-    /// To a participant that waits: it is not.
-    Abort(Txn),
+    /// To the coordinator: whether it can be done, and is on disk here.
+    Vote(Txn, bool),
+    /// To participants: whether it is committed.
+    Decided(Txn, bool),
     /// To the coordinator: it is done here.
     Done(Txn),
     /// To the coordinator: what became of it?
     Ask(Txn),
 }
 
-/// What is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Record {
-    /// Coordinator: this number is taken.
-    Begun(Txn),
-    /// Participant: will do this if told to.
-    Prepared(Put),
-    /// Coordinator: it is decided. Participant: it is done.
-    Committed(Put),
-    /// Participant: will not be told to.
-    Aborted,
-}
-
-/// What clients ask for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Op {
-    /// The value that was put last.
-    Get,
-    /// Put this value everywhere.
-    Put(u8),
-}
-
-/// What they are told.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Answer {
-    /// This value is everywhere, or will be.
-    Value(u8),
-    /// Somebody voted no, or nobody heard.
-    Aborted,
-    /// Another transaction is under way.
-    Busy,
-    /// Ask the coordinator.
-    NotHere,
-}
-
-/// The one timer: what has waited too long is sent again, or given up.
+/// The one timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Impatience;
 
 const COORDINATOR: NodeId = NodeId(0);
 const PATIENCE: Delay = Delay { min: Ticks::from_millis(30), max: Ticks::from_millis(60) };
 
-/// All that take part, of so many nodes.
-fn participants(nodes: u32) -> NodeSet {
-    NodeSet::first(nodes).difference([COORDINATOR].into_iter().collect())
-}
-
-/// Sends what rests on what was written so far.
-fn send(to: NodeId, message: Message, out: &mut Effects<Node>) {
-    match out.last_write() {
-        Some(write) => out.send_after(write, to, message),
-        None => out.send(to, message),
-    }
-}
-
-/// Answers with what rests on what was written so far.
-fn answer(id: OpId, value: u8, out: &mut Effects<Node>) {
-    match out.last_write() {
-        Some(write) => out.answer_after(write, id, Answer::Value(value)),
-        None => out.answer(id, Answer::Value(value)),
-    }
-}
-
 impl Node {
-    fn on_invoke(&mut self, nodes: u32, id: OpId, op: Op, out: &mut Effects<Self>) {
-        let Role::Coordinator { begun, phase } = &mut self.role else {
-            return out.answer(id, Answer::NotHere);
-        };
+    fn on_invoke(&mut self, id: OpId, op: RegisterOp<u8>, out: &mut Effects<Self>) {
         match op {
-            Op::Get => answer(id, self.committed.value, out),
-            Op::Put(value) if *phase == Phase::Idle => {
-                *begun += 1;
+            _ if self.me != COORDINATOR => out.answer(id, Reply::NotTaken(Some(COORDINATOR))),
+            RegisterOp::Read => out.answer_durably(id, Reply::Done(self.disk.committed.value)),
+            RegisterOp::Write(_) if self.phase != Phase::Idle => out.answer(id, Reply::NotTaken(None)),
+            RegisterOp::Write(value) => {
+                self.disk.begun += 1;
                 // On disk first: a coordinator that came back and gave the number again would commit one value
                 // with votes for another.
-                out.persist(Record::Begun(*begun));
-                let put = Put { txn: *begun, value };
-                *phase = Phase::Voting { put, yes: NodeSet::EMPTY, client: id };
-                for node in participants(nodes).iter() {
-                    send(node, Message::Prepare(put), out);
-                }
+                out.persist(self.disk);
+                let put = Put { txn: self.disk.begun, value };
+                self.phase = Phase::Voting(put, id, NodeSet::EMPTY);
+                out.broadcast_durably(Message::Prepare(put));
                 out.set_timer(Impatience, PATIENCE);
             }
-            Op::Put(_) => out.answer(id, Answer::Busy),
         }
     }
 
     fn on_prepare(&mut self, put: Put, out: &mut Effects<Self>) {
-        let Role::Participant { prepared } = &mut self.role else { return out.refuse("not-to-me") };
-        match prepared {
-            Some(now) if *now == put => send(COORDINATOR, Message::Yes(put.txn), out),
-            Some(_) => out.refuse("another-is-prepared"),
-            None if put.txn <= self.committed.txn => out.refuse("of-the-past"),
-            None if out.choose("vote", 4) > 0 => {
-                *prepared = Some(put);
-                out.persist(Record::Prepared(put));
-                send(COORDINATOR, Message::Yes(put.txn), out);
-                out.set_timer(Impatience, PATIENCE);
+        let Disk { committed, prepared, .. } = self.disk;
+        if prepared.is_none() && put.txn > committed.txn && out.choose("vote", 4) > 0 {
+            self.disk.prepared = Some(put);
+            out.persist(self.disk);
+            out.set_timer(Impatience, PATIENCE);
+        }
+        let yes = self.disk.prepared == Some(put);
+        out.mark(if yes { "prepared" } else { "refused" });
+        out.send_durably(COORDINATOR, Message::Vote(put.txn, yes));
+    }
+
+    fn on_vote(&mut self, nodes: usize, from: NodeId, txn: Txn, yes: bool, out: &mut Effects<Self>) {
+        match &mut self.phase {
+            Phase::Voting(put, client, votes) if put.txn == txn && yes => {
+                votes.insert(from);
+                if votes.len() + 1 == nodes {
+                    self.disk.committed = *put;
+                    out.persist(self.disk);
+                    out.answer_durably(*client, Reply::Done(put.value));
+                    out.mark("committed");
+                    self.phase = Phase::Committing(NodeSet::EMPTY);
+                    self.on_impatience(out);
+                }
             }
-            None => {
-                out.mark("refused");
-                out.send(COORDINATOR, Message::No(put.txn));
+            &mut Phase::Voting(put, client, _) if put.txn == txn => self.abort(txn, client, out),
+            _ => out.refuse("of-the-past"),
+        }
+    }
+
+    /// Abort is presumed: nothing is written, and who asks is told.
+    fn abort(&mut self, txn: Txn, client: OpId, out: &mut Effects<Self>) {
+        self.phase = Phase::Idle;
+        out.answer(client, Reply::NotTaken(None));
+        out.broadcast(Message::Decided(txn, false));
+        out.cancel_timer(Impatience);
+        out.mark("aborted");
+    }
+
+    fn on_decided(&mut self, txn: Txn, commit: bool, out: &mut Effects<Self>) {
+        if let Some(put) = self.disk.prepared.take_if(|put| put.txn == txn) {
+            if commit {
+                self.disk.committed = put;
             }
-        }
-    }
-
-    fn on_yes(&mut self, nodes: u32, from: NodeId, txn: Txn, out: &mut Effects<Self>) {
-        let Role::Coordinator { phase, .. } = &mut self.role else { return out.refuse("not-to-me") };
-        let Phase::Voting { put, yes, client } = phase else { return out.refuse("not-voting") };
-        if put.txn != txn {
-            return out.refuse("of-the-past");
-        }
-        yes.insert(from);
-        if *yes == participants(nodes) {
-            let (put, client) = (*put, *client);
-            self.committed = put;
-            *phase = Phase::Committing { done: NodeSet::EMPTY };
-            out.persist(Record::Committed(put));
-            out.mark("committed");
-            answer(client, put.value, out);
-            self.tell(nodes, out);
-        }
-    }
-
-    fn on_no(&mut self, txn: Txn, out: &mut Effects<Self>) {
-        match &self.role {
-            Role::Coordinator { phase: Phase::Voting { put, .. }, .. } if put.txn == txn => self.abort(out),
-            _ => out.refuse("not-voting"),
-        }
-    }
-
-    /// Presumed abort: nothing is written, and who asks is told.
-    fn abort(&mut self, out: &mut Effects<Self>) {
-        let Role::Coordinator { phase, .. } = &mut self.role else { return };
-        if let Phase::Voting { put, client, .. } = phase {
-            out.answer(*client, Answer::Aborted);
-            out.broadcast(Message::Abort(put.txn));
+            out.persist(self.disk);
             out.cancel_timer(Impatience);
-            out.mark("aborted");
-            *phase = Phase::Idle;
+        }
+        if self.disk.committed.txn == txn {
+            out.send_durably(COORDINATOR, Message::Done(txn));
         }
     }
 
-    /// Tells those that have not done it that it is decided.
-    fn tell(&self, nodes: u32, out: &mut Effects<Self>) {
-        let Role::Coordinator { phase: Phase::Committing { done }, .. } = &self.role else { return };
-        for node in participants(nodes).difference(*done).iter() {
-            send(node, Message::Commit(self.committed.txn), out);
-        }
-        out.set_timer(Impatience, PATIENCE);
-    }
-
-    fn on_commit(&mut self, txn: Txn, out: &mut Effects<Self>) {
-        let Role::Participant { prepared } = &mut self.role else { return out.refuse("not-to-me") };
-        match *prepared {
-            Some(put) if put.txn == txn => {
-                *prepared = None;
-                self.committed = put;
-                out.persist(Record::Committed(put));
-                out.cancel_timer(Impatience);
-                send(COORDINATOR, Message::Done(txn), out);
-            }
-            _ if self.committed.txn == txn => send(COORDINATOR, Message::Done(txn), out),
-            _ => out.refuse("of-the-past"),
-        }
-    }
-
-    fn on_abort(&mut self, txn: Txn, out: &mut Effects<Self>) {
-        match &mut self.role {
-            Role::Participant { prepared: prepared @ Some(_) }
-                if prepared.is_some_and(|put| put.txn == txn) =>
-            {
-                *prepared = None;
-                out.persist(Record::Aborted);
-                out.cancel_timer(Impatience);
-            }
-            _ => out.refuse("of-the-past"),
-        }
-    }
-
-    fn on_done(&mut self, nodes: u32, from: NodeId, txn: Txn, out: &mut Effects<Self>) {
-        let last = self.committed.txn;
-        match &mut self.role {
-            Role::Coordinator { phase: phase @ Phase::Committing { .. }, .. } if txn == last => {
-                let Phase::Committing { done } = phase else { return };
+    fn on_done(&mut self, nodes: usize, from: NodeId, txn: Txn, out: &mut Effects<Self>) {
+        match &mut self.phase {
+            Phase::Committing(done) if txn == self.disk.committed.txn => {
                 done.insert(from);
-                if *done == participants(nodes) {
-                    *phase = Phase::Idle;
+                if done.len() + 1 == nodes {
+                    self.phase = Phase::Idle;
                     out.cancel_timer(Impatience);
                 }
             }
@@ -272,71 +166,57 @@ impl Node {
         }
     }
 
-    fn on_ask(&mut self, from: NodeId, txn: Txn, out: &mut Effects<Self>) {
-        let Role::Coordinator { phase, .. } = &self.role else { return out.refuse("not-to-me") };
-        match phase {
-            Phase::Voting { put, .. } if put.txn == txn => out.refuse("not-decided"),
-            _ if txn == self.committed.txn => send(from, Message::Commit(txn), out),
-            _ => out.send(from, Message::Abort(txn)),
+    fn on_ask(&self, from: NodeId, txn: Txn, out: &mut Effects<Self>) {
+        match self.phase {
+            Phase::Voting(put, ..) if put.txn == txn => out.refuse("not-decided"),
+            _ => out.send_durably(from, Message::Decided(txn, txn == self.disk.committed.txn)),
         }
     }
 
-    fn on_impatience(&mut self, nodes: u32, out: &mut Effects<Self>) {
-        match &self.role {
-            Role::Coordinator { phase: Phase::Voting { .. }, .. } => self.abort(out),
-            Role::Coordinator { phase: Phase::Committing { .. }, .. } => self.tell(nodes, out),
-            Role::Participant { prepared: Some(put) } => {
-                out.send(COORDINATOR, Message::Ask(put.txn));
-                out.set_timer(Impatience, PATIENCE);
+    /// What has waited too long is given up, or sent again.
+    fn on_impatience(&mut self, out: &mut Effects<Self>) {
+        match (&self.phase, self.disk.prepared) {
+            (Phase::Idle, None) => return,
+            (Phase::Voting(put, client, _), _) => return self.abort(put.txn, *client, out),
+            (Phase::Committing(_), _) => {
+                out.broadcast_durably(Message::Decided(self.disk.committed.txn, true))
             }
-            _ => {}
+            (Phase::Idle, Some(put)) => out.send(COORDINATOR, Message::Ask(put.txn)),
         }
+        out.set_timer(Impatience, PATIENCE);
     }
 }
 
 impl Protocol for Node {
-    type Config = u32; // How many nodes there are.
+    type Config = usize; // How many nodes there are.
     type Message = Message;
     type Timer = Impatience;
-    type Op = Op;
-    type Answer = Answer;
-    type Record = Record;
+    type Op = RegisterOp<u8>;
+    type Answer = Reply<u8>;
+    type Record = Disk;
     type Task = Never;
     type Outcome = Never;
 
-    fn recover(nodes: &u32, me: NodeId, disk: impl Iterator<Item = Record>, out: &mut Effects<Self>) -> Self {
-        let (mut committed, mut begun, mut prepared) = (Put::default(), 0, None);
-        for record in disk {
-            match record {
-                Record::Begun(txn) => begun = txn,
-                Record::Prepared(put) => prepared = Some(put),
-                Record::Committed(put) => (committed, prepared) = (put, None),
-                Record::Aborted => prepared = None,
-            }
-        }
-        let role = match me {
-            // Somebody may not have heard of the last commit. Of what was begun and not committed, nobody will.
-            COORDINATOR if committed.txn > 0 => {
-                Role::Coordinator { begun, phase: Phase::Committing { done: NodeSet::EMPTY } }
-            }
-            COORDINATOR => Role::Coordinator { begun, phase: Phase::Idle },
-            _ => Role::Participant { prepared },
+    fn recover(_: &usize, me: NodeId, disk: impl Iterator<Item = Disk>, out: &mut Effects<Self>) -> Self {
+        let disk = disk.last().unwrap_or_default();
+        // Somebody may not have heard of the last commit. Of what was begun and not committed, nobody will.
+        let phase = match me {
+            COORDINATOR if disk.committed.txn > 0 => Phase::Committing(NodeSet::EMPTY),
+            _ => Phase::Idle,
         };
-        let mut node = Node { committed, role };
-        node.on_impatience(*nodes, out);
+        let mut node = Node { me, disk, phase };
+        node.on_impatience(out);
         node
     }
 
-    fn step(&mut self, nodes: &u32, _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
+    fn step(&mut self, nodes: &usize, _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
         match input {
-            Input::Invoke { id, op } => self.on_invoke(*nodes, id, op, out),
-            Input::Timeout(Impatience) => self.on_impatience(*nodes, out),
+            Input::Invoke { id, op } => self.on_invoke(id, op, out),
+            Input::Timeout(Impatience) => self.on_impatience(out),
             Input::Message { from, message } => match message {
                 Message::Prepare(put) => self.on_prepare(put, out),
-                Message::Yes(txn) => self.on_yes(*nodes, from, txn, out),
-                Message::No(txn) => self.on_no(txn, out),
-                Message::Commit(txn) => self.on_commit(txn, out),
-                Message::Abort(txn) => self.on_abort(txn, out),
+                Message::Vote(txn, yes) => self.on_vote(*nodes, from, txn, yes, out),
+                Message::Decided(txn, commit) => self.on_decided(txn, commit, out),
                 Message::Done(txn) => self.on_done(*nodes, from, txn, out),
                 Message::Ask(txn) => self.on_ask(from, txn, out),
             },
@@ -348,51 +228,19 @@ impl Protocol for Node {
         false // Nothing is batched.
     }
 
-    fn compact(records: &mut Vec<Record>) {
-        // The last number, the last commit, and what is prepared after it are all that `recover` looks at.
-        let last = |wanted: fn(&Record) -> bool| records.iter().rposition(wanted);
-        let begun = last(|record| matches!(record, Record::Begun(_)));
-        let committed = last(|record| matches!(record, Record::Committed(_)));
-        let open = last(|record| !matches!(record, Record::Begun(_)));
-        let prepared = open.filter(|place| matches!(records[*place], Record::Prepared(_)));
-        let mut place = 0;
-        records.retain(|_| {
-            place += 1;
-            [begun, committed, prepared].contains(&Some(place - 1))
-        });
+    fn compact(records: &mut Vec<Disk>) {
+        records.drain(..records.len().saturating_sub(1));
     }
 }
 
-/// A register: what is put is got.
-#[derive(Debug)]
-struct Register;
+// What is registered: what clients are promised, what must hold, what is checked.
 
-impl Specification for Register {
-    type State = u8;
-    type Op = Op;
-    type Answer = u8;
-
-    fn apply(value: &mut u8, op: &Op) -> u8 {
-        if let Op::Put(new) = op {
-            *value = *new;
-        }
-        *value
-    }
-
-    fn is_pure(op: &Op, _: &u8) -> bool {
-        *op == Op::Get
-    }
-}
-
+/// What is written is read.
 impl Service for Node {
-    type Spec = Register;
+    type Spec = Register<u8>;
 
-    fn reply(answer: &Answer) -> Reply<u8> {
-        match answer {
-            Answer::Value(value) => Reply::Done(*value),
-            Answer::Aborted | Answer::Busy => Reply::NotTaken(None),
-            Answer::NotHere => Reply::NotTaken(Some(COORDINATOR)),
-        }
+    fn reply(answer: &Reply<u8>) -> Reply<u8> {
+        answer.clone()
     }
 }
 
@@ -407,28 +255,22 @@ struct Atomicity {
 impl Properties<Node> for Atomicity {
     const NAMES: &'static [&'static str] = &["atomicity"];
 
-    fn after_step(&mut self, _: &u32, nodes: &[Option<&Node>], touched: NodeId) -> Result<(), Violation> {
+    fn after_step(&mut self, _: &usize, nodes: &[Option<&Node>], touched: NodeId) -> Result<(), Violation> {
         let Some(node) = nodes[touched.index()] else { return Ok(()) };
-        let Put { txn, value } = node.committed;
+        let Put { txn, value } = node.disk.committed;
         if *self.committed.entry(txn).or_insert(value) != value {
-            return Err(Violation::new(
-                "atomicity",
-                format!("{touched} commits {value} in transaction {txn}"),
-            ));
+            let reason = format!("{touched} commits {value} in transaction {txn}");
+            return Err(Violation::new("atomicity", reason));
         }
         self.full(&0, nodes)
     }
 
-    fn full(&self, _: &u32, nodes: &[Option<&Node>]) -> Result<(), Violation> {
-        let newest = nodes.iter().flatten().map(|node| node.committed).max().unwrap_or_default();
-        for (node, id) in nodes.iter().zip(0..).filter_map(|(node, id)| Some(((*node)?, NodeId(id)))) {
+    fn full(&self, _: &usize, nodes: &[Option<&Node>]) -> Result<(), Violation> {
+        let newest = nodes.iter().flatten().map(|node| node.disk.committed).max().unwrap_or_default();
+        for Node { me, disk, .. } in nodes.iter().copied().flatten() {
             // Whoever has not done the newest yet must still be able to: the one before it is done everywhere.
-            let able = match &node.role {
-                Role::Coordinator { .. } => false,
-                Role::Participant { prepared } => *prepared == Some(newest),
-            };
-            if node.committed != newest && !able {
-                let reason = format!("transaction {} is committed, and {id} cannot commit it", newest.txn);
+            if disk.committed != newest && disk.prepared != Some(newest) {
+                let reason = format!("transaction {} is committed, and {me} cannot commit it", newest.txn);
                 return Err(Violation::new("atomicity", reason));
             }
         }
@@ -439,25 +281,22 @@ impl Properties<Node> for Atomicity {
 impl Registered for Node {
     type Properties = Atomicity;
     const NAME: &'static str = "two-phase-commit";
-    const MARKS: &'static [&'static str] = &["committed", "aborted", "refused"];
-    const PINNED: Pinned = Pinned { states: 90_650, generated: 357_221, depth: 46 };
+    const MARKS: &'static [&'static str] = &["prepared", "refused", "committed", "aborted"];
+    const PINNED: Pinned = Pinned { states: 146_643, generated: 598_960, depth: 45 };
 
-    fn config(nodes: u32) -> u32 {
-        nodes
+    fn config(nodes: u32) -> usize {
+        nodes as usize
     }
 
-    fn operation(draw: &mut Stream) -> Op {
-        if draw.below(2) == 0 { Op::Get } else { Op::Put(draw.below(100) as u8) }
+    fn operation(draw: &mut Stream) -> RegisterOp<u8> {
+        RegisterOp::draw(draw)
     }
 
     /// Two transactions, a crash at any moment, writes that take their time.
     fn setup() -> Setup<Self> {
         let bounds = Bounds { crashes: 1, in_flight: 2, sync: SyncMode::Whole, ..Bounds::default() };
-        let within = |node: &Node| match node.role {
-            Role::Coordinator { begun, .. } => begun <= 2,
-            Role::Participant { .. } => true,
-        };
-        Setup::new(3, 3).workload([Op::Put(1), Op::Put(2)]).bounds(bounds).within(within)
+        let workload = [RegisterOp::Write(1), RegisterOp::Write(2)];
+        Setup::new(3, 3).workload(workload).bounds(bounds).within(|node: &Node| node.disk.begun <= 2)
     }
 }
 

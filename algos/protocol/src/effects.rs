@@ -164,6 +164,20 @@ impl<P: Protocol> Effects<P> {
         self.push(|| Effect::Broadcast { message, after: Some(write) });
     }
 
+    /// Sends `message` to `to` once all that was written so far is durable: at once if nothing is on its way.
+    #[inline]
+    pub fn send_durably(&mut self, to: NodeId, message: P::Message) {
+        let after = self.last_write();
+        self.push(|| Effect::Send { to, message, after });
+    }
+
+    /// Sends `message` to every other node once all that was written so far is durable.
+    #[inline]
+    pub fn broadcast_durably(&mut self, message: P::Message) {
+        let after = self.last_write();
+        self.push(|| Effect::Broadcast { message, after });
+    }
+
     /// Starts or restarts a timer; the driver picks from the range.
     #[inline]
     pub fn set_timer(&mut self, timer: P::Timer, delay: impl Into<Delay>) {
@@ -195,6 +209,13 @@ impl<P: Protocol> Effects<P> {
     #[inline]
     pub fn answer_after(&mut self, write: WriteId, id: OpId, answer: P::Answer) {
         self.push(|| Effect::Answer { id, answer, after: Some(write) });
+    }
+
+    /// Answers a client once all that was written so far is durable; never if the node crashes before.
+    #[inline]
+    pub fn answer_durably(&mut self, id: OpId, answer: P::Answer) {
+        let after = self.last_write();
+        self.push(|| Effect::Answer { id, answer, after });
     }
 
     /// Hands pure heavy work to the host.
@@ -289,5 +310,52 @@ impl<P: Protocol> Effects<P> {
     pub fn continue_from(&mut self, written: u64) {
         self.list.clear();
         self.next_write = written + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Input, Never, Ticks};
+
+    /// A protocol for its types alone.
+    #[derive(Debug)]
+    struct Types;
+
+    impl Protocol for Types {
+        type Config = ();
+        type Message = u8;
+        type Timer = ();
+        type Op = ();
+        type Answer = u8;
+        type Record = u8;
+        type Task = Never;
+        type Outcome = Never;
+
+        fn recover((): &(), _: NodeId, _: impl Iterator<Item = u8>, _: &mut Effects<Self>) -> Self {
+            Types
+        }
+
+        fn step(&mut self, (): &(), _: Ticks, _: Input<Self>, _: &mut Effects<Self>) {}
+    }
+
+    #[test]
+    fn what_leaves_durably_waits_for_the_last_write_of_the_boot() {
+        let mut out = Effects::<Types>::new(Choices::script(Vec::new()));
+        let ask = |out: &mut Effects<Types>| {
+            out.send_durably(NodeId(1), 7);
+            out.broadcast_durably(8);
+            out.answer_durably(OpId(3), 9);
+            let asked: Vec<_> = out.drain().map(|effect| format!("{effect:?}")).collect();
+            asked
+        };
+        assert_eq!(ask(&mut out), ["send n1 7", "broadcast 8", "answer op3 9"]);
+        out.persist(1);
+        let last = out.persist(2);
+        out.clear();
+        assert_eq!(last, WriteId::new(2));
+        assert_eq!(ask(&mut out), ["send n1 7 after w2", "broadcast 8 after w2", "answer op3 9 after w2"]);
+        out.reboot();
+        assert_eq!(ask(&mut out), ["send n1 7", "broadcast 8", "answer op3 9"]);
     }
 }

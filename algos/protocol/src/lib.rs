@@ -16,7 +16,8 @@
 //! - [`Choices`]: the four ways to answer a protocol that asks for non-determinism.
 //! - [`Outstanding`]: writes that are not yet durable, hashed by content.
 //! - [`quorum`]: majority, joint and Byzantine quorum arithmetic.
-//! - [`Properties`] and [`Specification`]: what must hold across nodes, and what clients may see.
+//! - [`Properties`] and [`Specification`]: what must hold across nodes, and what clients may see;
+//!   [`objects`] has specifications that are ready to be promised.
 //!
 //! This crate has no dependencies and knows no protocol. It is verified by exhaustive tests of the
 //! quorum arithmetic, by quickcheck against brute-force twins, and by every engine that stands on it.
@@ -25,6 +26,7 @@ mod choices;
 mod contract;
 mod effects;
 mod node;
+pub mod objects;
 mod property;
 pub mod quorum;
 mod time;
