@@ -677,7 +677,10 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let mut stream = Stream::new(self.seed, purpose::LIE, liars.asked);
         liars.asked += 1;
         let (instead, asked) = liars.instead(&mut stream, from, to, message);
-        self.outages.struck[Fault::Adversary as usize] += u64::from(asked);
+        if asked {
+            self.outages.struck[Fault::Adversary as usize] += 1;
+            self.met(Fault::Adversary, from);
+        }
         for (to, message) in instead {
             for place in liars.places(to).filter(|place| to_itself || *place != from) {
                 self.dispatch(from, place, message.clone());

@@ -80,8 +80,10 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
 
     /// Schedules the first strike of each kind that is switched on.
     pub(super) fn start_faults(&mut self) {
-        self.outages.struck[Fault::Drift as usize] =
-            self.hosts.iter().filter(|host| host.drift != 0).count() as u64;
+        for node in (0..self.hosts.len()).filter(|node| self.hosts[*node].drift != 0).collect::<Vec<_>>() {
+            self.outages.struck[Fault::Drift as usize] += 1;
+            self.met(Fault::Drift, NodeId(node as u32));
+        }
         for fault in self.conditions.faults.iter().filter(|fault| STRIKING.contains(*fault)) {
             self.schedule_next(fault);
         }

@@ -205,6 +205,28 @@ fn forge(message: &Message, draw: &mut Stream) -> Message {
 }
 
 #[test]
+fn liars_change_the_runs_that_count_them_and_meet_nodes() {
+    let adversaries: Vec<Make<Listener>> = vec![|| Box::new(Equivocator::new(forge))];
+    for fault in [Fault::Twins, Fault::Adversary] {
+        let with = cluster(Trusts::Quorums, &[fault], adversaries.clone()).cover_every(1);
+        let without = cluster(Trusts::Quorums, &[], adversaries.clone());
+        let mut struck_runs = 0;
+        for seed in 0..60 {
+            let (with, without) = (with.run(seed), without.run(seed));
+            let struck = with.faults.get(fault.name()).copied().unwrap_or(0);
+            let differ = with.digest != without.digest;
+            assert!(with.account.byzantine > 0 || !differ, "nobody lies, and seed {seed} is another");
+            let covered = with.coverage.as_ref().expect("every seed tells");
+            let met = covered.faults.iter().filter(|((name, ..), _)| *name == fault.name());
+            let met: u64 = met.map(|(_, count)| count).sum();
+            assert!(met >= struck, "{fault:?} strikes {struck} times and meets {met} nodes: seed {seed}");
+            struck_runs += u32::from(struck > 0 && differ);
+        }
+        assert!(struck_runs > 5, "{fault:?}: {struck_runs}");
+    }
+}
+
+#[test]
 fn who_trusts_identities_is_deceived_by_twins_and_who_counts_quorums_is_not() {
     let faults = [Fault::Twins, Fault::Delay];
     let deceived = campaign(&cluster(Trusts::Identities, &faults, Vec::new()));

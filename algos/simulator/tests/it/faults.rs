@@ -38,6 +38,61 @@ fn struck(cluster: &Cluster, fault: Fault) -> u64 {
     (0..50).find(|seed| cluster.run(*seed).faults.contains_key(fault.name())).expect("it strikes")
 }
 
+/// Every kind but those of liars, which `byzantine.rs` has: where it is counted the run is another than without
+/// it, where it is not counted the run is the same, and coverage has it as often as nodes were struck.
+#[test]
+fn each_kind_of_fault_changes_the_runs_that_count_it_and_no_other() {
+    for fault in Fault::ALL.into_iter().filter(|fault| !matches!(fault, Fault::Twins | Fault::Adversary)) {
+        // Writes are torn and reordered by a crash.
+        let base: &[Fault] =
+            if matches!(fault, Fault::Torn | Fault::Reordered) { &[Fault::Crash] } else { &[] };
+        let one = |faults: &[Fault]| {
+            let mut cluster = cluster(Flaw::None, faults).clients(6).cover_every(1);
+            cluster.pace.interval = Span::micros(20_000, 100_000);
+            cluster.pace.faults = Ticks::from_millis(400);
+            cluster.pace.progress = Ticks::from_millis(200);
+            cluster.assumption = Assumption { lost_max: 2, forgetful_max: 2, ..cluster.assumption };
+            cluster
+        };
+        let (with, without) = (one(&[base, &[fault]].concat()), one(base));
+        let (mut struck_runs, mut spared_runs, mut told) = (0, 0, 0);
+        for seed in 0..80 {
+            let (with, without) = (with.run(seed), without.run(seed));
+            let struck = with.faults.get(fault.name()).copied().unwrap_or(0);
+            let differ = (with.digest, with.steps) != (without.digest, without.steps);
+            // Which unsynced writes survive is drawn anew where they may be reordered, and may be the oldest.
+            let drawn_anew = fault == Fault::Reordered;
+            assert!(struck > 0 || drawn_anew || !differ, "{fault:?} is not counted, and changes seed {seed}");
+            let covered = with.coverage.as_ref().expect("every seed tells");
+            let met = covered.faults.iter().filter(|((name, ..), _)| *name == fault.name());
+            let met: u64 = met.map(|(_, count)| count).sum();
+            assert!(met >= struck, "{fault:?} strikes {struck} times and meets {met} nodes: seed {seed}");
+            struck_runs += u32::from(struck > 0 && differ);
+            spared_runs += u32::from(struck == 0);
+            let tells = match fault {
+                Fault::Loss => "drop",
+                Fault::Duplication => "duplicate",
+                Fault::Crash | Fault::Wipe => "crash",
+                Fault::DiskFailure | Fault::DiskFull => "disk-fail",
+                _ => continue,
+            };
+            assert!(struck > 0 || !with.events.contains_key(tells), "{fault:?}, seed {seed}");
+            told += u32::from(with.events.contains_key(tells));
+        }
+        assert!(struck_runs > 2 && spared_runs > 2, "{fault:?}: {struck_runs} struck, {spared_runs} spared");
+        let tells = matches!(
+            fault,
+            Fault::Loss
+                | Fault::Duplication
+                | Fault::Crash
+                | Fault::Wipe
+                | Fault::DiskFailure
+                | Fault::DiskFull
+        );
+        assert_eq!(told > 2, tells, "{fault:?}: {told} runs have the event");
+    }
+}
+
 #[test]
 fn flaws_are_found_by_the_fault_that_they_forget_and_by_no_other() {
     let milder = [Fault::Loss, Fault::Duplication, Fault::Crash, Fault::Partition, Fault::Stall];
