@@ -11,7 +11,7 @@
 mod liveness;
 
 use fuzz::{raft_schedule, schedule};
-use swarm_protocol::Stream;
+use swarm_protocol::{Properties, Service, Stream};
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::profile::Profile;
@@ -350,15 +350,8 @@ impl Registered for Node {
 
     const RARE_NODES: &'static [u32] = &[1, 2, 4, 6, 7];
 
-    /// A minority may be down, or lost for ever. How many clients there are, how much they ask for and how they
-    /// mix it differs from seed to seed.
     fn simulation(nodes: u32) -> Simulation<Node, RaftProperties> {
-        let simulation = Simulation::new(Self::config(nodes), nodes, Self::operation);
-        simulation
-            .assumption(Assumption::majority(nodes))
-            .clients_between(1..=6)
-            .workloads([Self::operation, contended, mostly_reads])
-            .operations_from(50)
+        simulation(Self::config(nodes), nodes)
     }
 
     fn instances(extent: Extent) -> Vec<Box<dyn Check>> {
@@ -377,6 +370,20 @@ impl Registered for Node {
     fn preface(setup: &Setup<Node>) -> String {
         raft_schedule::preface(setup)
     }
+}
+
+/// A Raft, ours or another, as campaigns simulate it: a minority may be down, or lost for ever. How many clients
+/// there are, how much they ask for and how they mix it differs from seed to seed.
+pub fn simulation<P, Q>(config: P::Config, nodes: u32) -> Simulation<P, Q>
+where
+    P: Service<Op = KvOp>,
+    Q: Properties<P>,
+{
+    Simulation::new(config, nodes, Node::operation)
+        .assumption(Assumption::majority(nodes))
+        .clients_between(1..=6)
+        .workloads([Node::operation, contended, mostly_reads])
+        .operations_from(50)
 }
 
 /// Compare-and-sets on one key, on which everyone works.

@@ -93,6 +93,9 @@ pub trait Registered: Shared {
     /// The type as a path, for sources that name it; what the compiler calls it, unless told otherwise.
     const TYPE: &'static str = "";
 
+    /// What a reader types to start its program; what cargo is seen to have started, unless told otherwise.
+    const PROGRAM: &'static str = "";
+
     /// What a cluster of this size agrees on.
     fn config(nodes: u32) -> Self::Config;
 
@@ -341,7 +344,7 @@ What a verb has beside: VERB --help. Exit codes: 0 nothing found; 1 something fo
 pub fn main<P: Registered>() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     let verb = words.next();
-    let caller = Caller::brought(words.collect(), Of::<P>::ONE);
+    let caller = Caller::brought(words.collect(), P::PROGRAM, Of::<P>::ONE);
     match verb.as_ref().and_then(|verb| verb.to_str()) {
         Some("verify") => verbs::verify::main(caller),
         Some("explore") => verbs::explore::main(caller),

@@ -50,9 +50,15 @@ impl Caller {
         }
     }
 
-    /// A binary of one algorithm, whose command line is a verb and then these words.
-    pub fn brought(words: Vec<OsString>, algorithm: &'static [&'static dyn Algorithm; 1]) -> Self {
-        Caller { words, algorithms: algorithm, program: Some(program()) }
+    /// A binary of one algorithm, whose command line is a verb and then these words. `started` is what a reader
+    /// types to start it; "" if it is to be found out.
+    pub fn brought(
+        words: Vec<OsString>,
+        started: &str,
+        algorithm: &'static [&'static dyn Algorithm; 1],
+    ) -> Self {
+        let program = if started.is_empty() { program() } else { started.to_owned() };
+        Caller { words, algorithms: algorithm, program: Some(program) }
     }
 
     /// Reads the words; see [`command_line::read`].

@@ -51,6 +51,8 @@ pub(crate) enum Names {
     Algorithm,
     /// Exactly one algorithm.
     OneAlgorithm,
+    /// Exactly one algorithm, or one peer whose core is simulated as an algorithm is.
+    OneSimulated,
     /// Any number of algorithms.
     Algorithms,
     /// Any number of fuzz targets.
@@ -68,6 +70,7 @@ impl Names {
             Names::None => "",
             Names::Algorithm => " [ALGO]",
             Names::OneAlgorithm => " ALGO",
+            Names::OneSimulated => " ALGO|PEER",
             Names::Algorithms => " [ALGO…]",
             Names::Targets => " [TARGET…]",
             Names::Stages => " [STAGE…]",
@@ -80,7 +83,7 @@ impl Names {
         match self {
             Names::None => (0, 0),
             Names::Algorithm | Names::Filter => (0, 1),
-            Names::OneAlgorithm => (1, 1),
+            Names::OneAlgorithm | Names::OneSimulated => (1, 1),
             Names::Algorithms | Names::Targets | Names::Stages => (0, usize::MAX),
         }
     }
@@ -182,8 +185,10 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
         name: "simulate",
         summary: "long runs under faults, each reproducible from its seed",
         details: "Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories\n\
-                  and recovery. A failing seed is shrunk and printed as a scenario with the command that replays it.",
-        names: Names::OneAlgorithm,
+                  and recovery. A failing seed is shrunk and printed as a scenario with the command that replays it.\n\
+                  PEER is a core that others wrote, under the same faults and the same oracles: raft-rs. It is built\n\
+                  with the feature `peers`, and simulated alone: its nodes cannot be compared, so nothing else checks it.",
+        names: Names::OneSimulated,
         options: &[
             option("seeds", Kind::Range, "A..B", "the seeds to run, B excluded"),
             option("profile", Kind::Text, "P", "the fault profile"),

@@ -16,6 +16,7 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
     let known = match invocation.verb.names {
         Names::Algorithm | Names::OneAlgorithm | Names::Algorithms => ("algorithm", workspace.algorithms()),
+        Names::OneSimulated => ("algorithm or peer", [workspace.algorithms(), workspace.peers()].concat()),
         Names::Targets => ("fuzz target", workspace.fuzz_targets()),
         Names::Stages => ("stage", test::names()),
         Names::None | Names::Filter => return (invocation.verb.run)(workspace, invocation),

@@ -45,6 +45,15 @@ impl Workspace {
         names
     }
 
+    /// The peers that are simulated as the algorithms are: each a binary of `bench`, behind the feature `peers`.
+    pub(crate) fn peers(&self) -> Vec<String> {
+        let nodes = names_in(&self.root.join("bench/src/peers"), |path| {
+            path.extension().is_some_and(|end| end == "rs")
+        });
+        let peers = nodes.iter().filter_map(|name| name.strip_suffix("_node"));
+        peers.map(|name| name.replace('_', "-")).collect()
+    }
+
     /// The fuzz targets there are: the files of `fuzz/fuzz_targets`, sorted, without `.rs`.
     pub(crate) fn fuzz_targets(&self) -> Vec<String> {
         names_in(&self.root.join("fuzz/fuzz_targets"), |path| path.extension().is_some_and(|end| end == "rs"))
@@ -81,5 +90,10 @@ mod tests {
         let algorithms = workspace.algorithms();
         assert!(algorithms.iter().any(|name| name == "raft"), "{algorithms:?}");
         assert!(algorithms.iter().all(|name| !LIBRARIES.contains(&name.as_str())), "{algorithms:?}");
+        for peer in workspace.peers() {
+            let binary = workspace.root.join(format!("bench/src/bin/{peer}.rs"));
+            assert!(binary.is_file(), "no program simulates {peer}");
+        }
+        assert_eq!(workspace.peers(), ["raft-rs"]);
     }
 }

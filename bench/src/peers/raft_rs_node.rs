@@ -17,7 +17,11 @@
 //! - **Clients.** Only a leader is given operations: a follower would forward them, and a forwarded proposal that the
 //!   network doubled would be applied twice. An operation that the crate drops is not taken; one whose leader loses
 //!   its term stays open. Reads go through the log like all else.
-//! - **A failed disk** stops a node for good, as a panic would.
+//! - **A failed disk** stops a node, as a panic would, until its host starts it again from what is durable. That is
+//!   what our own Raft does, and the host is the same.
+//!
+//! Campaigns are those of our own Raft in every other way, too ([`model_check::raft::simulation`]): the same
+//! clients, the same assumption, the same sizes.
 //!
 //! `RawNode` can be neither copied nor compared. A node therefore keeps the inputs of its boot: a copy is made by
 //! taking them again, and two nodes are equal if they took the same. That serves replays and shrinking; it is no
@@ -33,6 +37,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use model_check::Registered;
+use model_check::campaign::{Campaign, Simulate};
+use model_check::forgetful::Forgetful;
 use model_check::instance::Check;
 use model_check::registered::Extent;
 use raft_rs::eraftpb::{self, EntryType, HardState, MessageType};
@@ -44,6 +50,8 @@ use swarm_protocol::{
 use swarm_raft::properties::{Observation, RaftProperties, digest};
 use swarm_raft::{Kv, KvAnswer, KvOp, KvSpec, Machine, Raft};
 use swarm_simulator::hash_of;
+use swarm_simulator::profile::Profile;
+use swarm_simulator::simulation::Simulation;
 
 /// Ticks between heartbeats, and the shortest and one beyond the longest election timeout: with ten milliseconds a
 /// tick, the times of our own Raft.
@@ -597,15 +605,27 @@ impl Service for RaftRs {
 impl Registered for RaftRs {
     type Properties = RaftProperties;
     const NAME: &'static str = "raft-rs";
+    const PROGRAM: &'static str = "cargo run --release -p bench --features peers --bin raft-rs --";
     const MARKS: &'static [&'static str] = &["leader-elected", "leader-steps-down", "command-committed"];
+    const RARE_NODES: &'static [u32] = <Raft<Kv> as Registered>::RARE_NODES;
 
     fn config(nodes: u32) -> u32 {
         nodes
     }
 
+    fn campaign_without_storage(profile: Profile, sizes: [u32; 2]) -> Option<Box<dyn Simulate>> {
+        Some(Box::new(Campaign::new(sizes, &[], |nodes| {
+            model_check::raft::simulation::<Forgetful<Self>, RaftProperties>(nodes, nodes).profile(profile)
+        })))
+    }
+
     /// What clients of our own Raft ask for.
     fn operation(draw: &mut Stream) -> KvOp {
         <Raft<Kv> as Registered>::operation(draw)
+    }
+
+    fn simulation(nodes: u32) -> Simulation<Self, RaftProperties> {
+        model_check::raft::simulation(Self::config(nodes), nodes)
     }
 
     /// None: see the top of the file.
@@ -616,9 +636,7 @@ impl Registered for RaftRs {
 
 #[cfg(test)]
 mod tests {
-    use swarm_protocol::Violation;
-    use swarm_simulator::profile::Profile;
-    use swarm_simulator::simulation::Simulation;
+    use swarm_simulator::profile::{Fault, Faults};
 
     use super::*;
 
@@ -668,112 +686,22 @@ mod tests {
         }
     }
 
-    /// The peer with disks that keep nothing: what this must not survive.
-    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-    struct Forgetful(RaftRs);
-
-    impl Forgetful {
-        fn through<R>(out: &mut Effects<Self>, act: impl FnOnce(&mut Effects<RaftRs>) -> R) -> R {
-            let mut inner = Effects::new(out.choices().clone());
-            inner.continue_from(out.last_write().map_or(0, WriteId::ordinal));
-            let result = act(&mut inner);
-            for effect in inner.drain() {
-                use swarm_protocol::Effect;
-                match effect {
-                    Effect::Send { to, message, after: None } => out.send(to, message),
-                    Effect::Send { to, message, after: Some(write) } => out.send_after(write, to, message),
-                    Effect::SetTimer { timer, delay } => out.set_timer(timer, delay),
-                    Effect::Persist { record, .. } => drop(out.persist(record)),
-                    Effect::Answer { id, answer, .. } => out.answer(id, answer),
-                    Effect::Mark(label) => out.mark(label),
-                    Effect::Refuse(reason) => out.refuse(reason),
-                    other => unreachable!("the adapter does not ask for {other:?}"),
-                }
-            }
-            out.set_choices(inner.choices().clone());
-            result
-        }
-    }
-
-    impl Protocol for Forgetful {
-        type Config = u32;
-        type Message = Message;
-        type Timer = Tick;
-        type Op = KvOp;
-        type Answer = Answer;
-        type Record = Record;
-        type Task = Never;
-        type Outcome = Never;
-
-        fn recover(
-            nodes: &u32,
-            me: NodeId,
-            _: impl Iterator<Item = Record>,
-            out: &mut Effects<Self>,
-        ) -> Self {
-            Forgetful(Self::through(out, |out| RaftRs::recover(nodes, me, core::iter::empty(), out)))
-        }
-
-        fn step(&mut self, nodes: &u32, now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
-            let input = match input {
-                Input::Message { from, message } => Input::Message { from, message },
-                Input::Timeout(timer) => Input::Timeout(timer),
-                Input::Invoke { id, op } => Input::Invoke { id, op },
-                Input::Persisted(write) => Input::Persisted(write),
-                Input::DiskFailed(write) => Input::DiskFailed(write),
-                Input::Done(never) => match never {},
-            };
-            Self::through(out, |out| self.0.step(nodes, now, input, out));
-        }
-
-        fn flush(&mut self, nodes: &u32, now: Ticks, out: &mut Effects<Self>) {
-            Self::through(out, |out| self.0.flush(nodes, now, out));
-        }
-    }
-
-    impl Service for Forgetful {
-        type Spec = KvSpec;
-
-        fn reply(answer: &Answer) -> Reply<KvAnswer> {
-            RaftRs::reply(answer)
-        }
-    }
-
-    impl Observation for Forgetful {
-        fn term(&self) -> u64 {
-            self.0.term()
-        }
-
-        fn is_leader(&self) -> bool {
-            self.0.is_leader()
-        }
-
-        fn last_index(&self) -> u64 {
-            self.0.last_index()
-        }
-
-        fn commit_index(&self) -> u64 {
-            self.0.commit_index()
-        }
-
-        fn applied_index(&self) -> u64 {
-            self.0.applied_index()
-        }
-
-        fn entry_at(&self, index: u64) -> Option<(u64, u64)> {
-            self.0.entry_at(index)
+    #[test]
+    fn a_failed_disk_stops_a_node_until_it_is_started_again() {
+        let profile = Profile::new("failing", Faults::of(&[Fault::DiskFailure, Fault::DiskFull]));
+        let runs: Vec<_> = (0..20).map(|seed| RaftRs::simulation(3).profile(profile).run(seed)).collect();
+        let failed = runs.iter().filter(|run| run.events.contains_key("disk-fail")).count();
+        assert!(failed > 5, "{failed}");
+        for run in runs {
+            assert_eq!(run.violation, None, "seed {}", run.seed);
+            assert_eq!(run.events.contains_key("disk-fail"), run.events.contains_key("restart"), "{run:?}");
         }
     }
 
     #[test]
     fn a_storage_that_forgets_is_found() {
-        let operation = <RaftRs as Registered>::operation;
-        let found: Vec<Violation> = (0..30)
-            .filter_map(|seed| {
-                let forgetful = Simulation::<Forgetful, RaftProperties>::new(3, 3, operation);
-                forgetful.profile(Profile::CRASHES).run(seed).violation
-            })
-            .collect();
-        assert!(!found.is_empty(), "disks that keep nothing pass");
+        let forgetful: Simulation<Forgetful<RaftRs>, RaftProperties> = model_check::raft::simulation(3, 3);
+        let forgetful = forgetful.profile(Profile::CRASHES);
+        assert!((0..30).any(|seed| forgetful.run(seed).violation.is_some()), "disks that keep nothing pass");
     }
 }

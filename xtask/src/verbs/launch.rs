@@ -21,9 +21,16 @@ pub(crate) fn explore(workspace: &Workspace, invocation: &Invocation) -> Exit {
     start(workspace, invocation, checker("explore"))
 }
 
-/// `simulate`.
+/// `simulate`: a peer has a program of its own, which takes the verb where others take the name.
 pub(crate) fn simulate(workspace: &Workspace, invocation: &Invocation) -> Exit {
-    start(workspace, invocation, checker("simulate"))
+    match invocation.names.first().filter(|name| workspace.peers().contains(name)) {
+        Some(peer) => {
+            let words = invocation.forward(&[]).into_iter().skip(invocation.names.len());
+            let program = peers_own(peer).args(["simulate"]).args(words);
+            wait(workspace, invocation, &program.env(COMMAND, &invocation.command()), &Stream::Ours)
+        }
+        None => start(workspace, invocation, checker("simulate")),
+    }
 }
 
 /// `zoo`.
@@ -87,6 +94,11 @@ pub(super) fn recorded(workspace: &Workspace, program: &Program) -> Result<(), S
 /// A binary of the crate that checks.
 pub(crate) fn checker(binary: &str) -> Program {
     Program::cargo(&format!("run --release -p model-check --bin {binary} --"))
+}
+
+/// The program of a peer.
+fn peers_own(peer: &str) -> Program {
+    Program::cargo(&format!("run --release -p bench --features peers --bin {peer} --"))
 }
 
 /// A binary of the crate that measures, built as what is measured is built.
