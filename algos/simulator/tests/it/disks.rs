@@ -90,9 +90,13 @@ fn the_usual_rule_withstands_what_disks_do() {
         &[Fault::Misdirected],
         &[Fault::DiskFull, Fault::DiskFailure, Fault::Reordered],
     ] {
-        let summary = campaign(&logbook(faults, checksummed));
+        let summary = campaign(&logbook(faults, checksummed).cover_every(1));
+        let covered = &summary.coverage.as_ref().expect("every seed tells").faults;
         for fault in faults {
-            assert!(summary.faults[fault.name()] >= 10, "{:?}", summary.faults);
+            let struck = summary.faults[fault.name()];
+            let met = covered.iter().filter(|((name, ..), _)| *name == fault.name());
+            assert!(struck >= 10, "{:?}", summary.faults);
+            assert_eq!(met.map(|(_, count)| count).sum::<u64>(), struck, "{fault:?} meets whom it strikes");
         }
         // A log whose disk is lost is not there any more.
         let lossy = faults.iter().any(|fault| matches!(fault, Fault::Corruption | Fault::Misdirected));

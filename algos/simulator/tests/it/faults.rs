@@ -38,14 +38,15 @@ fn struck(cluster: &Cluster, fault: Fault) -> u64 {
     (0..50).find(|seed| cluster.run(*seed).faults.contains_key(fault.name())).expect("it strikes")
 }
 
-/// Every kind but those of liars, which `byzantine.rs` has: where it is counted the run is another than without
-/// it, where it is not counted the run is the same, and coverage has it as often as nodes were struck.
+/// Every kind but those of liars, which `byzantine.rs` has, and reordered writes, which take several under way and
+/// are in `disks.rs`: where it is counted the run is another than without it, where it is not counted the run is
+/// the same, and coverage has it as often as nodes were struck.
 #[test]
 fn each_kind_of_fault_changes_the_runs_that_count_it_and_no_other() {
-    for fault in Fault::ALL.into_iter().filter(|fault| !matches!(fault, Fault::Twins | Fault::Adversary)) {
-        // Writes are torn and reordered by a crash.
-        let base: &[Fault] =
-            if matches!(fault, Fault::Torn | Fault::Reordered) { &[Fault::Crash] } else { &[] };
+    let elsewhere = [Fault::Twins, Fault::Adversary, Fault::Reordered];
+    for fault in Fault::ALL.into_iter().filter(|fault| !elsewhere.contains(fault)) {
+        // It is a crash that tears a write.
+        let base: &[Fault] = if fault == Fault::Torn { &[Fault::Crash] } else { &[] };
         let one = |faults: &[Fault]| {
             let mut cluster = cluster(Flaw::None, faults).clients(6).cover_every(1);
             cluster.pace.interval = Span::micros(20_000, 100_000);
@@ -56,13 +57,11 @@ fn each_kind_of_fault_changes_the_runs_that_count_it_and_no_other() {
         };
         let (with, without) = (one(&[base, &[fault]].concat()), one(base));
         let (mut struck_runs, mut spared_runs, mut told) = (0, 0, 0);
-        for seed in 0..80 {
+        for seed in 0..50 {
             let (with, without) = (with.run(seed), without.run(seed));
             let struck = with.faults.get(fault.name()).copied().unwrap_or(0);
             let differ = (with.digest, with.steps) != (without.digest, without.steps);
-            // Which unsynced writes survive is drawn anew where they may be reordered, and may be the oldest.
-            let drawn_anew = fault == Fault::Reordered;
-            assert!(struck > 0 || drawn_anew || !differ, "{fault:?} is not counted, and changes seed {seed}");
+            assert!(struck > 0 || !differ, "{fault:?} is not counted, and changes seed {seed}");
             let covered = with.coverage.as_ref().expect("every seed tells");
             let met = covered.faults.iter().filter(|((name, ..), _)| *name == fault.name());
             let met: u64 = met.map(|(_, count)| count).sum();
