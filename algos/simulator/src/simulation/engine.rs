@@ -527,10 +527,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
         let mut effects = self.effects.take();
         self.digest ^= effects.len() as u64;
-        for effect in effects.drain(..) {
-            self.obey(node, effect)?;
-        }
+        let obeyed = self.obey(node, &mut effects);
         self.effects.give_back(effects);
+        obeyed?;
         self.start_sync(node);
         if let Some(coverage) = &mut self.coverage {
             coverage.visited(&self.nodes);
@@ -562,49 +561,52 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
     }
 
+    /// Does what a node asks for, in order. Each effect is taken apart where it leaves the list, and its parts
+    /// are handed on: it is large, and need not be moved as a whole.
     #[inline]
-    fn obey(&mut self, node: NodeId, effect: Effect<P>) -> Result<(), Violation> {
-        let host = &mut self.hosts[node.index()];
-        // Each kind is handed on where it is taken apart: it is large, and need not be moved as a whole.
-        match effect {
-            Effect::Send { to, message, after } => match release_of(host, node, after)? {
-                Release::Now => self.send(node, to, message),
-                Release::After(write) => host.hold(write, Leaving::Send { to, message }),
-                Release::Never => {}
-            },
-            Effect::Broadcast { message, after } => match release_of(host, node, after)? {
-                Release::Now => self.broadcast(node, message),
-                Release::After(write) => host.hold(write, Leaving::Broadcast { message }),
-                Release::Never => {}
-            },
-            Effect::Answer { id, answer, after } => match release_of(host, node, after)? {
-                Release::Now => return self.answered(node, id, answer),
-                Release::After(write) => host.hold(write, Leaving::Answer { id, answer }),
-                Release::Never => {}
-            },
-            Effect::SetTimer { timer, delay } => {
-                let mut stream = Stream::of(self.draws.timer, self.timers_set);
-                self.timers_set += 1;
-                let delay = host.true_delay(Ticks(stream.between(delay.min.0, delay.max.0)));
-                let deadline = self.now + delay;
-                if let Some((place, token)) = host.set_timer(timer, deadline) {
-                    self.queue.schedule(deadline, Due::Timer { node, place, token });
+    fn obey(&mut self, node: NodeId, effects: &mut Vec<Effect<P>>) -> Result<(), Violation> {
+        for effect in effects.drain(..) {
+            let host = &mut self.hosts[node.index()];
+            match effect {
+                Effect::Send { to, message, after } => match release_of(host, node, after)? {
+                    Release::Now => self.send(node, to, message),
+                    Release::After(write) => host.hold(write, Leaving::Send { to, message }),
+                    Release::Never => {}
+                },
+                Effect::Broadcast { message, after } => match release_of(host, node, after)? {
+                    Release::Now => self.broadcast(node, message),
+                    Release::After(write) => host.hold(write, Leaving::Broadcast { message }),
+                    Release::Never => {}
+                },
+                Effect::Answer { id, answer, after } => match release_of(host, node, after)? {
+                    Release::Now => self.answered(node, id, answer)?,
+                    Release::After(write) => host.hold(write, Leaving::Answer { id, answer }),
+                    Release::Never => {}
+                },
+                Effect::SetTimer { timer, delay } => {
+                    let mut stream = Stream::of(self.draws.timer, self.timers_set);
+                    self.timers_set += 1;
+                    let delay = host.true_delay(Ticks(stream.between(delay.min.0, delay.max.0)));
+                    let deadline = self.now + delay;
+                    if let Some((place, token)) = host.set_timer(timer, deadline) {
+                        self.queue.schedule(deadline, Due::Timer { node, place, token });
+                    }
                 }
-            }
-            Effect::CancelTimer(timer) => {
-                host.cancel_timer(timer);
-            }
-            Effect::Persist { record, .. } => {
-                host.write(record);
-            }
-            Effect::Submit(task) => return self.submit(node, &task),
-            // Compaction shortens disks.
-            Effect::Retire(_) => {}
-            Effect::Mark(label) => {
-                self.marks.add(label);
-            }
-            Effect::Refuse(reason) => {
-                self.refusals.add(reason);
+                Effect::CancelTimer(timer) => {
+                    host.cancel_timer(timer);
+                }
+                Effect::Persist { record, .. } => {
+                    host.write(record);
+                }
+                Effect::Submit(task) => self.submit(node, &task)?,
+                // Compaction shortens disks.
+                Effect::Retire(_) => {}
+                Effect::Mark(label) => {
+                    self.marks.add(label);
+                }
+                Effect::Refuse(reason) => {
+                    self.refusals.add(reason);
+                }
             }
         }
         Ok(())
