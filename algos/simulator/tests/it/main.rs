@@ -5,6 +5,7 @@ mod byzantine;
 mod collapse;
 mod coverage;
 mod disks;
+mod echo;
 mod faults;
 mod healing;
 mod history;
