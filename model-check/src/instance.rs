@@ -12,12 +12,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use reports::artifact::{self, Finding, PropertyResult};
+use reports::command_line::grouped;
 use swarm_protocol::Properties;
 use swarm_simulator::shrink::Ways;
 use swarm_simulator::world::{Collapse, FlushMode, Known, SyncMode};
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use crate::adapter::{Goal, Space};
+use crate::calibration::{self, Reachable, Without};
 use crate::engine::Unusable;
 use crate::search::{Engine, Found, Limits, Progress, Stopped, search, search_by_levels};
 use crate::{actions, explore, finding};
@@ -101,6 +103,18 @@ pub trait Check: Sync {
     /// # Errors
     /// If nothing can listen at the address.
     fn explore(&self, address: SocketAddr) -> io::Result<()>;
+
+    /// What samplers see of all that can be reached in it; see [`calibration`].
+    ///
+    /// # Errors
+    /// Why that cannot be told.
+    fn calibrate(
+        &self,
+        _effort: &calibration::Effort<'_>,
+        _progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<artifact::CalibratedInstance, Without> {
+        Err(Without::Reason("it is no set of worlds to be walked".to_owned()))
+    }
 }
 
 impl<P, Q> Check for Instance<P, Q>
@@ -142,6 +156,25 @@ where
 
     fn explore(&self, address: SocketAddr) -> io::Result<()> {
         explore::serve(self.space(), address)
+    }
+
+    fn calibrate(
+        &self,
+        effort: &calibration::Effort<'_>,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<artifact::CalibratedInstance, Without> {
+        if let Some(depth) = self.depth_max {
+            return Err(Without::Reason(format!("it is cut off at a depth of {depth}")));
+        }
+        if self.pinned.states > calibration::STATES_MAX {
+            return Err(Without::Reason(format!("it has {} states", grouped(self.pinned.states))));
+        }
+        let setup = (self.setup)();
+        let reachable = Reachable::search::<P, Q>((self.setup)(), effort)?;
+        let calibrated = calibration::calibrate::<P, Q>(&setup, &reachable, effort, progress);
+        let calibrated = calibrated.ok_or(Without::Interrupted)?;
+        let (name, bounds) = (self.name.to_owned(), self.bounds(&setup));
+        Ok(artifact::CalibratedInstance { name, bounds, ..calibrated })
     }
 }
 

@@ -24,6 +24,7 @@
 pub mod actions;
 pub mod adapter;
 pub mod build;
+pub mod calibration;
 pub mod campaign;
 pub mod decisive;
 pub mod engine;

@@ -4,6 +4,7 @@
 //! Verified by `tests/it/binaries.rs` and `tests/it/brought.rs`, which start the binaries.
 
 pub mod bench;
+mod calibrate;
 mod decisive;
 pub mod explore;
 pub mod fuzz;

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     hunt::main(&GROUNDS, &Dialect { write, read })
 }
 
-const GROUNDS: [Ground<Node, RaftProperties>; 9] = [
+const GROUNDS: [Ground<Node, RaftProperties>; 13] = [
     // One term, and crashes between a vote and its write.
     Ground {
         name: "elections",
@@ -127,6 +127,59 @@ const GROUNDS: [Ground<Node, RaftProperties>; 9] = [
         walk_events: 60,
         simulation: || crashes(config(3)),
     },
+    // Two crashes, each between two writes, and three elections.
+    Ground {
+        name: "two-crashes",
+        setup: || setup(config(3), 0, Bounds { crashes: 2, ..write_by_write(32) }, |node| node.term() <= 3),
+        narrow: || {
+            let bounds = Bounds { crashes: 2, ..write_by_write(4) };
+            setup(config(3), 0, bounds, |node| node.term() <= 3 && n0_stands_last(node))
+        },
+        story: "",
+        walk_events: 60,
+        simulation: || crashes(config(3)),
+    },
+    // Five nodes whose writes become durable one by one, three elections and a crash.
+    Ground {
+        name: "five-disks",
+        setup: || setup(config(5), 0, Bounds { crashes: 1, ..write_by_write(64) }, |node| node.term() <= 3),
+        narrow: || {
+            let bounds = Bounds { crashes: 1, ..write_by_write(6) };
+            setup(config(5), 0, bounds, |node| node.term() <= 3 && n0_stands_last(node))
+        },
+        story: "",
+        walk_events: 80,
+        simulation: || crashes(config(5)),
+    },
+    // Appends under way to a disk, and further ones behind them: three commands and a crash.
+    Ground {
+        name: "pipelined-disks",
+        setup: || setup(config(3), 3, crash(32), |node| node.term() <= 2),
+        narrow: || {
+            setup(config(3), 3, crash(6), |node| {
+                let in_vain = node.me() == NodeId(2) || node.me() == NodeId(1) && node.term() == 1;
+                node.term() <= 2 && !(in_vain && stands(node))
+            })
+        },
+        story: "",
+        walk_events: 60,
+        simulation: || crashes(config(3)),
+    },
+    // Two terms without entries: who stands for both, and a crash.
+    Ground {
+        name: "two-terms",
+        setup: || {
+            let bounds = Bounds { crashes: 1, ..Bounds::default() };
+            setup(config(3), 0, bounds, |node| node.term() <= 2)
+        },
+        narrow: || {
+            let bounds = Bounds { crashes: 1, in_flight: 6, ..Bounds::default() };
+            setup(config(3), 0, bounds, |node| node.term() <= 2)
+        },
+        story: "",
+        walk_events: 40,
+        simulation: || crashes(config(3)),
+    },
 ];
 
 /// Five nodes have more messages under way than three.
@@ -142,6 +195,16 @@ fn only_n0_and_n3_stand(node: &Node) -> bool {
 /// One crash, that may fall between a write and what waits for it.
 fn crash(in_flight: u32) -> Bounds {
     Bounds { crashes: 1, in_flight, sync: SyncMode::Whole, ..Bounds::default() }
+}
+
+/// Writes that become durable one by one.
+fn write_by_write(in_flight: u32) -> Bounds {
+    Bounds { in_flight, sync: SyncMode::Prefix, ..Bounds::default() }
+}
+
+/// n2 stands in term 1, n1 in term 2, n0 in what follows.
+fn n0_stands_last(node: &Node) -> bool {
+    !stands(node) || node.term() + u64::from(node.me().0) == 3 || node.me() == NodeId(0) && node.term() >= 2
 }
 
 /// n0 leads term 1 by the vote of n1.
@@ -220,7 +283,7 @@ fn config(nodes: u32) -> Config {
 }
 
 fn setup(config: Config, commands: usize, bounds: Bounds, within: fn(&Node) -> bool) -> Setup<Node> {
-    let workload = [KvOp::Put(1, 7), KvOp::Put(1, 8)];
+    let workload = [KvOp::Put(1, 7), KvOp::Put(1, 8), KvOp::Put(1, 9)];
     let nodes = config.voters.len() as u32;
     Setup::new(config, nodes).workload(workload.into_iter().take(commands)).bounds(bounds).within(within)
 }

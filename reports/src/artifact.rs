@@ -6,6 +6,7 @@
 //!
 //! Verified by round trips of random values and by hand-broken files in `tests/it`.
 
+mod calibration;
 mod checks;
 mod coverage;
 mod decisive;
@@ -16,9 +17,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::calibration::{CalibratedInstance, CalibratedSampler, Calibration, CalibrationPoint, Seen};
 pub use self::checks::{
-    Action, Atlas, Bug, Detection, Footprint, Fuzz, FuzzRun, Injected, Instance, Interleavings, PropertyKind,
-    PropertyResult, RankedSampler, SamplerHunt, Simulate, Verify, Zoo,
+    Action, Atlas, Bug, Detection, Footprint, Fuzz, FuzzRun, Injected, Instance, Interleavings, Near,
+    PropertyKind, PropertyResult, RankedSampler, SamplerHunt, Simulate, Verify, Zoo,
 };
 pub use self::coverage::{Coverage, FaultMet, MessagePair, Overlap};
 pub use self::decisive::{Decisive, Rewound};
@@ -178,6 +180,8 @@ pub struct Shard {
 pub enum Payload {
     /// Of `verify`.
     Verify(Verify),
+    /// Of `verify` too, where it calibrates samplers.
+    Calibration(Calibration),
     /// Of `simulate`.
     Simulate(Simulate),
     /// Of `simulate` too, where it rewinds one failing run.
@@ -200,7 +204,7 @@ impl Payload {
     /// The verb that leaves this payload.
     pub const fn verb(&self) -> Verb {
         match self {
-            Payload::Verify(_) => Verb::Verify,
+            Payload::Verify(_) | Payload::Calibration(_) => Verb::Verify,
             Payload::Simulate(_) | Payload::Decisive(_) => Verb::Simulate,
             Payload::Zoo(_) => Verb::Zoo,
             Payload::Fuzz(_) => Verb::Fuzz,

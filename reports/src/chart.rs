@@ -13,6 +13,7 @@ pub(crate) mod histogram;
 pub(crate) mod levels;
 pub(crate) mod matrix;
 pub(crate) mod sequence;
+pub(crate) mod shares;
 pub(crate) mod survival;
 
 use crate::html::{Attributes, Html};

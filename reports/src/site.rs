@@ -7,6 +7,7 @@
 
 mod actions;
 mod algorithm;
+mod calibration;
 mod coverage;
 mod decisive;
 mod engines;

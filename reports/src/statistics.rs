@@ -1,6 +1,6 @@
-//! Medians and their intervals.
+//! Medians and means, and their intervals.
 //!
-//! Intervals are percentile bootstrap intervals of the median (Efron 1979), drawn from a generator with a
+//! Intervals are percentile bootstrap intervals (Efron 1979), drawn from a generator with a
 //! fixed seed: the same samples give the same interval everywhere, so a report can be recomputed. Verified
 //! by small cases, by coverage on known distributions, and by scale and order invariance. Not claimed: exact
 //! coverage for fewer than about eight samples; there the interval is the range of the samples.
@@ -33,26 +33,41 @@ pub fn quantile(sorted: &[f64], q: f64) -> f64 {
 /// # Panics
 /// If `samples` is empty or holds a value that is not finite.
 pub fn median_interval(samples: &[f64]) -> (f64, Interval) {
+    bootstrap(samples, |resample| {
+        resample.sort_by(f64::total_cmp);
+        quantile(resample, 0.5)
+    })
+}
+
+/// The mean and its interval at [`CONFIDENCE`]. Costs about 2000 times the sum of the samples.
+///
+/// # Panics
+/// If `samples` is empty or holds a value that is not finite.
+pub fn mean_interval(samples: &[f64]) -> (f64, Interval) {
+    bootstrap(samples, |resample| resample.iter().sum::<f64>() / resample.len() as f64)
+}
+
+/// What `statistic` makes of the samples, and its interval.
+fn bootstrap(samples: &[f64], statistic: impl Fn(&mut [f64]) -> f64) -> (f64, Interval) {
     assert!(samples.iter().all(|sample| sample.is_finite()), "every sample is finite: {samples:?}");
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let median = quantile(&sorted, 0.5);
+    let value = statistic(&mut sorted.clone());
     if sorted.len() < SAMPLES_MIN {
-        return (median, Interval { low: sorted[0], high: sorted[sorted.len() - 1], confidence: CONFIDENCE });
+        return (value, Interval { low: sorted[0], high: sorted[sorted.len() - 1], confidence: CONFIDENCE });
     }
     let mut draw = SplitMix(0x5EED);
     let mut resample = vec![0.0; sorted.len()];
-    let mut medians: Vec<f64> = (0..RESAMPLES)
+    let mut values: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             resample.fill_with(|| sorted[draw.below(sorted.len())]);
-            resample.sort_by(f64::total_cmp);
-            quantile(&resample, 0.5)
+            statistic(&mut resample)
         })
         .collect();
-    medians.sort_by(f64::total_cmp);
+    values.sort_by(f64::total_cmp);
     let tail = (1.0 - CONFIDENCE) / 2.0;
-    let (low, high) = (quantile(&medians, tail), quantile(&medians, 1.0 - tail));
-    (median, Interval { low, high, confidence: CONFIDENCE })
+    let (low, high) = (quantile(&values, tail), quantile(&values, 1.0 - tail));
+    (value, Interval { low, high, confidence: CONFIDENCE })
 }
 
 /// The ranks, from 1, of the two of `n` sorted samples between which the median lies with [`CONFIDENCE`] at
@@ -107,19 +122,30 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_covers_the_true_median_about_as_often_as_it_says() {
-        // 400 data sets of 21 draws from 0 to 1, whose true median is 0.5.
-        let mut draw = SplitMix(1);
-        let mut uniform = || (draw.draw() >> 11) as f64 / (1u64 << 53) as f64;
-        let covered = (0..400)
-            .filter(|_| {
-                let samples: Vec<f64> = (0..21).map(|_| uniform()).collect();
-                let (_, interval) = median_interval(&samples);
-                (interval.low..=interval.high).contains(&0.5)
-            })
-            .count();
-        // 95 % of 400 is 380; percentile intervals of medians are a little off, and six standard deviations are 26.
-        assert!((350..=398).contains(&covered), "{covered} of 400");
+    fn intervals_cover_the_truth_about_as_often_as_they_say() {
+        // 400 data sets of 21 draws from 0 to 1, whose true median and mean are 0.5.
+        for (name, of) in [("median", median_interval as fn(&[f64]) -> _), ("mean", mean_interval)] {
+            let mut draw = SplitMix(1);
+            let mut uniform = || (draw.draw() >> 11) as f64 / (1u64 << 53) as f64;
+            let covered = (0..400)
+                .filter(|_| {
+                    let samples: Vec<f64> = (0..21).map(|_| uniform()).collect();
+                    let (_, interval) = of(&samples);
+                    (interval.low..=interval.high).contains(&0.5)
+                })
+                .count();
+            // 95 % of 400 is 380; percentile intervals are a little off, and six standard deviations are 26.
+            assert!((350..=398).contains(&covered), "{name}: {covered} of 400");
+        }
+    }
+
+    #[test]
+    fn a_mean_is_what_it_is_and_its_interval_is_narrower_than_the_samples() {
+        let samples: Vec<f64> = (0..10).map(f64::from).collect();
+        let (mean, interval) = mean_interval(&samples);
+        assert!((mean - 4.5).abs() < 1e-12);
+        assert!(interval.low > 2.0 && interval.low < mean && mean < interval.high && interval.high < 7.0);
+        assert_eq!(mean_interval(&[1.0, 3.0]).0, 2.0);
     }
 
     #[test]

@@ -163,6 +163,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
                 "who searches (default: stateright); own takes less memory",
             ),
             option("checkpoints", Kind::Text, "DIR", "where own leaves its searches, and goes on from"),
+            switch("calibrate", "how much of small instances does each sampler of walks see?"),
             THREADS,
             option("memory-mib", Kind::Count, "MIB", "memory budget of one search, in MiB"),
         ],
@@ -217,7 +218,13 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
         summary: "real bugs, put back one at a time: would we notice?",
         details: "Writes one edited copy of the code per bug, runs the engines on it, and on the control.",
         names: Names::Algorithm,
-        options: &[option("bug", Kind::Text, "ID", "this bug alone"), QUICK, FULL],
+        options: &[
+            option("bug", Kind::Text, "ID", "this bug alone"),
+            switch("hard", "the bugs that random search misses, hunted for longer"),
+            THREADS,
+            QUICK,
+            FULL,
+        ],
         run: launch::zoo,
     },
     VerbSyntax {

@@ -1,5 +1,6 @@
-//! `zoo [ALGO…] [--bug ID] [--quick|--full] [--threads N] [--json]`: puts real bugs back into the code, one
-//! at a time, lets every engine hunt for them, and leaves an artifact `zoo/<algorithm>.json`.
+//! `zoo [ALGO…] [--bug ID] [--quick|--full|--hard] [--threads N] [--json]`: puts real bugs back into the code, one
+//! at a time, lets every engine hunt for them, and leaves an artifact `zoo/<algorithm>.json`; with `--hard`, the bugs
+//! that are marked so, hunted for longer, and an artifact `zoo/<algorithm>-hard.json`.
 //!
 //! A bug that no engine finds, a property broken that was not the bug's to break, a control in which
 //! something is found, a counterexample that does not play again: each is a finding of its own. A round that is
@@ -11,22 +12,27 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use model_check::zoo::catalogue::{Bug, Catalogue};
-use model_check::zoo::hunt::{Budget, Engine};
+use model_check::zoo::hunt::{Budget, Engine, Scope};
 use model_check::zoo::round::{self, Hunts};
 use model_check::zoo::workshop::Workshop;
-use reports::artifact::{self, Detection, Finding, Outcome, Payload, RankedSampler, SamplerHunt, Verb, Zoo};
+use reports::artifact::{
+    self, Detection, Finding, Near, Outcome, Payload, RankedSampler, SamplerHunt, Verb, Zoo,
+};
 use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
 use reports::recorder::Recorder;
 use swarm_simulator::sampler::Sampler;
 
 const HELP: &str = "\
-zoo [ALGO...] [--bug ID] [--quick|--full] [--threads N] [--json]
+zoo [ALGO...] [--bug ID] [--quick|--full|--hard] [--threads N] [--json]
 
 Puts real bugs back into the algorithms (default: all), one at a time, and lets every engine hunt for them.
 
   --bug ID     this bug alone
   --quick      small budgets (default): a minute or two once everything is built
-  --full       twenty trials of the engines that draw at random, under every sampler: within an hour
+  --full       twenty trials of the engines that draw at random, and walks under every sampler, which ranks the
+               samplers: some twenty minutes of one processor
+  --hard       the bugs that random search misses: walks of ten million events in one run and of a million in each of
+               ten, under every sampler, and from how near the end of a scenario the bug is found
   --threads N  hunts at a time (default: all processors)
   --json       one JSON object per bug, and one at the end
 ";
@@ -35,18 +41,46 @@ struct Options {
     common: command_line::Options,
     algorithms: Vec<&'static str>,
     bug: Option<String>,
+    hard: bool,
 }
 
 fn options() -> Result<Option<Options>, Refused> {
-    let mut bug = None;
+    let (mut bug, mut hard) = (None, false);
     let common = command_line::read(command_line::EFFORT_AND_THREADS, |option, parser| {
-        if option == "bug" {
-            bug = Some(command_line::value(parser, "bug")?);
+        match option {
+            "bug" => bug = Some(command_line::value(parser, "bug")?),
+            "hard" => hard = true,
+            _ => return Ok(false),
         }
-        Ok(option == "bug")
+        Ok(true)
     })?;
     let Some(common) = common else { return Ok(None) };
-    Ok(Some(Options { algorithms: common.algorithms()?, common, bug }))
+    if hard && common.words.iter().any(|word| word == "--quick" || word == "--full") {
+        return Err(Refused::usage("one of --quick, --full and --hard"));
+    }
+    Ok(Some(Options { algorithms: common.algorithms()?, common, bug, hard }))
+}
+
+impl Options {
+    /// What each hunt may spend.
+    const fn budget(&self) -> Budget {
+        if self.hard { Budget::HARD } else { Budget::of_effort(self.common.effort) }
+    }
+
+    /// Whether this bug is to be hunted.
+    fn means(&self, bug: &Bug) -> bool {
+        self.bug.as_ref().is_none_or(|id| id == bug.id()) && (bug.hard || !self.hard)
+    }
+
+    /// How widely a bug is hunted, which this scenario shows. A bug that is marked hard says nothing of samplers
+    /// within an ordinary budget.
+    fn scope<'a>(&self, bug: &Bug, directed: Option<&'a str>) -> Scope<'a> {
+        match directed {
+            Some(directed) if self.hard => Scope::Hard(directed),
+            _ if self.common.effort == Effort::Full && !bug.hard => Scope::Samplers,
+            _ => Scope::Engines,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -73,23 +107,25 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     let text = fs::read_to_string(root.join(&file))
         .map_err(|error| Refused::missing(format!("{}: {error}", file.display())))?;
     let catalogue = Catalogue::parse(algorithm, &file, &text).map_err(Refused::usage)?;
-    let bugs: Vec<&Bug> =
-        catalogue.bugs.iter().filter(|bug| options.bug.as_ref().is_none_or(|id| id == bug.id())).collect();
+    let bugs: Vec<&Bug> = catalogue.bugs.iter().filter(|bug| options.means(bug)).collect();
     if bugs.is_empty() {
-        let known: Vec<&str> = catalogue.bugs.iter().map(Bug::id).collect();
+        let known = catalogue.bugs.iter().filter(|bug| bug.hard || !options.hard).map(Bug::id);
+        let known: Vec<&str> = known.collect();
         return Err(Refused::usage(format!("no such bug in {}: {}", file.display(), known.join(", "))));
     }
     let command = options.common.command("zoo");
     // A look at one bug must not stand in for the whole zoo.
-    let subject = options.bug.as_ref().map_or_else(|| algorithm.to_owned(), |id| format!("{algorithm}-{id}"));
+    let hard = if options.hard { "-hard" } else { "" };
+    let bug = options.bug.as_ref().map_or(String::new(), |id| format!("-{id}"));
+    let subject = format!("{algorithm}{hard}{bug}");
     let mut recorder = Recorder::start(Verb::Zoo, &subject, &command).map_err(Refused::missing)?;
     recorder
         .algorithm(algorithm)
         .title(&format!("Bugs of {algorithm} put back"))
         .allocator("mimalloc")
-        .parameter("effort", options.common.effort.name());
+        .parameter("effort", if options.hard { "hard" } else { options.common.effort.name() });
 
-    let budget = Budget::of_effort(options.common.effort);
+    let budget = options.budget();
     for engine in Engine::ALL {
         let (trials, most) = (budget.trials(engine), grouped(budget.of(engine)));
         let times = if trials == 1 { "once".to_owned() } else { format!("{trials} times") };
@@ -101,7 +137,7 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     let workshop = Workshop::new(&root, algorithm);
     workshop.prepare(&catalogue, &bugs).map_err(Refused::usage)?;
     let built = workshop.build(interrupt);
-    let hunters = workshop.hunters(options.common.effort, interrupt);
+    let hunters = workshop.hunters(budget, interrupt);
     // A story that cannot be played is a finding of each bug on its ground.
     for (ground, events) in built.as_ref().ok().and_then(|()| hunters.stories().ok()).into_iter().flatten() {
         if events > 0 && bugs.iter().any(|bug| bug.ground == ground) {
@@ -109,10 +145,14 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
             recorder.parameter(&format!("story of {ground}"), said);
         }
     }
+    let directed: Vec<Option<String>> =
+        bugs.iter().map(|bug| directed(&root, bug)).collect::<Result<_, _>>()?;
     let hunts = match built {
         Ok(()) => {
-            let samplers = options.common.effort == Effort::Full;
-            round::hunts(&hunters, &bugs, samplers, options.common.threads, interrupt, |over, all| {
+            let scoped: Vec<(&Bug, Scope<'_>)> = (bugs.iter().zip(&directed))
+                .map(|(bug, directed)| (*bug, options.scope(bug, directed.as_deref())))
+                .collect();
+            round::hunts(&hunters, &scoped, options.common.threads, interrupt, |over, all| {
                 line.show(|| format!("hunting: {over} of {all} hunts are over"));
             })
         }
@@ -122,16 +162,16 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     line.clear();
     let mut zoo = Zoo::default();
     let mut findings = Vec::new();
-    for bug in &bugs {
+    for (bug, directed) in bugs.iter().zip(&directed) {
         let command = format!("cargo xtask zoo {algorithm} --bug {}", bug.id());
-        let directed = directed(&root, bug)?;
         if let Some((record, found)) = round::judge(&hunters, bug, &hunts, directed.as_deref(), &command) {
             tell(&record, options.common.json);
             zoo.bugs.push(record);
             findings.extend(found);
         }
     }
-    zoo.samplers = round::rank(&zoo.bugs);
+    // Hard bugs are missed under all of them, and rank nobody.
+    zoo.samplers = if options.hard { Vec::new() } else { round::rank(&zoo.bugs) };
     if let Some(best) = zoo.samplers.first()
         && options.bug.is_none()
         && !best.default
@@ -178,10 +218,10 @@ fn directed(root: &Path, bug: &Bug) -> Result<Option<String>, Refused> {
 }
 
 fn ranked(ranked: &RankedSampler) -> String {
-    let RankedSampler { sampler, found, ratio, default } = ranked;
+    let RankedSampler { sampler, found, of, ratio, default } = ranked;
     let ratio = ratio.map_or(String::new(), |ratio| format!(", {ratio:.2} times the work of the best"));
     let default = if *default { " (default)" } else { "" };
-    format!("sampler {sampler}{default}: finds {found} bugs in more than half of its trials{ratio}")
+    format!("sampler {sampler}{default}: finds {found} of {of} bugs in more than half of its trials{ratio}")
 }
 
 /// Where the sources are: the folder above this crate when cargo starts the binary, else the next folder
@@ -221,10 +261,20 @@ fn tell(bug: &artifact::Bug, json: bool) {
         let length = length.map_or(String::new(), |length| format!(", {length} events"));
         println!("  {engine:9} {shown} after {effort} {effort_unit}, {cpu_s:.2} CPU s{property}{length}");
     }
-    for SamplerHunt { sampler, found_in, of, effort, .. } in &bug.samplers {
+    for SamplerHunt { sampler, found_in, of, effort, long_events, long_found, .. } in &bug.samplers {
+        let long = long_events.map_or(String::new(), |events| {
+            let found = if *long_found == Some(true) { "found" } else { "not found" };
+            format!("; {found} in one run of {} events", grouped(events))
+        });
         println!(
-            "    walks under {sampler:10} found in {found_in} of {of} after {} events",
+            "    walks under {sampler:10} found in {found_in} of {of} after {} events{long}",
             grouped(*effort)
+        );
+    }
+    for Near { engine, left, of, effort, effort_unit } in &bug.near {
+        let effort = grouped(*effort);
+        println!(
+            "    {engine} from {left} of {of} events before the end: found after {effort} {effort_unit}"
         );
     }
     if let Some(missed) = bug.missed_events {

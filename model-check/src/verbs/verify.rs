@@ -1,4 +1,4 @@
-//! `verify [ALGO…] [--quick|--full|--small] [--engine E] [--threads N] [--memory-mib M]
+//! `verify [ALGO…] [--quick|--full|--small] [--engine E] [--calibrate] [--threads N] [--memory-mib M]
 //! [--json]`: checks every property on every
 //! execution within the bounds of each instance, and leaves an artifact `verify/<algorithm>.json`, of the engine of our
 //! own `verify/<algorithm>-own.json`.
@@ -11,7 +11,8 @@ use reports::artifact::{Footprint, Instance, Outcome, Payload, PropertyKind, Ver
 use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
 use reports::recorder::Recorder;
 
-use super::Caller;
+use super::{Caller, calibrate};
+use crate::calibration;
 use crate::finding;
 use crate::instance::{Check, Verdict};
 use crate::registered::{Algorithm, Extent};
@@ -20,6 +21,7 @@ use crate::search::{Engine, Limits, Stopped};
 const HELP: &str = "\
 verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR [--checkpoint-every S]] [--spill DIR] [--reduction R]] 
        [--threads N] [--memory-mib M] [--json]
+verify [ALGO...] --calibrate [--quick|--full] [--threads N] [--memory-mib M] [--json]
 
 Checks every property of the algorithms (default: all) in every state within the bounds of each instance.
 
@@ -34,15 +36,17 @@ Checks every property of the algorithms (default: all) in every state within the
                    folder, and leaves nothing there; without it they are made again, which takes longer
   --reduction R    sleep: of two ways that lead to the same in either order of their events own goes one, by sleep sets:
                    the same states at the same depths, fewer generated; or none (default)
+  --calibrate      says how much of the instances that are small enough each sampler of walks sees, and whether the
+                   estimate of what is unseen comes true; --full has more seeds and walks ten times further
   --threads N      threads per search. Default: one for stateright, whose depths are then those of shortest paths (and
                    always one where depth is limited); all processors for own, whose depths are so on any number
   --memory-mib M   memory that the process may have resident (default: 6144)
   --json           one JSON object per instance, and one at the end
 ";
 
-struct Options {
-    common: command_line::Options,
-    caller: Caller,
+pub(super) struct Options {
+    pub(super) common: command_line::Options,
+    pub(super) caller: Caller,
     algorithms: Vec<&'static dyn Algorithm>,
     small: bool,
     engine: Engine,
@@ -51,15 +55,18 @@ struct Options {
     /// In seconds.
     checkpoint_every: Option<u32>,
     spill: Option<PathBuf>,
+    calibrate: bool,
 }
 
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut small, mut engine, mut memory_mib) = (false, Engine::Stateright, 6144);
     let (mut sleep_sets, mut checkpoint_every) = (false, None);
+    let mut calibrate = false;
     let (mut checkpoints, mut spill): (Option<PathBuf>, Option<PathBuf>) = (None, None);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "small" => small = true,
+            "calibrate" => calibrate = true,
             "engine" => {
                 engine = match command_line::value::<String>(parser, "engine")?.as_str() {
                     "stateright" => Engine::Stateright,
@@ -107,6 +114,10 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         }
         engine = Engine::OwnAsleep;
     }
+    let engine_said = common.words.iter().any(|word| word.starts_with("--engine"));
+    if calibrate && (small || engine_said) {
+        return Err(Refused::usage("--calibrate searches by the engine of our own: no --small, no --engine"));
+    }
     if memory_mib == 0 {
         return Err(Refused::usage("--memory-mib is at least 1"));
     }
@@ -121,6 +132,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         checkpoints,
         checkpoint_every,
         spill,
+        calibrate,
     }))
 }
 
@@ -151,7 +163,15 @@ fn run(options: &Options) -> Result<Exit, Refused> {
     };
     let mut exit = Exit::Fine;
     for algorithm in &options.algorithms {
-        match verify(*algorithm, options, &limits)? {
+        let ended = if options.calibrate {
+            let (budgets, seeds) = calibration::Effort::of(options.common.effort);
+            let (threads, memory_bytes) = (options.common.threads, limits.memory_bytes);
+            let effort = calibration::Effort { budgets, seeds, threads, memory_bytes, interrupt };
+            calibrate::run(*algorithm, options, &effort)
+        } else {
+            verify(*algorithm, options, &limits)
+        };
+        match ended? {
             Exit::Fine => {}
             Exit::Interrupted => return Ok(Exit::Interrupted),
             other => exit = other,

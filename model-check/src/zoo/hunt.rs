@@ -9,9 +9,12 @@
 //!
 //! The first three begin where the ground's story ends (see [`ground`](super::ground)), the simulator at the
 //! beginning. The engines that draw at random hunt several times, from seeds far apart. With `--samplers` the
-//! walks hunt under every other [`Sampler`], too: what they come to ranks the samplers. What an engine sees is shrunk and written as a scenario of a world, which must then play to the
-//! same violation in the copy where it was seen, and must not in the control. A simulated run is
-//! told as one of a world, too; where no world can follow it, the finding says so.
+//! walks hunt under every other [`Sampler`], too: what they come to ranks the samplers. With `--hard` they do so for
+//! longer, and in one long run each; and it is told from how near the end of the bug's scenario an engine finds it.
+//!
+//! What an engine sees is shrunk and written as a scenario of a world, which must then play to the same violation in
+//! the copy where it was seen, and must not in the control. A simulated run is told as one of a world, too; where no
+//! world can follow it, the finding says so.
 //!
 //! This code is compiled once; the algorithm under it is the one that the hunter (`zoo/<algorithm>.rs`) was
 //! built with.
@@ -28,7 +31,7 @@ use reports::command_line::{self, Effort, Exit, Refused};
 use reports::machine;
 use serde::{Deserialize, Serialize};
 use stateright::Model;
-use swarm_protocol::{Properties, Stream, Violation};
+use swarm_protocol::{Properties, Protocol, Stream, Violation};
 use swarm_simulator::sampler::{Sampler, Walks};
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::shrink::{self, Shrunk, Ways};
@@ -101,20 +104,53 @@ pub struct Budget {
     pub seeds: u64,
     /// How often the engines that draw at random hunt.
     pub trials: u64,
+    /// Events of the one long run under each sampler, of bugs that are marked hard.
+    pub long_events: u64,
 }
 
 impl Budget {
     /// About ten seconds of one processor where nothing is found.
-    pub const QUICK: Budget =
-        Budget { states: 1_000_000, walk_events: 1_000_000, executions: 20_000, seeds: 1_000, trials: 3 };
-    /// The same, twenty times over, and a deeper search: some minutes of one processor where nothing is found.
-    pub const FULL: Budget = Budget { states: 10_000_000, trials: 20, ..Budget::QUICK };
+    pub const QUICK: Budget = Budget {
+        states: 1_000_000,
+        walk_events: 1_000_000,
+        executions: 20_000,
+        seeds: 1_000,
+        trials: 3,
+        long_events: 0,
+    };
+    /// Twenty trials, each of less, so that all of the zoo takes minutes of one processor.
+    pub const FULL: Budget = Budget {
+        states: 2_000_000,
+        walk_events: 200_000,
+        executions: 5_000,
+        seeds: 250,
+        trials: 20,
+        long_events: 0,
+    };
+    /// For bugs that are marked hard: ten trials and a long run.
+    pub const HARD: Budget = Budget {
+        states: 10_000_000,
+        walk_events: 1_000_000,
+        executions: 20_000,
+        seeds: 1_000,
+        trials: 10,
+        long_events: 10_000_000,
+    };
 
     /// What goes with an effort.
     pub const fn of_effort(effort: Effort) -> Self {
         match effort {
             Effort::Quick => Budget::QUICK,
             Effort::Full => Budget::FULL,
+        }
+    }
+
+    /// The option by which a hunter is told of it; none for [`Budget::QUICK`].
+    pub fn option(&self) -> Option<&'static str> {
+        match *self {
+            Budget::FULL => Some("--full"),
+            Budget::HARD => Some("--hard"),
+            _ => None,
         }
     }
 
@@ -150,6 +186,51 @@ pub struct Catch {
     /// Of walks that were asked for it: the trials under every sampler, the default one included.
     #[serde(default)]
     pub samplers: Vec<(String, Vec<Trial>)>,
+    /// Of walks in a hunt for a hard bug: one long run under every sampler.
+    #[serde(default)]
+    pub long: Vec<(String, Trial)>,
+    /// In a hunt for a hard bug: from how near the end of its scenario the engine finds it.
+    #[serde(default)]
+    pub near: Option<Near>,
+}
+
+impl Catch {
+    /// Nothing yet.
+    pub const fn nothing(engine: Engine, trials: Vec<Trial>) -> Self {
+        Catch {
+            engine,
+            trials,
+            property: None,
+            finding: None,
+            length: None,
+            samplers: Vec::new(),
+            long: Vec::new(),
+            near: None,
+        }
+    }
+}
+
+/// From how near the end of a scenario an engine finds the bug that the scenario shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Near {
+    /// The most events that may be left of the scenario, so that the engine still finds the bug from there; 0 if
+    /// it does not even find the last one.
+    pub left: u32,
+    /// How many events the scenario has.
+    pub of: u32,
+    /// The work that it took from there, in the engine's unit.
+    pub effort: u64,
+}
+
+/// How widely a bug is hunted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// By every engine.
+    Engines,
+    /// By walks under every sampler, too.
+    Samplers,
+    /// The same for longer, and from places in the scenario that shows the bug, which this is.
+    Hard(&'a str),
 }
 
 /// One trial of one engine.
@@ -165,9 +246,10 @@ pub struct Trial {
 
 /// The entry of a hunter: hunts on one ground, or plays a scenario.
 ///
-/// `GROUND [--full] [--engine E] [--samplers]` prints one [`Catch`] as JSON per line; `--play FILE` prints what a scenario
-/// comes to in this build: the property that it breaks, or [`UNBROKEN`], or, after [`STOPS`], the line that
-/// cannot happen here; `--stories` plays the story of every ground and prints how many events it has.
+/// `GROUND [--full] [--engine E] [--samplers | --hard [--scenario FILE]]` prints one [`Catch`] as JSON per line;
+/// `--play FILE` prints what a scenario comes to in this build: the property that it breaks, or [`UNBROKEN`], or,
+/// after [`STOPS`], the line that cannot happen here; `--stories` plays the story of every ground and prints how many
+/// events it has.
 pub fn main<P, Q>(grounds: &[Ground<P, Q>], dialect: &Dialect<P>) -> ExitCode
 where
     P: Subject<Op: FromStr<Err: fmt::Display>, Config: Clone> + 'static,
@@ -191,12 +273,14 @@ where
 {
     use lexopt::prelude::{Long, Value};
     let (mut ground, mut budget, mut only, mut play) = (None, Budget::QUICK, None, None::<OsString>);
-    let mut samplers = false;
+    let (mut samplers, mut directed) = (false, None::<OsString>);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("full") => budget = Budget::FULL,
+            Long("hard") => budget = Budget::HARD,
             Long("samplers") => samplers = true,
+            Long("scenario") => directed = Some(parser.value()?),
             Long("engine") => {
                 let name: String = command_line::value(&mut parser, "engine")?;
                 let engine = Engine::ALL.into_iter().find(|engine| engine.name() == name);
@@ -224,11 +308,14 @@ where
     }
     let ground = ground.ok_or_else(|| Refused::usage("a ground is needed"))?;
     let hunt = Hunt::new(ground, dialect).map_err(Refused::usage)?;
+    let directed = directed.map(|file| Directed::read(dialect, &file)).transpose()?;
     for engine in Engine::ALL.into_iter().filter(|engine| only.is_none_or(|only| only == *engine)) {
-        println!(
-            "{}",
-            serde_json::to_string(&hunt.catch(engine, &budget, samplers)).map_err(Refused::missing)?
-        );
+        let mut caught = hunt.catch(engine, &budget);
+        if engine == Engine::Walks && (samplers || directed.is_some()) {
+            hunt.sample(&mut caught, &budget);
+        }
+        caught.near = directed.as_ref().and_then(|directed| directed.near::<Q>(engine, hunt.ground, &budget));
+        println!("{}", serde_json::to_string(&caught).map_err(Refused::missing)?);
     }
     Ok(Exit::Fine)
 }
@@ -244,16 +331,122 @@ where
     P: Subject<Op: FromStr<Err: fmt::Display>>,
     Q: Properties<P> + Eq + Hash,
 {
-    let text = std::fs::read_to_string(file).map_err(Refused::missing)?;
-    let scenario = Scenario::<P::Op>::parse(&file.to_string_lossy(), &text).map_err(Refused::usage)?;
-    let config = (dialect.read)(&scenario).map_err(Refused::usage)?;
-    Ok(match scenario.play::<P, Q>(&scenario.setup(config)) {
+    let (scenario, setup, text) = read(dialect, file)?;
+    Ok(match scenario.play::<P, Q>(&setup) {
         Ok(played) => played.violation.map_or(UNBROKEN, |violation| violation.property).to_owned(),
         Err(error) => {
             let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
             format!("{STOPS}{line}")
         }
     })
+}
+
+/// A scenario, what it starts from, and its text.
+type Read<P> = (Scenario<<P as Protocol>::Op>, Setup<P>, String);
+
+fn read<P: Subject<Op: FromStr<Err: fmt::Display>>>(
+    dialect: &Dialect<P>,
+    file: &OsString,
+) -> Result<Read<P>, Refused> {
+    let text = std::fs::read_to_string(file).map_err(Refused::missing)?;
+    let scenario = Scenario::<P::Op>::parse(&file.to_string_lossy(), &text).map_err(Refused::usage)?;
+    let config = (dialect.read)(&scenario).map_err(Refused::usage)?;
+    let setup = scenario.setup(config);
+    Ok((scenario, setup, text))
+}
+
+/// The scenario that was written for a bug, as far as it can be played here.
+struct Directed<P: Subject> {
+    scenario: Scenario<P::Op>,
+    setup: Setup<P>,
+}
+
+impl<P: Subject<Op: FromStr<Err: fmt::Display>, Config: Clone> + 'static> Directed<P> {
+    fn read(dialect: &Dialect<P>, file: &OsString) -> Result<Self, Refused> {
+        let (scenario, setup, _) = read(dialect, file)?;
+        Ok(Directed { scenario, setup })
+    }
+
+    /// From how near the end of the scenario the engine finds what it shows; none if it cannot be played to its
+    /// end, or if the engine has nowhere to begin but the beginning.
+    fn near<Q>(&self, engine: Engine, ground: &Ground<P, Q>, budget: &Budget) -> Option<Near>
+    where
+        Q: Properties<P> + Eq + Hash + 'static,
+        World<P, Q>: Send + Sync,
+        Setup<P>: Send + Sync,
+        Event<P>: Send + Sync,
+        Known<P>: Send + Sync,
+    {
+        let played = self.scenario.play::<P, Q>(&self.setup).ok()?;
+        let events: Vec<Event<P>> = played.trace.events().cloned().collect();
+        let mut near = Near { left: 0, of: events.len() as u32, effort: 0 };
+        for left in 1..=events.len() {
+            let story = &events[..events.len() - left];
+            let (effort, found) = match engine {
+                Engine::Checker => {
+                    let (states, found) = search_after::<P, Q>(self.setup.clone(), story, NEAR_STATES);
+                    (states, found.is_some())
+                }
+                Engine::Walks => {
+                    let mut walks =
+                        Walks::<P, Q>::new(&self.setup, story, Sampler::DEFAULT, 0, ground.walk_events);
+                    let (events, found) = walk_until_broken(&mut walks, budget.walk_events);
+                    (events, found.is_some())
+                }
+                Engine::Fuzzer | Engine::Simulator => return None,
+            };
+            if !found {
+                break;
+            }
+            near = Near { left: left as u32, effort, ..near };
+        }
+        Some(near)
+    }
+}
+
+/// Visits states behind a story; gives how many, and what is broken, with the events behind the story.
+fn search_after<P, Q>(
+    setup: Setup<P>,
+    story: &[Event<P>],
+    states_max: u64,
+) -> (u64, Option<Counterexample<P>>)
+where
+    P: Subject + 'static,
+    Q: Properties<P> + Eq + Hash + 'static,
+    World<P, Q>: Send + Sync,
+    Setup<P>: Send + Sync,
+    Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
+{
+    let space = Space::<P, Q>::new(setup, None, &[], &[]);
+    let mut start = space.init_states().swap_remove(0);
+    for event in story {
+        start = space.next_state(&start, event.clone()).unwrap_or(start);
+    }
+    let interrupt = AtomicBool::new(false);
+    let limits = Limits { states_max: Some(states_max), ..Limits::new(CHECKER_BYTES, &interrupt) };
+    let after = After { space, start: start.world };
+    // Without a checkpoint nothing can be unusable.
+    let Ok(found) = engine::search(&after, &Search::within(limits), |_| ()) else { return (0, None) };
+    let counterexample = found.counterexample;
+    (found.states, counterexample.map(|(violation, events)| Counterexample { violation, events }))
+}
+
+/// Walks for at most so many events; gives how many, and what was broken.
+fn walk_until_broken<P: Subject, Q: Properties<P> + Eq + Hash>(
+    walks: &mut Walks<'_, P, Q>,
+    events_max: u64,
+) -> (u64, Option<Counterexample<P>>) {
+    let mut events = 0;
+    while events < events_max {
+        let walk = walks.walk(|_| ());
+        // A walk that cannot take a step still counts, so that the hunt ends.
+        events += walk.picked.max(1);
+        if let Some(violation) = walk.violation {
+            return (events, Some(Counterexample { violation, events: walk.events }));
+        }
+    }
+    (events, None)
 }
 
 /// A ground, and where its story ends in this build.
@@ -287,15 +480,8 @@ where
     }
 
     /// Lets one engine hunt.
-    fn catch(&self, engine: Engine, budget: &Budget, samplers: bool) -> Catch {
-        let mut caught = Catch {
-            engine,
-            trials: Vec::new(),
-            property: None,
-            finding: None,
-            length: None,
-            samplers: Vec::new(),
-        };
+    fn catch(&self, engine: Engine, budget: &Budget) -> Catch {
+        let mut caught = Catch::nothing(engine, Vec::new());
         for number in 0..budget.trials(engine) {
             let (trial, seen) = timed(|| match engine {
                 Engine::Checker => self.check(budget.states),
@@ -312,49 +498,38 @@ where
                 (caught.finding, caught.length) = (Some(finding), length);
             }
         }
-        if engine == Engine::Walks && samplers {
-            for sampler in Sampler::ALL {
-                let hunt = |number| timed(|| self.walk(sampler, budget.walk_events, number)).0;
-                let trials = match sampler {
-                    Sampler::DEFAULT => caught.trials.clone(),
-                    _ => (0..budget.trials(engine)).map(hunt).collect(),
-                };
-                caught.samplers.push((sampler.name().to_owned(), trials));
-            }
-        }
         caught
     }
 
-    fn check(&self, states_max: u64) -> (u64, Option<Seen<P>>) {
-        let space = Space::<P, Q>::new((self.ground.narrow)(), None, &[], &[]);
-        let mut start = space.init_states().swap_remove(0);
-        for event in &self.narrow {
-            start = space.next_state(&start, event.clone()).unwrap_or(start);
+    /// Lets the walks hunt under every sampler, and what the budget has for a long run under each.
+    fn sample(&self, caught: &mut Catch, budget: &Budget) {
+        for sampler in Sampler::ALL {
+            let hunt = |events, number| timed(|| self.walk(sampler, events, number)).0;
+            let trials = match sampler {
+                Sampler::DEFAULT => caught.trials.clone(),
+                _ => (0..budget.trials).map(|number| hunt(budget.walk_events, number)).collect(),
+            };
+            caught.samplers.push((sampler.name().to_owned(), trials));
+            if budget.long_events > 0 {
+                // A seed of its own: what the trials have seen is not seen again.
+                caught.long.push((sampler.name().to_owned(), hunt(budget.long_events, budget.trials)));
+            }
         }
-        let interrupt = AtomicBool::new(false);
-        let limits = Limits { states_max: Some(states_max), ..Limits::new(CHECKER_BYTES, &interrupt) };
-        let after = After { space, start: start.world };
-        // Without a checkpoint nothing can be unusable.
-        let Ok(found) = engine::search(&after, &Search::within(limits), |_| ()) else { return (0, None) };
-        let seen = found.counterexample.map(|(violation, events)| {
+    }
+
+    fn check(&self, states_max: u64) -> (u64, Option<Seen<P>>) {
+        let (states, found) = search_after::<P, Q>((self.ground.narrow)(), &self.narrow, states_max);
+        let seen = found.map(|Counterexample { violation, events }| {
             let events = self.narrow.iter().cloned().chain(events).collect();
             Seen::Narrow(Counterexample { violation, events })
         });
-        (found.states, seen)
+        (states, seen)
     }
 
     fn walk(&self, sampler: Sampler, events_max: u64, trial: u64) -> (u64, Option<Seen<P>>) {
         let mut walks = Walks::<P, Q>::new(&self.setup, &self.story, sampler, trial, self.ground.walk_events);
-        let mut events = 0;
-        while events < events_max {
-            let walk = walks.walk(|_| ());
-            // A walk that cannot take a step still counts, so that the hunt ends.
-            events += walk.picked.max(1);
-            if let Some(violation) = walk.violation {
-                return (events, Some(Seen::Events(Counterexample { violation, events: walk.events })));
-            }
-        }
-        (events, None)
+        let (events, found) = walk_until_broken(&mut walks, events_max);
+        (events, found.map(Seen::Events))
     }
 
     fn steer(&self, executions_max: u64, trial: u64) -> (u64, Option<Seen<P>>) {
@@ -548,6 +723,9 @@ impl<P: Subject> Seen<P> {
 
 /// What the checker may have resident: two hunts at a time then fit on small machines.
 const CHECKER_BYTES: u64 = 3 << 30;
+
+/// How many states are visited behind a part of a scenario.
+const NEAR_STATES: u64 = 1_000_000;
 
 /// The purpose of streams.
 const FUZZER: u64 = 0x66_757a_7a65;

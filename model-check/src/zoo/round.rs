@@ -19,15 +19,15 @@ use swarm_simulator::EventClass;
 use swarm_simulator::sampler::Sampler;
 
 use super::catalogue::Bug;
-use super::hunt::{Catch, STOPS, Trial, UNBROKEN};
+use super::hunt::{Catch, Near, STOPS, Scope, Trial, UNBROKEN};
 
 /// Those who hunt.
 pub trait Hunters: Sync {
-    /// What every engine catches in a copy on a ground; walks under all `samplers`, or the default one.
+    /// What every engine catches in a copy on a ground.
     ///
     /// # Errors
     /// If the hunt could not begin, or did not end as it should.
-    fn hunt(&self, copy: &str, ground: &str, samplers: bool) -> Result<Vec<Catch>, String>;
+    fn hunt(&self, copy: &str, ground: &str, scope: Scope<'_>) -> Result<Vec<Catch>, String>;
 
     /// What the scenario that `engine` found in the copy `of` comes to in `copy`: the property that it breaks,
     /// [`UNBROKEN`], or [`STOPS`] and the line that cannot happen.
@@ -41,33 +41,31 @@ pub trait Hunters: Sync {
 #[derive(Debug, Default)]
 pub struct Hunts(BTreeMap<(String, String), Result<Vec<Catch>, String>>);
 
-/// Hunts all `bugs`, and their controls on their grounds, `threads` hunts at a time, until all are over or
-/// `interrupt` is set. `progress` is told now and then how many of how many are over.
+/// Hunts all `bugs`, each as widely as it is given with it, and their controls on their grounds by every engine,
+/// `threads` hunts at a time, until all are over or `interrupt` is set. `progress` is told now and then how many of
+/// how many are over.
 pub fn hunts(
     hunters: &dyn Hunters,
-    bugs: &[&Bug],
-    samplers: bool,
+    bugs: &[(&Bug, Scope<'_>)],
     threads: usize,
     interrupt: &AtomicBool,
     mut progress: impl FnMut(usize, usize),
 ) -> Hunts {
     // A control goes before the first bug of each ground, so that what is over early makes whole rows.
-    let mut jobs: Vec<(String, String)> = Vec::new();
-    for bug in bugs {
+    let mut jobs: Vec<((String, String), Scope<'_>)> = Vec::new();
+    for (bug, scope) in bugs {
         let control = (bug.control(), bug.ground.clone());
-        if !jobs.contains(&control) {
-            jobs.push(control);
+        if !jobs.iter().any(|(job, _)| *job == control) {
+            jobs.push((control, Scope::Engines));
         }
-        jobs.push((bug.id().to_owned(), bug.ground.clone()));
+        jobs.push(((bug.id().to_owned(), bug.ground.clone()), *scope));
     }
     let (next, over) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || {
         // Relaxed: the counter hands out numbers, and the flag is a request that may be seen late.
         while !interrupt.load(Ordering::Relaxed) {
-            let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            // Samplers are ranked by bugs alone.
-            let is_bug = bugs.iter().any(|bug| bug.id() == job.0);
-            let caught = hunters.hunt(&job.0, &job.1, samplers && is_bug);
+            let Some((job, scope)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            let caught = hunters.hunt(&job.0, &job.1, *scope);
             // A hunter that was stopped says so as an error, which is none of the bug's.
             if caught.is_ok() || !interrupt.load(Ordering::Relaxed) {
                 over.lock().expect("no thread panics while it notes a result").insert(job.clone(), caught);
@@ -145,7 +143,17 @@ pub fn judge(
             wrong(format!("the {} does not see the canary", catch.engine));
         }
         record.detections.push(detection);
-        record.samplers.extend(catch.samplers.iter().map(|(sampler, trials)| sampled(sampler, trials)));
+        record.samplers.extend(catch.samplers.iter().map(|(sampler, trials)| {
+            let long = catch.long.iter().find(|(other, _)| other == sampler);
+            sampled(sampler, trials, long.map(|(_, trial)| trial))
+        }));
+        record.near.extend(catch.near.map(|Near { left, of, effort }| artifact::Near {
+            engine: catch.engine.to_string(),
+            left,
+            of,
+            effort,
+            effort_unit: catch.engine.unit().to_owned(),
+        }));
     }
     if let Some(directed) = directed {
         match shown(hunters, bug, directed, command) {
@@ -158,7 +166,7 @@ pub fn judge(
         }
     }
     if bug.hard {
-        for hunt in record.samplers.iter().filter(|hunt| hunt.found_in > 0) {
+        for hunt in record.samplers.iter().filter(|hunt| hunt.found_in > 0 || hunt.long_found == Some(true)) {
             wrong(format!("it is marked hard, and walks under {} find it", hunt.sampler));
         }
         record.missed_events = record.samplers.iter().map(|hunt| hunt.events).min();
@@ -237,8 +245,9 @@ fn detection(catch: &Catch, control: &Catch) -> Detection {
 }
 
 /// What walks under one sampler came to.
-fn sampled(sampler: &str, trials: &[Trial]) -> SamplerHunt {
+fn sampled(sampler: &str, trials: &[Trial], long: Option<&Trial>) -> SamplerHunt {
     let medians = Medians::of(trials);
+    let all = trials.iter().chain(long);
     SamplerHunt {
         sampler: sampler.to_owned(),
         found_in: medians.found_in,
@@ -246,38 +255,40 @@ fn sampled(sampler: &str, trials: &[Trial]) -> SamplerHunt {
         effort: medians.effort,
         effort_low: medians.effort_ends.map(|(low, _)| low),
         effort_high: medians.effort_ends.and_then(|(_, high)| high),
-        events: trials.iter().map(|trial| trial.effort).sum(),
+        events: all.map(|trial| trial.effort).sum(),
+        long_events: long.map(|trial| trial.effort),
+        long_found: long.map(|trial| trial.found),
     }
 }
 
-/// Ranks the samplers by what the bugs say: first by how many bugs a sampler finds in more than half of its
-/// trials, then by its median work, as a ratio to that of the best sampler of each bug, in the geometric mean over
-/// the bugs that all samplers find. Canaries do not count. None where not all samplers hunted.
+/// Ranks the samplers by what the bugs say: first by how many bugs a sampler finds in more than half of its trials,
+/// then by the geometric mean of its median work over all bugs, told as a ratio to the best sampler of each. Trials in
+/// vain count with their whole budget, canaries not at all, nor bugs that were not hunted under every sampler. None
+/// where there is no other bug.
 pub fn rank(bugs: &[artifact::Bug]) -> Vec<RankedSampler> {
     let hunted: Vec<&artifact::Bug> =
         bugs.iter().filter(|bug| !bug.canary && !bug.samplers.is_empty()).collect();
     let Some(first) = hunted.first() else { return Vec::new() };
-    let found = |hunt: &&SamplerHunt| hunt.found_in * 2 > hunt.of;
-    let of = |bug: &'_ artifact::Bug, sampler: &str| -> Option<f64> {
-        let hunt = bug.samplers.iter().find(|hunt| hunt.sampler == sampler)?;
-        found(&hunt).then_some(hunt.effort.max(1) as f64)
+    let of = |bug: &artifact::Bug, sampler: &str| {
+        bug.samplers.iter().find(|hunt| hunt.sampler == sampler).map(|hunt| hunt.effort.max(1) as f64)
     };
-    let by_all: Vec<&&artifact::Bug> =
-        hunted.iter().filter(|bug| bug.samplers.iter().all(|hunt| found(&hunt))).collect();
     let best = |bug: &artifact::Bug| {
         bug.samplers.iter().map(|hunt| hunt.effort.max(1) as f64).fold(f64::INFINITY, f64::min)
+    };
+    let finds = |bug: &artifact::Bug, sampler: &str| {
+        bug.samplers.iter().any(|hunt| hunt.sampler == sampler && hunt.finds())
     };
     let mut ranked: Vec<RankedSampler> = first
         .samplers
         .iter()
         .map(|hunt| {
             let sampler = &*hunt.sampler;
-            let logs = by_all.iter().filter_map(|bug| Some((of(bug, sampler)? / best(bug)).ln()));
-            let mean = logs.sum::<f64>() / by_all.len() as f64;
+            let logs = hunted.iter().filter_map(|bug| Some((of(bug, sampler)? / best(bug)).ln()));
             RankedSampler {
                 sampler: sampler.to_owned(),
-                found: hunted.iter().filter(|bug| of(bug, sampler).is_some()).count() as u32,
-                ratio: (!by_all.is_empty()).then(|| mean.exp()),
+                found: hunted.iter().filter(|bug| finds(bug, sampler)).count() as u32,
+                of: hunted.len() as u32,
+                ratio: Some((logs.sum::<f64>() / hunted.len() as f64).exp()),
                 default: sampler == Sampler::DEFAULT.name(),
             }
         })

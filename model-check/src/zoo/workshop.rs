@@ -15,11 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use reports::command_line::Effort;
-
 use super::catalogue::{Bug, CONTROL, Catalogue};
-use super::hunt::{Catch, Engine};
-use super::round::Hunters;
+use super::hunt::{Budget, Catch, Engine, Scope};
+use super::round::{DIRECTED, Hunters};
 
 /// The generated workspace of one algorithm.
 #[derive(Debug)]
@@ -156,9 +154,9 @@ impl Workshop {
         if status.success() { Ok(()) } else { Err("a copy does not compile: see above".to_owned()) }
     }
 
-    /// The hunters, who spend what this `effort` allows, and are stopped when `interrupt` is set.
-    pub fn hunters<'a>(&'a self, effort: Effort, interrupt: &'a AtomicBool) -> WorkshopHunters<'a> {
-        WorkshopHunters { workshop: self, effort, interrupt }
+    /// The hunters, who spend what this `budget` allows, and are stopped when `interrupt` is set.
+    pub fn hunters<'a>(&'a self, budget: Budget, interrupt: &'a AtomicBool) -> WorkshopHunters<'a> {
+        WorkshopHunters { workshop: self, budget, interrupt }
     }
 
     /// The program that hunts in the copy of this name.
@@ -176,7 +174,7 @@ impl Workshop {
 #[derive(Debug)]
 pub struct WorkshopHunters<'a> {
     workshop: &'a Workshop,
-    effort: Effort,
+    budget: Budget,
     interrupt: &'a AtomicBool,
 }
 
@@ -192,6 +190,13 @@ impl WorkshopHunters<'_> {
             Some((ground.to_owned(), events.parse().ok()?))
         };
         Ok(said.lines().filter_map(read).collect())
+    }
+
+    /// The file of a scenario that `engine` has found in this copy.
+    fn written(&self, copy: &str, engine: &str, scenario: &str) -> Result<PathBuf, String> {
+        let file = self.workshop.folder.join(copy).join(format!("{engine}.scenario"));
+        write_if_new(&file, scenario.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
+        Ok(file)
     }
 
     /// What a hunter says. It goes through a file, which cannot fill up as a pipe can.
@@ -214,13 +219,17 @@ impl WorkshopHunters<'_> {
 }
 
 impl Hunters for WorkshopHunters<'_> {
-    fn hunt(&self, copy: &str, ground: &str, samplers: bool) -> Result<Vec<Catch>, String> {
+    fn hunt(&self, copy: &str, ground: &str, scope: Scope<'_>) -> Result<Vec<Catch>, String> {
         let mut words = vec![OsStr::new(ground)];
-        if self.effort == Effort::Full {
-            words.push(OsStr::new("--full"));
-        }
-        if samplers {
-            words.push(OsStr::new("--samplers"));
+        words.extend(self.budget.option().map(OsStr::new));
+        let file;
+        match scope {
+            Scope::Engines => {}
+            Scope::Samplers => words.push(OsStr::new("--samplers")),
+            Scope::Hard(scenario) => {
+                file = self.written(copy, DIRECTED, scenario)?;
+                words.extend([OsStr::new("--scenario"), file.as_os_str()]);
+            }
         }
         let lines = self.said(copy, &words, self.interrupt)?;
         let read =
@@ -234,8 +243,7 @@ impl Hunters for WorkshopHunters<'_> {
     }
 
     fn play(&self, copy: &str, of: &str, engine: &str, scenario: &str) -> Result<String, String> {
-        let file = self.workshop.folder.join(of).join(format!("{engine}.scenario"));
-        write_if_new(&file, scenario.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
+        let file = self.written(of, engine, scenario)?;
         // This takes milliseconds: it is not stopped.
         let said = self.said(copy, &[OsStr::new("--play"), file.as_os_str()], &AtomicBool::new(false))?;
         Ok(said.trim_end().to_owned())

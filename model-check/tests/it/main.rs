@@ -3,6 +3,7 @@
 mod actions;
 mod binaries;
 mod brought;
+mod calibration;
 mod campaigns;
 mod decisive;
 mod engine;

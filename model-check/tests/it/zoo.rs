@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use model_check::zoo::catalogue::{Bug, CONTROL, Catalogue};
 use model_check::zoo::ground::Ground;
-use model_check::zoo::hunt::{Catch, Engine, Trial, UNBROKEN};
+use model_check::zoo::hunt::{Catch, Engine, Near, Scope, Trial, UNBROKEN};
 use model_check::zoo::round::{self, Hunters};
 use reports::artifact::{self, Finding};
 use reports::command_line::ALGORITHMS;
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, Raft};
+use swarm_simulator::sampler::Sampler;
 use swarm_simulator::simulation::Simulation;
 use swarm_simulator::{Bounds, Setup};
 
@@ -208,7 +209,8 @@ impl Told {
     }
 
     fn round(&self, bugs: &[&Bug]) -> Vec<(artifact::Bug, Vec<Finding>)> {
-        let hunts = round::hunts(self, bugs, true, 1, &self.stop.1, |_, _| ());
+        let scoped: Vec<_> = bugs.iter().map(|bug| (*bug, Scope::Samplers)).collect();
+        let hunts = round::hunts(self, &scoped, 1, &self.stop.1, |_, _| ());
         bugs.iter().filter_map(|bug| round::judge(self, bug, &hunts, self.directed, "again")).collect()
     }
 
@@ -222,7 +224,7 @@ impl Told {
 }
 
 impl Hunters for Told {
-    fn hunt(&self, copy: &str, _ground: &str, _samplers: bool) -> Result<Vec<Catch>, String> {
+    fn hunt(&self, copy: &str, _ground: &str, _scope: Scope<'_>) -> Result<Vec<Catch>, String> {
         if self.begun.fetch_add(1, Ordering::Relaxed) == self.stop.0 {
             self.stop.1.store(true, Ordering::Relaxed);
             return Err("stopped".to_owned());
@@ -240,7 +242,7 @@ impl Hunters for Told {
 
 fn nothing(engine: Engine) -> Catch {
     let trials = vec![Trial { found: false, effort: 9, cpu_s: 0.5 }; 3];
-    Catch { engine, trials, property: None, finding: None, length: None, samplers: Vec::new() }
+    Catch::nothing(engine, trials)
 }
 
 fn seen(engine: Engine, property: &str, events: usize) -> Catch {
@@ -248,7 +250,7 @@ fn seen(engine: Engine, property: &str, events: usize) -> Catch {
     let scenario = Some(format!("# c\n{}----\nok\n", "timeout n0\n".repeat(events)));
     let finding = Some(Finding { scenario, ..Finding::new(property, "seen") });
     let property = Some(property.to_owned());
-    Catch { engine, trials, property, finding, length: Some(events as u32), samplers: Vec::new() }
+    Catch { property, finding, length: Some(events as u32), ..Catch::nothing(engine, trials) }
 }
 
 /// The walks find the bug in eight events, the fuzzer in five; the control is clean.
@@ -375,13 +377,14 @@ fn medians_have_intervals_that_know_what_was_not_measured() {
 
 #[test]
 fn samplers_are_ranked_by_bugs_found_and_then_by_work() {
+    // Trials in vain count with their budget, which is 1000 here.
     let bug = |id: &str, canary, efforts: [u64; 3]| artifact::Bug {
         id: id.to_owned(),
         canary,
         samplers: (["uniform", "weights", "cuts"].iter().zip(efforts))
             .map(|(sampler, effort)| artifact::SamplerHunt {
                 sampler: (*sampler).to_owned(),
-                found_in: if effort == 0 { 1 } else { 3 },
+                found_in: if effort == 1000 { 2 } else { 3 },
                 of: 4,
                 effort,
                 ..artifact::SamplerHunt::default()
@@ -393,16 +396,46 @@ fn samplers_are_ranked_by_bugs_found_and_then_by_work() {
         bug("canary", true, [1, 1000, 1000]),
         bug("a", false, [100, 400, 200]),
         bug("b", false, [100, 100, 200]),
-        // Uniform finds this in a quarter of its trials: not.
-        bug("c", false, [0, 5, 50]),
+        // Uniform finds this in half of its trials: not in more.
+        bug("c", false, [1000, 10, 100]),
     ];
     let ranked: Vec<_> = round::rank(&bugs)
         .into_iter()
-        .map(|ranked| (ranked.sampler, ranked.found, (ranked.ratio.unwrap_or(0.0) * 100.0).round()))
+        .map(|ranked| {
+            (ranked.sampler, ranked.found, ranked.of, (ranked.ratio.unwrap_or(0.0) * 100.0).round())
+        })
         .collect();
-    // Over a and b: weights 4 and 1 times the best, cuts 2 and 2, uniform 1 and 1.
-    let expected = [("weights", 3, 200.0), ("cuts", 3, 200.0), ("uniform", 2, 100.0)];
-    assert_eq!(ranked, expected.map(|(sampler, found, ratio)| (sampler.to_owned(), found, ratio)));
-    assert!(round::rank(&bugs).iter().all(|ranked| ranked.default == (ranked.sampler == "weights")));
+    // Times the best: weights 4, 1 and 1, cuts 2, 2 and 10, uniform 1, 1 and 100; the cube roots of the products.
+    let expected = [("weights", 3, 3, 159.0), ("cuts", 3, 3, 342.0), ("uniform", 2, 3, 464.0)];
+    assert_eq!(ranked, expected.map(|(sampler, found, of, ratio)| (sampler.to_owned(), found, of, ratio)));
+    let default = Sampler::DEFAULT.name();
+    assert!(round::rank(&bugs).iter().all(|ranked| ranked.default == (ranked.sampler == default)));
+    // A bug that was not hunted under every sampler ranks nobody.
+    assert_eq!(round::rank(&[artifact::Bug { samplers: Vec::new(), ..bugs[1].clone() }]), []);
     assert_eq!(round::rank(&[]), []);
+}
+
+#[test]
+fn a_hard_bug_is_hunted_in_one_long_run_and_from_near_the_end_of_its_scenario() {
+    fn caught(engine: Engine, found: bool) -> Catch {
+        let long = vec![("cuts".to_owned(), Trial { found, effort: 70, cpu_s: 0.5 })];
+        let near = Some(Near { left: 3, of: 7, effort: 11 });
+        let catch = in_vain(engine, None);
+        if engine == Engine::Walks { Catch { long, near, ..catch } } else { catch }
+    }
+    let bug = BUG.replace("ground", "hard = true\nscenario = \"s\"\nground");
+    let hunters =
+        |caught: fn(&str, Engine) -> Catch| Told { directed: Some("timeout n0\n"), ..Told::new(caught) };
+    assert_eq!(
+        hunters(|_, engine| caught(engine, true)).wrong(&bug),
+        ["a: it is marked hard, and walks under cuts find it"]
+    );
+    let catalogue = Catalogue::parse("raft", Path::new("raft.toml"), &bug).expect("it is well-formed");
+    let hunters = hunters(|_, engine| caught(engine, false));
+    let (record, findings) = hunters.round(&[&catalogue.bugs[0]]).remove(0);
+    assert_eq!(findings, []);
+    let cuts = record.samplers.iter().find(|hunt| hunt.sampler == "cuts").expect("it walked");
+    assert_eq!((cuts.long_events, cuts.long_found, cuts.events), (Some(70), Some(false), 88));
+    let near = &record.near[..];
+    assert!(matches!(near, [near] if (near.left, near.of, near.effort) == (3, 7, 11)), "{near:?}");
 }

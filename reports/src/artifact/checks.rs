@@ -255,8 +255,11 @@ pub struct RankedSampler {
     pub sampler: String,
     /// How many bugs it found in more than half of its trials; canaries do not count.
     pub found: u32,
-    /// Over the bugs that every sampler of this many finds found so: the geometric mean of its median work
-    /// against that of the best sampler of each bug. 1 is the best that can be.
+    /// Of how many.
+    #[serde(default)]
+    pub of: u32,
+    /// The geometric mean, over these bugs, of its median work against that of the best sampler of each, where
+    /// trials in vain count with their whole budget. 1 is the best that can be.
     pub ratio: Option<f64>,
     /// Whether walks use it where nobody chooses.
     pub default: bool,
@@ -303,6 +306,24 @@ pub struct Bug {
     /// Of a hard bug: how many events each sampler walked in vain, at least.
     #[serde(default)]
     pub missed_events: Option<u64>,
+    /// Of a hard bug: from how near the end of its scenario engines find it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near: Vec<Near>,
+}
+
+/// From how near the end of a scenario that was written for a bug an engine finds the bug.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Near {
+    /// The engine.
+    pub engine: String,
+    /// The most events that may be left of the scenario.
+    pub left: u32,
+    /// How many events the scenario has.
+    pub of: u32,
+    /// The work that it took from there.
+    pub effort: u64,
+    /// What is counted.
+    pub effort_unit: String,
 }
 
 /// What walks under one sampler made of one bug.
@@ -321,8 +342,21 @@ pub struct SamplerHunt {
     pub effort_low: Option<u64>,
     /// See `effort_low`.
     pub effort_high: Option<u64>,
-    /// Events of all trials.
+    /// Events of all trials and of the long run.
     pub events: u64,
+    /// Events of one long run, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_events: Option<u64>,
+    /// Whether it found the bug.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_found: Option<bool>,
+}
+
+impl SamplerHunt {
+    /// Whether more than half of the trials found the bug.
+    pub fn finds(&self) -> bool {
+        u64::from(self.found_in) * 2 > u64::from(self.of)
+    }
 }
 
 impl Bug {

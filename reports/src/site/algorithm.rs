@@ -2,8 +2,8 @@
 
 use super::page::Page;
 use super::{
-    HARNESS, Site, decisive, display_name, findability, further, fuzzing, latency, simulation, throughput,
-    verification, zoo,
+    HARNESS, Site, calibration, decisive, display_name, findability, further, fuzzing, latency, simulation,
+    throughput, verification, zoo,
 };
 use crate::artifact::Verb;
 
@@ -17,6 +17,7 @@ pub(super) fn page(site: &Site, algorithm: &str) -> Page {
     let shown = |verb: Verb| !harness || has(verb);
     if shown(Verb::Verify) {
         verification::write(&mut page, site, algorithm);
+        calibration::write(&mut page, site, algorithm);
     }
     if shown(Verb::Simulate) {
         simulation::write(&mut page, site, algorithm);

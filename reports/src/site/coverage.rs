@@ -18,8 +18,8 @@ pub(super) fn write(page: &mut Page, algorithm: &str, results: &[&Simulate]) {
     page.heading("What the runs covered");
     page.paragraph(
         "A clean campaign says little unless it went somewhere. Abstract states are what the protocol calls \
-         situations; the share that no run has met is estimated after Good and Turing, from those met in one run alone. \
-         An empty cell of a matrix is a situation that no run has been in.",
+         situations. Of what one more run would meet, the share that no run has met is estimated after Good and Turing, \
+         from those met in one run alone; that is no share of all there is, of which far more may be left. An empty cell of a matrix is a situation that no run has been in.",
     );
     page.table(states(algorithm, &told));
     let coverages = || told.iter().map(|(_, coverage)| *coverage);

@@ -2,7 +2,7 @@
 
 use super::Site;
 use super::page::Page;
-use crate::artifact::{Bug, Detection, Payload, Verb};
+use crate::artifact::{Bug, Detection, Payload, Verb, Zoo};
 use crate::number;
 use crate::statistics;
 use crate::table::{Cell, Table, Tone};
@@ -17,12 +17,32 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
              where the same engine, with the same settings, finds nothing in the code without the edit. Canaries \
              show that the pipeline is alive; hard ones are kept because random search misses them.",
         );
-        let bugs: Vec<&Bug> = site
-            .results(algorithm, Verb::Zoo)
-            .filter_map(|artifact| if let Payload::Zoo(zoo) = &artifact.payload { Some(&zoo.bugs) } else { None })
-            .flatten()
-            .collect();
+        let zoos = || {
+            let results = site.results(algorithm, Verb::Zoo);
+            results.filter_map(|artifact| match &artifact.payload {
+                Payload::Zoo(zoo) => Some((artifact, zoo)),
+                _ => None,
+            })
+        };
+        // A look at some bugs alone adds those that the whole zoo does not tell of.
+        let mut bugs: Vec<&Bug> = Vec::new();
+        for whole in [true, false] {
+            for (_, zoo) in zoos().filter(|(artifact, _)| (artifact.subject == algorithm) == whole) {
+                let known = |bug: &&Bug| bugs.iter().any(|other| other.id == bug.id);
+                let further: Vec<&Bug> = zoo.bugs.iter().filter(|bug| !known(bug)).collect();
+                bugs.extend(further);
+            }
+        }
         page.table(verdicts(algorithm, &bugs));
+        if let Some((_, zoo)) = zoos().find(|(_, zoo)| !zoo.samplers.is_empty()) {
+            ranking(page, algorithm, zoo);
+        }
+        let longest = |id: &str| {
+            let told = zoos().flat_map(|(_, zoo)| &zoo.bugs).filter(|bug| bug.id == id);
+            told.max_by_key(|bug| bug.missed_events)
+        };
+        let hard: Vec<&Bug> = bugs.iter().filter(|bug| bug.hard).filter_map(|bug| longest(&bug.id)).collect();
+        missed(page, algorithm, &hard);
         page.folded_table("Where each bug comes from", origins(algorithm, &bugs));
         page.folded_table("Every detection, with trials and controls", detections(algorithm, &bugs));
         let shown: Vec<_> = bugs.iter().filter_map(|bug| Some((bug, bug.counterexample.as_ref()?))).collect();
@@ -34,6 +54,111 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
             page.finding(&format!("{algorithm}-bug-{place}"), Tone::Plain, &name, counterexample);
         }
     });
+}
+
+/// Which sampler finds most, and what each made of each bug.
+fn ranking(page: &mut Page, algorithm: &str, zoo: &Zoo) {
+    page.heading("Which sampler of walks is best?");
+    page.paragraph(
+        "First by how many bugs it finds in more than half of its trials, then by its work, the geometric mean over all \
+         bugs against the best sampler of each; trials in vain count with their whole budget. The first of the list \
+         is to be the default: a round of the zoo that comes to another one fails.",
+    );
+    let mut table = Table::new(
+        format!("{algorithm}-samplers"),
+        "Samplers, the best first",
+        &[
+            ("Sampler", "sampler"),
+            ("Default", "default"),
+            ("Bugs found", "bugs_found"),
+            ("Of", "bugs"),
+            ("Work against the best of each bug", "work_ratio"),
+        ],
+    );
+    for ranked in &zoo.samplers {
+        table.row([
+            Cell::text(&ranked.sampler),
+            if ranked.default { Cell::text("default").tone(Tone::Good) } else { Cell::text("–") },
+            Cell::count(ranked.found.into()),
+            Cell::count(ranked.of.into()),
+            Cell::maybe(ranked.ratio, number::ratio),
+        ]);
+    }
+    page.table(table);
+    let names: Vec<&str> = zoo.samplers.iter().map(|ranked| &*ranked.sampler).collect();
+    let columns: Vec<(&str, &str)> =
+        [("Bug", "bug")].into_iter().chain(names.iter().map(|name| (*name, *name))).collect();
+    let caption =
+        "Events that walks took until they found a bug: medians over trials, and in how many trials they did";
+    let mut table = Table::new(format!("{algorithm}-sampler-hunts"), caption, &columns);
+    for bug in zoo.bugs.iter().filter(|bug| !bug.samplers.is_empty()) {
+        let best = bug.samplers.iter().filter(|hunt| hunt.finds()).map(|hunt| hunt.effort).min();
+        let cells = names.iter().map(|name| match bug.samplers.iter().find(|hunt| hunt.sampler == *name) {
+            None => Cell::text("–").tone(Tone::Missing),
+            Some(hunt) => {
+                let effort = number::short_count(hunt.effort);
+                let text = format!("{effort}, {} of {}", hunt.found_in, hunt.of);
+                match hunt.finds() {
+                    false if hunt.found_in == 0 => Cell::text(format!("not in {effort}")).tone(Tone::Missing),
+                    false => Cell::text(text).tone(Tone::Caution),
+                    true if Some(hunt.effort) == best => Cell::text(text).tone(Tone::Good),
+                    true => Cell::text(text),
+                }
+            }
+        });
+        table.row([Cell::text(name(bug))].into_iter().chain(cells));
+    }
+    page.table(table);
+}
+
+/// The bugs that random search misses, how long it looked, and from how near they are found.
+fn missed(page: &mut Page, algorithm: &str, hard: &[&Bug]) {
+    if hard.iter().all(|bug| bug.missed_events.is_none() && bug.near.is_empty()) {
+        return;
+    }
+    page.heading("Bugs that random search misses");
+    page.paragraph(
+        "A scenario written by hand shows each of them. How near to its end a search must begin to find the bug by \
+         itself says how far it is from finding it.",
+    );
+    let mut engines: Vec<&str> = Vec::new();
+    for near in hard.iter().flat_map(|bug| &bug.near) {
+        if !engines.contains(&&*near.engine) {
+            engines.push(&near.engine);
+        }
+    }
+    let titles: Vec<String> = engines.iter().map(|engine| format!("{engine}: events left")).collect();
+    let first = [
+        ("Bug", "bug"),
+        ("Events in vain, under each sampler", "missed_events"),
+        ("In one run", "missed_in_one_run"),
+        ("Samplers", "samplers"),
+        ("Events of the scenario", "scenario_events"),
+    ];
+    let columns: Vec<(&str, &str)> = first
+        .into_iter()
+        .chain(titles.iter().zip(&engines).map(|(title, engine)| (title.as_str(), *engine)))
+        .collect();
+    let mut table = Table::new(format!("{algorithm}-hard"), "Hard bugs", &columns);
+    for bug in hard {
+        let cells = engines.iter().map(|engine| match bug.near.iter().find(|near| near.engine == *engine) {
+            None => Cell::text("–").tone(Tone::Missing),
+            Some(near) => {
+                let effort = number::short_count(near.effort);
+                Cell::text(format!("{} of {}, after {effort} {}", near.left, near.of, near.effort_unit))
+            }
+        });
+        let long = bug.samplers.iter().map(|hunt| hunt.long_events).min().flatten();
+        let first = [
+            Cell::text(&bug.id),
+            Cell::maybe(bug.missed_events, number::count),
+            Cell::maybe(long, number::count),
+            Cell::count(bug.samplers.len() as u64),
+            Cell::maybe(bug.near.first().map(|near| u64::from(near.of)), number::count),
+        ];
+        table.row(first.into_iter().chain(cells));
+    }
+    page.table(table);
 }
 
 /// Bug by engine.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
-    Action, Artifact, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet,
-    Finding, Footprint, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency,
-    LoadPoint, Measurement, MessagePair, Metric, Outcome, Overlap, Payload, PropertyKind, PropertyResult,
-    Quantile, Quantiles, RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Shard, Simulate, Stage, Test,
-    Verify, Zoo,
+    Action, Artifact, Atlas, Bench, Benchmark, Bin, Bug, CalibratedInstance, CalibratedSampler, Calibration,
+    CalibrationPoint, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Footprint, Fuzz, FuzzRun,
+    Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint, Measurement,
+    MessagePair, Metric, Near, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile, Quantiles,
+    RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Seen, Shard, Simulate, Stage, Test, Verify, Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 
@@ -109,7 +109,8 @@ fn implementation(g: &mut Gen) -> Implementation {
 }
 
 fn payload(g: &mut Gen) -> Payload {
-    match u8::arbitrary(g) % 9 {
+    match u8::arbitrary(g) % 10 {
+        9 => Payload::Calibration(calibration(g)),
         8 => Payload::Decisive(decisive(g)),
         0 => Payload::Verify(Verify { instances: some(g, instance), interleavings: some(g, interleavings) }),
         1 => Payload::Simulate(simulate(g)),
@@ -326,6 +327,41 @@ fn bug(g: &mut Gen) -> Bug {
         counterexample: maybe(g, finding),
         samplers: some(g, sampler_hunt),
         missed_events: maybe(g, u64::arbitrary),
+        near: some(g, |g| Near {
+            engine: text(g),
+            left: u32::arbitrary(g),
+            of: u32::arbitrary(g),
+            effort: u64::arbitrary(g),
+            effort_unit: text(g),
+        }),
+    }
+}
+
+fn calibration(g: &mut Gen) -> Calibration {
+    let share =
+        |g: &mut Gen| if bool::arbitrary(g) { number(g) } else { f64::from(u8::arbitrary(g)) / 255.0 };
+    let seen =
+        |g: &mut Gen| Seen { share: some(g, share), claimed: some(g, share), came_true: some(g, share) };
+    Calibration {
+        instances: some(g, |g| CalibratedInstance {
+            name: text(g),
+            bounds: some(g, |g| (text(g), text(g))).into_iter().collect(),
+            states: u64::arbitrary(g),
+            abstract_states: u64::arbitrary(g),
+            depth: u32::arbitrary(g),
+            walk_events: u32::arbitrary(g),
+            strangers: u64::arbitrary(g) % 2,
+            samplers: some(g, |g| CalibratedSampler {
+                sampler: text(g),
+                default: bool::arbitrary(g),
+                points: some(g, |g| CalibrationPoint {
+                    events: u64::arbitrary(g),
+                    states: seen(g),
+                    abstract_states: seen(g),
+                }),
+            }),
+        }),
+        left_out: some(g, |g| (text(g), text(g))).into_iter().collect(),
     }
 }
 
@@ -338,6 +374,8 @@ fn sampler_hunt(g: &mut Gen) -> SamplerHunt {
         effort_low: maybe(g, u64::arbitrary),
         effort_high: maybe(g, u64::arbitrary),
         events: u64::arbitrary(g),
+        long_events: maybe(g, u64::arbitrary),
+        long_found: maybe(g, bool::arbitrary),
     }
 }
 
@@ -345,6 +383,7 @@ fn ranked_sampler(g: &mut Gen) -> RankedSampler {
     RankedSampler {
         sampler: text(g),
         found: u32::arbitrary(g),
+        of: u32::arbitrary(g),
         ratio: maybe(g, number),
         default: bool::arbitrary(g),
     }

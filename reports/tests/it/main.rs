@@ -5,6 +5,7 @@ mod findability;
 mod folder;
 mod invented;
 mod sample;
+mod samplers;
 mod site;
 mod store;
 mod structure;

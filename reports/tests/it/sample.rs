@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use reports::artifact::{
-    Action, Atlas, Bench, Benchmark, Bin, Bug, Compare, Coverage, Decisive, Detection, FaultMet, Finding,
-    Footprint, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Latency, LoadPoint,
-    Measurement, MessagePair, Metric, Outcome, Overlap, Payload, PropertyResult, Quantiles, Rewound, Role,
-    Simulate, Stage, Test, Verb, Verify, Zoo,
+    Action, Atlas, Bench, Benchmark, Bin, Bug, CalibratedInstance, CalibratedSampler, Calibration,
+    CalibrationPoint, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Footprint, Fuzz, FuzzRun,
+    Implementation, Injected, Instance, Interleavings, Latency, LoadPoint, Measurement, MessagePair, Metric,
+    Near, Outcome, Overlap, Payload, PropertyResult, Quantiles, RankedSampler, Rewound, Role, SamplerHunt,
+    Seen, Simulate, Stage, Test, Verb, Verify, Zoo,
 };
 use reports::recorder::Recorder;
 
@@ -32,6 +33,10 @@ pub(crate) fn write(root: &Path) -> std::io::Result<()> {
     let mut run = start(Verb::Simulate, "raft-without-storage-decisive", command)?;
     run.algorithm("raft").title("A failing run, rewound");
     run.finish(Outcome::Passed, Payload::Decisive(decisive()))?;
+
+    let mut run = start(Verb::Verify, "raft-calibration", "cargo xtask verify raft --calibrate")?;
+    run.algorithm("raft").title("How much of raft samplers see").parameter("seeds", 10);
+    run.finish(Outcome::Passed, Payload::Calibration(calibration()))?;
 
     for (target, algorithm, executions) in [
         ("raft-message", "raft", 616_305),
@@ -283,6 +288,46 @@ fn simulate() -> Simulate {
 }
 
 /// Failure is unlikely, until a crash makes it likely and a sync certain.
+/// Samplers that see more with more events, each at a pace of its own.
+pub(crate) fn calibration() -> Calibration {
+    let instance = |name: &str, states: u64, pace: f64| {
+        let sampler = |(place, sampler): (usize, &str)| {
+            let point = |events: u64| {
+                let reached = 1.0 - (-(events as f64) * (pace + place as f64 * 1e-6)).exp();
+                let around = |share: f64| -> Vec<f64> {
+                    (0..10).map(|seed| (share * (0.95 + 0.01 * f64::from(seed))).min(1.0)).collect()
+                };
+                let came_true = around((1.0 - reached) / 3.0);
+                // The last one promises nothing, and claims too little.
+                let claimed = came_true.iter().map(|share| if place == 4 { share / 3.0 } else { *share });
+                let states = Seen { share: around(reached), claimed: claimed.collect(), came_true };
+                let abstract_states = Seen { share: around(reached.sqrt()), ..states.clone() };
+                CalibrationPoint { events, states, abstract_states }
+            };
+            CalibratedSampler {
+                sampler: sampler.to_owned(),
+                default: sampler == "weights",
+                points: [1_000, 10_000, 100_000].map(point).to_vec(),
+            }
+        };
+        let samplers = ["uniform", "weights", "priorities", "cuts", "guided"];
+        CalibratedInstance {
+            name: name.into(),
+            bounds: BTreeMap::from([("nodes".to_owned(), "2".to_owned())]),
+            states,
+            abstract_states: 103,
+            depth: 26,
+            walk_events: 52,
+            strangers: 0,
+            samplers: samplers.into_iter().enumerate().map(sampler).collect(),
+        }
+    };
+    Calibration {
+        instances: vec![instance("two-nodes", 22_814, 2e-6), instance("between-writes", 99_874, 5e-7)],
+        left_out: BTreeMap::from([("closed".to_owned(), "it has 1,883,301 states".to_owned())]),
+    }
+}
+
 fn decisive() -> Decisive {
     let failing = |moment: u64| match moment {
         0..30 => 11 + moment as u32 % 4,
@@ -380,6 +425,49 @@ fn counterexample(property: &str, detail: &str) -> Finding {
     }
 }
 
+/// What walks under each sampler made of a bug that takes about so much.
+fn sampler_hunts(id: &str, effort: u64) -> Vec<SamplerHunt> {
+    let samplers = ["cuts", "weights", "uniform", "guided", "priorities"];
+    let hunt = |(place, sampler): (u64, &str)| {
+        let hard = id == "figure-eight";
+        SamplerHunt {
+            sampler: sampler.into(),
+            found_in: if hard { 0 } else { 20 - 3 * place as u32 },
+            of: 20,
+            effort: if hard { 1_000_000 } else { effort * (1 + place) },
+            events: 20_000_000,
+            long_events: hard.then_some(10_000_000),
+            long_found: hard.then_some(false),
+            ..SamplerHunt::default()
+        }
+    };
+    (0..).zip(samplers).map(hunt).collect()
+}
+
+fn ranking() -> Vec<RankedSampler> {
+    let ranked = |(sampler, found, ratio): (&str, u32, f64)| RankedSampler {
+        sampler: sampler.into(),
+        found,
+        of: 3,
+        ratio: Some(ratio),
+        default: sampler == "weights",
+    };
+    [("cuts", 3, 1.07), ("weights", 3, 1.31), ("uniform", 2, 2.6), ("guided", 2, 4.4), ("priorities", 1, 9.0)]
+        .map(ranked)
+        .to_vec()
+}
+
+fn near() -> Vec<Near> {
+    let near = |engine: &str, left, effort, unit: &str| Near {
+        engine: engine.into(),
+        left,
+        of: 51,
+        effort,
+        effort_unit: unit.into(),
+    };
+    vec![near("checker", 9, 812_000, "states"), near("walks", 14, 441_902, "events")]
+}
+
 fn zoo() -> Zoo {
     let bug = |id: &str, title: &str, property: &str, engine: &str, effort: u64| {
         let detection = |engine: &str, found, effort, unit: &str| Detection {
@@ -409,11 +497,13 @@ fn zoo() -> Zoo {
                 detection("simulator", id != "figure-eight", 5, "seeds"),
             ],
             counterexample: Some(counterexample(property, title)),
-            ..Bug::default()
+            samplers: sampler_hunts(id, effort),
+            missed_events: (id == "figure-eight").then_some(20_000_000),
+            near: if id == "figure-eight" { near() } else { Vec::new() },
         }
     };
     Zoo {
-        samplers: Vec::new(),
+        samplers: ranking(),
         bugs: vec![
             bug(
                 "vote-not-durable",

@@ -102,6 +102,16 @@ pub(super) fn steps(algorithms: &[String], targets: &[String], depth: Depth) -> 
             artifact: Path::new("simulate").join(format!("{name}-without-storage-decisive.json")),
         }),
     );
+    // Behind the zoo, which ranks the samplers: how much they see.
+    let zoos = steps.iter().rposition(|step| step.words[0] == "zoo").map_or(0, |last| last + 1);
+    steps.splice(
+        zoos..zoos,
+        algorithms.iter().map(|name| Step {
+            name: format!("verify {name} --calibrate"),
+            words: ["verify", name, "--calibrate", depth.option()].map(str::to_owned).into(),
+            artifact: Path::new("verify").join(format!("{name}-calibration.json")),
+        }),
+    );
     steps
 }
 
@@ -192,6 +202,7 @@ mod tests {
                 "simulate raft",
                 "simulate raft --decisive",
                 "zoo raft",
+                "verify raft --calibrate",
                 "fuzz raft_bytes",
                 "compare",
                 "latency raft"
@@ -199,7 +210,8 @@ mod tests {
         );
         assert_eq!(steps[0].command(), "cargo xtask verify raft --quick");
         assert_eq!(steps[2].command(), "cargo xtask simulate raft --decisive --without-storage --quick");
-        assert_eq!(steps[4].artifact, Path::new("fuzz/raft-bytes.json"));
+        assert_eq!(steps[4].command(), "cargo xtask verify raft --calibrate --quick");
+        assert_eq!(steps[5].artifact, Path::new("fuzz/raft-bytes.json"));
         for step in steps {
             let words = step.words.iter().map(std::ffi::OsString::from);
             assert!(crate::cli::parse(words).is_ok(), "{} is no command of ours", step.command());
