@@ -74,7 +74,7 @@ where
     P: Subject<Config = Config, Op = KvOp>,
     Q: Properties<P> + Eq + Hash,
 {
-    preface(setup) + &scenario::write::<P, Q>(setup, events, comment)
+    scenario::configured(&scenario::write::<P, Q>(setup, events, comment), &preface(setup))
 }
 
 /// The lines of a scenario file that say what is not usual about the configuration.
@@ -115,9 +115,11 @@ where
     }
     let mut config = Config::new(scenario.nodes);
     for (name, value) in &scenario.config {
-        match name.as_str() {
+        // Files written by hand say `pre_vote off`.
+        match name.replace('_', "-").as_str() {
             "pre-vote" => match value.as_str() {
-                "0" | "1" => config.pre_vote = value == "1",
+                "0" | "off" => config.pre_vote = false,
+                "1" | "on" => config.pre_vote = true,
                 _ => return Err(format!("config {name}: `{value}` is neither 0 nor 1")),
             },
             "batch-entries-max" => config.batch_entries_max = number(name, value)?,

@@ -214,7 +214,7 @@ pub fn examine(text: &str) -> Fate {
     assert_eq!(played.violation, None, "a scripted run breaks a property:\n{text}");
     let events: Vec<Event<Raft<Kv>>> = played.trace.events().cloned().collect();
     let printed = scenario_text::<Raft<Kv>, RaftProperties>(&setup, &events, "");
-    let again = Scenario::<KvOp>::parse(FILE, &printed);
+    let again = Scenario::<KvOp>::read(FILE, &printed);
     let again = again.unwrap_or_else(|error| panic!("what was printed is refused: {error}\n{printed}"));
     let setup = configure::<Raft<Kv>>(&again).unwrap_or_else(|reason| panic!("{reason}\n{printed}"));
     let twice = again.play::<Raft<Kv>, RaftProperties>(&setup);

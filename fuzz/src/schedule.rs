@@ -123,9 +123,13 @@ fn explain<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash>(
     let scenario = match smallest::<P, Q>(setup, events, violation.property, ways) {
         Some(shrunk) => {
             let comment = format!("{}\nshrunk: {shrunk}", shrunk.violation);
-            preface(&shrunk.setup) + &scenario::write::<P, Q>(&shrunk.setup, &shrunk.events, &comment)
+            let text = scenario::write::<P, Q>(&shrunk.setup, &shrunk.events, &comment);
+            scenario::configured(&text, &preface(&shrunk.setup))
         }
-        None => preface(setup) + &scenario::write::<P, Q>(setup, events, &violation.to_string()),
+        None => {
+            let text = scenario::write::<P, Q>(setup, events, &violation.to_string());
+            scenario::configured(&text, &preface(setup))
+        }
     };
     Failure { violation, scenario }
 }

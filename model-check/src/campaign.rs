@@ -11,12 +11,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use reports::artifact::{self, Bin, FaultMet, Finding, MessagePair, Overlap, Quantiles};
-use swarm_protocol::Properties;
+use swarm_protocol::{Properties, Violation};
 use swarm_simulator::coverage::Coverage;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::shrink::{Shrunk, Ways};
-use swarm_simulator::simulation::{self, Account, Run, Simulation, Summary};
-use swarm_simulator::{Subject, Trace, diagram, linearizability, timeline};
+use swarm_simulator::simulation::smaller::{self, Smaller};
+use swarm_simulator::simulation::{self, Account, Run, Simulation, Summary, Traced};
+use swarm_simulator::{Subject, Trace, diagram, linearizability, scenario, timeline};
 
 use crate::search::Counterexample;
 use crate::{decisive, finding};
@@ -28,9 +29,17 @@ pub trait Simulate: Sync {
     /// The run of `seed`.
     fn run(&self, seed: u64) -> Run;
 
-    /// The run of `seed` with everything that happened in it, as text; and what it broke, if anything,
-    /// shrunk if a world can follow it. `command` is what repeats it.
+    /// What the run of `seed` broke, if anything, shrunk: in a world, or as a smaller simulation where none can
+    /// follow it. `command` is what repeats it. Once `stop` is set, it is given as small as it is by then.
+    fn find(&self, seed: u64, command: &str, stop: Option<&'static AtomicBool>) -> Option<Finding>;
+
+    /// The run of `seed` with everything that happened in it, as text; and what it broke, as [`Simulate::find`]
+    /// has it.
     fn replay(&self, seed: u64, command: &str) -> Replayed;
+
+    /// The run of the smallest simulation found that breaks what `seed` breaks, and what it is; none if that breaks
+    /// nothing.
+    fn replay_smaller(&self, seed: u64) -> Option<(String, Replayed)>;
 
     /// What the run of `seed` came to, rewound; none if it violates nothing, or if it was interrupted.
     fn rewind(
@@ -71,6 +80,9 @@ pub struct Campaign<P: Subject, Q> {
 
 /// Clusters of a rare size run under one seed in so many.
 pub const RARE: u64 = 8;
+
+/// Runs of more steps than this are not traced by campaigns: their events would take gigabytes.
+const STEPS_TRACED_MAX: u64 = 2_000_000;
 
 /// Diagrams of more events than this are not looked at.
 const DIAGRAM_EVENTS_MAX: usize = 400;
@@ -113,40 +125,34 @@ where
         self.of(seed).run_proved(seed)
     }
 
+    fn find(&self, seed: u64, command: &str, stop: Option<&'static AtomicBool>) -> Option<Finding> {
+        let simulation = self.of(seed);
+        // A trace takes memory: without one it is known how long it would be.
+        let run = simulation.run(seed);
+        let violation = run.violation.as_ref().filter(|_| run.is_finding())?;
+        if run.steps > STEPS_TRACED_MAX {
+            return Some(self.found_smaller(seed, violation, command, stop));
+        }
+        let traced = simulation.trace(seed);
+        Some(self.found(&traced, command, stop))
+    }
+
     fn replay(&self, seed: u64, command: &str) -> Replayed {
         let simulation = self.of(seed);
         let traced = simulation.trace(seed);
-        let mut trace = Trace::new(format!("nodes {}\n", simulation.nodes));
-        for (at, event) in &traced.trace {
-            trace.push_at(*at, event.clone());
-        }
-        let violation = traced.run.violation.as_ref().filter(|_| traced.run.is_finding());
-        let mut found = violation.map(|violation| {
-            let comment = format!("seed {seed} of profile {}\n{violation}", simulation.profile.name);
-            match finding::in_world::<P, Q>(simulation.config.clone(), &traced, &Ways::default()) {
-                Some(shrunk) => {
-                    let comment = format!("{comment}\nshrunk: {shrunk}");
-                    let Shrunk { setup, events, violation, .. } = shrunk;
-                    finding::told::<P, Q>(&setup, &Counterexample { violation, events }, &comment, command)
-                }
-                // Progress, and what clients saw under clocks and redirects, is more than a world can follow.
-                None => Finding {
-                    replay: Some(command.to_owned()),
-                    ..Finding::new(violation.property, format!("seed {seed}: {}", violation.detail))
-                },
-            }
+        let violates = traced.run.violation.is_some() && traced.run.is_finding();
+        let finding = violates.then(|| self.found(&traced, command, None));
+        told(simulation, traced, finding)
+    }
+
+    fn replay_smaller(&self, seed: u64) -> Option<(String, Replayed)> {
+        let smaller = self.smaller(seed, None)?;
+        let traced = smaller.simulation.trace(smaller.run.seed);
+        let finding = traced.run.violation.as_ref().map(|violation| {
+            Finding::new(violation.property, format!("seed {}: {}", traced.run.seed, violation.detail))
         });
-        if let Some(found) = found.as_mut().filter(|found| found.property == linearizability::PROPERTY) {
-            let impossible = linearizability::impossible(&traced.history, linearizability::MEMORY_MAX);
-            found.picture = impossible.map(|impossible| timeline::picture(&traced.history, &impossible));
-        }
-        let short = trace.len() <= DIAGRAM_EVENTS_MAX;
-        Replayed {
-            text: format!("{trace}"),
-            diagram: short.then(|| diagram::mermaid(&trace, violation)),
-            finding: found,
-            run: traced.run,
-        }
+        let name = smaller.to_string();
+        Some((name, told(&smaller.simulation, traced, finding)))
     }
 
     fn rewind(
@@ -167,6 +173,84 @@ where
     fn marks(&self) -> &'static [&'static str] {
         self.marks
     }
+}
+
+impl<P, Q> Campaign<P, Q>
+where
+    P: Subject<Config: Clone + Sync>,
+    Q: Properties<P> + Eq + Hash,
+{
+    /// All sizes there are.
+    fn clusters(&self) -> impl Iterator<Item = &Simulation<P, Q>> {
+        self.sizes.iter().chain(&self.rare)
+    }
+
+    /// The same failure in a smaller simulation.
+    fn smaller(&self, seed: u64, stop: Option<&'static AtomicBool>) -> Option<Smaller<P, Q>> {
+        let clusters: Vec<_> = self.clusters().collect();
+        self.of(seed).smaller(seed, &clusters, smaller::STEPS, stop)
+    }
+
+    /// What a run broke, shrunk: in a world, or, where none can follow it, as a smaller simulation.
+    fn found(&self, traced: &Traced<P>, command: &str, stop: Option<&'static AtomicBool>) -> Finding {
+        let seed = traced.run.seed;
+        let simulation = self.of(seed);
+        let violation = traced.run.violation.as_ref().expect("what breaks nothing is not found");
+        let clusters = self.clusters().map(|cluster| (cluster.nodes, cluster.config.clone())).collect();
+        let ways = Ways { clusters, stop, ..Ways::default() };
+        let mut found = match finding::in_world::<P, Q>(simulation.config.clone(), traced, &ways) {
+            Some(shrunk) => {
+                let comment = format!(
+                    "seed {seed} of profile {}\n{violation}\nshrunk: {shrunk}",
+                    simulation.profile.name
+                );
+                let Shrunk { setup, events, violation, .. } = shrunk;
+                finding::told::<P, Q>(&setup, &Counterexample { violation, events }, &comment, command)
+            }
+            // Progress, and what clients saw under clocks and redirects, is more than a world can follow.
+            None => self.found_smaller(seed, violation, command, stop),
+        };
+        if found.property == linearizability::PROPERTY {
+            let impossible = linearizability::impossible(&traced.history, linearizability::MEMORY_MAX);
+            found.picture = impossible.map(|impossible| timeline::picture(&traced.history, &impossible));
+        }
+        found
+    }
+
+    /// What a run broke that no world follows.
+    fn found_smaller(
+        &self,
+        seed: u64,
+        violation: &Violation,
+        command: &str,
+        stop: Option<&'static AtomicBool>,
+    ) -> Finding {
+        let Some(smaller) = self.smaller(seed, stop) else {
+            // It is not the same again: which is told by whoever found that.
+            let detail = format!("seed {seed}: {}", violation.detail);
+            return Finding { replay: Some(command.to_owned()), ..Finding::new(violation.property, detail) };
+        };
+        let traced = (smaller.run.steps <= DIAGRAM_EVENTS_MAX as u64)
+            .then(|| smaller.simulation.trace(smaller.run.seed));
+        let diagram = traced.and_then(|traced| told(&smaller.simulation, traced, None).diagram);
+        let detail = format!("seed {seed}: {}. No world follows this. {smaller}", violation.detail);
+        let replay = Some(format!("{command} --smaller"));
+        Finding { diagram, replay, ..Finding::new(violation.property, detail) }
+    }
+}
+
+/// One run, as text and, if it is short enough to look at, as a diagram.
+fn told<P: Subject, Q>(
+    simulation: &Simulation<P, Q>,
+    traced: Traced<P>,
+    finding: Option<Finding>,
+) -> Replayed {
+    let mut trace = Trace::new(format!("version {}\nnodes {}\n", scenario::VERSION, simulation.nodes));
+    trace.events = traced.trace.into_iter().map(|(at, event)| (Some(at), event)).collect();
+    let violation = traced.run.violation.as_ref().filter(|_| traced.run.is_finding());
+    let short = trace.len() <= DIAGRAM_EVENTS_MAX;
+    let diagram = short.then(|| diagram::mermaid(&trace, violation));
+    Replayed { text: format!("{trace}"), diagram, finding, run: traced.run }
 }
 
 /// Runs `seeds` on `threads` threads until all are done or `stop` is set, which lets runs under way end.

@@ -19,6 +19,9 @@ use reports::artifact::Finding;
 use reports::store::write_atomically;
 use serde::{Deserialize, Serialize};
 
+use crate::instance::Check;
+use crate::registered::Algorithm;
+
 /// What the JSON of a trace begins with.
 pub const FORMAT: &str = "swarmproof-trace";
 /// The version of the JSON that is written and read.
@@ -52,6 +55,24 @@ pub fn write(folder: &Path, name: &str, finding: &Finding) -> Result<Vec<PathBuf
         write_atomically(path, content.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(files.into_iter().map(|(path, _)| path).collect())
+}
+
+/// Writes what a check of an algorithm has found, with a test if it is the registered protocol that was checked: of
+/// another there is no registration that a test could name.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_checked(
+    folder: &Path,
+    registered: &dyn Algorithm,
+    check: &dyn Check,
+    finding: &mut Finding,
+) -> Result<Vec<PathBuf>, String> {
+    let name = format!("{}-{}-{}", registered.name(), check.name(), finding.property);
+    if registered.is(check.subject()) {
+        finding.test = Some(test(&name, &registered.type_name(), &finding.property));
+    }
+    write(folder, &name, finding)
 }
 
 /// A run for programs: what it starts from, what happens, what it breaks. Reading it back checks every line.
@@ -162,12 +183,14 @@ impl Told {
             |error: serde_json::Error| format!("{file}:{}:{}: {error}", error.line(), error.column());
         let head: Head = serde_json::from_str(text).map_err(syntax)?;
         if head.format != FORMAT {
-            return Err(format!("{file}: the format is `{}`, not `{FORMAT}`", head.format));
+            let line = line_of(text, "\"format\"", 0);
+            return Err(format!("{file}:{line}: the format is `{}`, not `{FORMAT}`", head.format));
         }
         if head.version != VERSION {
+            let line = line_of(text, "\"version\"", 0);
+            let version = head.version;
             return Err(format!(
-                "{file}: version {} of the format; this reads version {VERSION}",
-                head.version
+                "{file}:{line}: version {version} of the format; this reads version {VERSION}"
             ));
         }
         let told: Told = serde_json::from_str(text).map_err(syntax)?;
@@ -175,16 +198,18 @@ impl Told {
         for (place, (event, check)) in told.events.iter().zip(checks).enumerate() {
             if event.check != check || event.number != place + 1 {
                 let what = if place == 0 { "it or the header" } else { "it" };
+                let line = line_of(text, "\"number\"", place);
                 return Err(format!(
-                    "{file}: event {} `{}`: {what} was changed, or one before it is missing",
+                    "{file}:{line}: event {} `{}`: {what} was changed, or one before it is missing",
                     place + 1,
                     event.event
                 ));
             }
         }
         if told.check != last {
+            let line = line_of(text, "\"property\"", 0);
             return Err(format!(
-                "{file}: after event {}: what follows was changed, or events are missing",
+                "{file}:{line}: after event {}: what follows was changed, or events are missing",
                 told.events.len()
             ));
         }
@@ -196,6 +221,12 @@ impl Told {
         let events = self.events.iter().map(|event| event.event.as_str());
         self.header.iter().map(String::as_str).chain(events).flat_map(|line| [line, "\n"]).collect()
     }
+}
+
+/// The line of a text in which a part of it stands for the `nth` time, counted from 0; the first, if it does not.
+fn line_of(text: &str, part: &str, nth: usize) -> usize {
+    let place = text.match_indices(part).nth(nth).map_or(0, |(place, _)| place);
+    1 + text[..place].matches('\n').count()
 }
 
 /// A value as one line of JSON.

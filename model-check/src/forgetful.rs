@@ -11,6 +11,7 @@ use swarm_protocol::{Effect, Effects, Input, NodeId, Protocol, Service, Stream, 
 use swarm_raft::properties::{Observation, RaftProperties};
 use swarm_raft::{Config, KvOp};
 use swarm_simulator::profile::{Pace, Span};
+use swarm_simulator::scenario::Scenario;
 use swarm_simulator::simulation::Simulation;
 
 use crate::raft::Node;
@@ -147,6 +148,10 @@ impl Registered for ForgetfulRaft {
 
     fn operation(draw: &mut Stream) -> KvOp {
         Node::operation(draw)
+    }
+
+    fn read(scenario: &Scenario<KvOp>) -> Result<Config, String> {
+        Node::read(scenario)
     }
 
     /// Nodes crash often, so that some vote twice.

@@ -83,6 +83,9 @@ pub trait Check: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
+    /// The type that is checked, as the compiler calls it.
+    fn subject(&self) -> &'static str;
+
     /// What it shows.
     fn about(&self) -> &'static str;
 
@@ -129,6 +132,10 @@ where
 {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn subject(&self) -> &'static str {
+        std::any::type_name::<P>()
     }
 
     fn about(&self) -> &'static str {

@@ -70,6 +70,10 @@ where
         self.instance.name
     }
 
+    fn subject(&self) -> &'static str {
+        std::any::type_name::<P>()
+    }
+
     fn about(&self) -> &'static str {
         self.instance.about
     }

@@ -15,6 +15,7 @@ use swarm_protocol::{Properties, Service, Stream};
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::profile::Profile;
+use swarm_simulator::scenario::Scenario;
 use swarm_simulator::simulation::{Assumption, Simulation};
 use swarm_simulator::world::{FlushMode, OpStatus, SyncMode};
 use swarm_simulator::{Bounds, Setup, Subject, World};
@@ -98,7 +99,9 @@ fn setup<P: Subject<Config = Config, Op = KvOp>>(
 ) -> Setup<P> {
     let workload = [KvOp::Put(1, 7), KvOp::Get(1), KvOp::Cas(1, 7, 8)];
     let config = Config { pre_vote, ..Config::new(nodes) };
-    Setup::new(config, nodes).workload(workload.into_iter().take(commands)).bounds(bounds).within(within)
+    let setup = Setup::new(config, nodes).workload(workload.into_iter().take(commands));
+    let settings = raft_schedule::preface(&setup);
+    setup.bounds(bounds).within(within).settings(settings)
 }
 
 /// Two elections, a crash and a restart, exhaustively.
@@ -365,6 +368,10 @@ impl Registered for Node {
 
     fn fuzzed(header: [u8; schedule::HEADER_BYTES]) -> Setup<Node> {
         raft_schedule::setup(header)
+    }
+
+    fn read(scenario: &Scenario<KvOp>) -> Result<Config, String> {
+        raft_schedule::configure::<Node>(scenario).map(|setup| setup.config)
     }
 
     fn preface(setup: &Setup<Node>) -> String {

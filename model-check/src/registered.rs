@@ -197,6 +197,9 @@ pub trait Algorithm: Sync {
     /// Its type as a path, for sources that name it.
     fn type_name(&self) -> String;
 
+    /// Whether it is the type that the compiler calls so.
+    fn is(&self, type_name: &str) -> bool;
+
     /// What is checked.
     fn instances(&self, extent: Extent) -> Vec<Box<dyn Check>>;
 
@@ -259,6 +262,10 @@ impl<P: Registered> Algorithm for Of<P> {
 
     fn type_name(&self) -> String {
         if P::TYPE.is_empty() { std::any::type_name::<P>() } else { P::TYPE }.to_owned()
+    }
+
+    fn is(&self, type_name: &str) -> bool {
+        std::any::type_name::<P>() == type_name
     }
 
     fn instances(&self, extent: Extent) -> Vec<Box<dyn Check>> {

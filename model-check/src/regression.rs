@@ -20,12 +20,12 @@ pub enum Held {
     Stops(String),
 }
 
-/// Plays a scenario on a registered protocol; `file` is the name that errors give.
+/// Plays a finished scenario on a registered protocol; `file` is the name that errors give.
 ///
 /// # Errors
 /// The property that the run breaks, or what is wrong with the file.
 pub fn check<P: Registered<Op: FromStr<Err: Display>>>(file: &str, text: &str) -> Result<Held, String> {
-    let scenario = Scenario::<P::Op>::parse(file, text).map_err(|error| error.to_string())?;
+    let scenario = Scenario::<P::Op>::read(file, text).map_err(|error| error.to_string())?;
     let config = P::read(&scenario).map_err(|reason| format!("{file}: {reason}"))?;
     match scenario.play::<P, P::Properties>(&scenario.setup(config)) {
         Err(stopped) => Ok(Held::Stops(stopped.to_string())),

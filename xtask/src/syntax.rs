@@ -166,6 +166,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
             switch("calibrate", "how much of small instances does each sampler of walks see?"),
             THREADS,
             option("memory-mib", Kind::Count, "MIB", "memory budget of one search, in MiB"),
+            option("write", Kind::Text, "DIR", "write every run that breaks something as files"),
         ],
         run: launch::verify,
     },
@@ -196,6 +197,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
             option("nodes", Kind::Count, "N", "how many nodes take part"),
             option("replay", Kind::Number, "SEED", "run this seed alone and print its trace"),
             option("write", Kind::Text, "DIR", "with --replay: write what it breaks as files"),
+            switch("smaller", "with --replay: print the smallest simulation found that breaks the same"),
             option("shard", Kind::Shard, "K/N", "run the K-th of N equal parts of the seeds"),
             switch("digest", "print one line per seed, the digest of its trace"),
             switch("decisive", "rewind a failing run: after which events was it likely to fail?"),
@@ -221,6 +223,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
         options: &[
             option("bug", Kind::Text, "ID", "this bug alone"),
             switch("hard", "the bugs that random search misses, hunted for longer"),
+            option("write", Kind::Text, "DIR", "write what shows each bug as files"),
             THREADS,
             QUICK,
             FULL,

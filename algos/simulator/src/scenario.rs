@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! # What this shows, in a sentence.
+//! version 1
 //! nodes 2
 //! crashes 1
 //! op Write(7)
@@ -16,8 +17,10 @@
 //! crash n0 0
 //!     n0 down
 //! ok
+//! check 63a1e9b2d2f0c487
 //! ```
 //!
+//! - `version 1` is the version of this format ([`VERSION`]). Another one is refused, whatever else stands there.
 //! - Header: `nodes N`, `twin n0`, `op OP` (read by the operation's `FromStr`), `config KEY VALUE` (its
 //!   meaning is up to whoever makes the setup), and the bounds of [`Bounds`]: `crashes`, `duplicates`,
 //!   `drops`, `disk-failures`, `in-flight`, `clock-steps`, `clock-step` (microseconds),
@@ -26,11 +29,18 @@
 //! - Events are matched by text with those enabled: the whole text, or the beginning of exactly one. So
 //!   no protocol needs a parser, and an event that cannot happen is an error that names those that can.
 //!   An instant before an event (`@120us`) is skipped: a world knows no time.
-//! - Transcript: each event in full, then, indented, the effects it had and the node it touched; last
+//! - Transcript: each event in full, then, indented, the effects it had and the node it touched; then
 //!   `ok` or `violates PROPERTY`.
+//! - Last a check over all lines that are no comments.
+//!
+//! **What is trusted.** [`Scenario::parse`] reads any script, with or without the parts that only a finished file has.
+//! [`Scenario::read`] reads a finished file, and refuses one that was cut short or changed since it was written, with
+//! the line. To change one on purpose, change its script and let `UPDATE_SCENARIOS=1` write the rest ([`check_file`]);
+//! a script without a transcript needs no more than the check, which the refusal names.
 //!
 //! Any text is read without a panic, and memory is bounded by the limits below. Verified by tests that
-//! break files in every way listed there, and by playing what traces print.
+//! break files in every way listed there, that cut short and change every line of a finished one, and by playing
+//! what traces print.
 
 use core::fmt::{self, Display, Write as _};
 use core::hash::Hash;
@@ -40,12 +50,14 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use swarm_protocol::{NodeId, Properties, Protocol, Ticks, Violation};
+use swarm_protocol::{NodeId, Properties, Protocol, Ticks, Violation, mix};
 
 use crate::event::EventClass;
 use crate::world::{FlushMode, Identical, SyncMode};
 use crate::{Bounds, Event, Setup, Subject, Trace, World};
 
+/// The version of scenario files that is written and read.
+pub const VERSION: u32 = 1;
 /// The longest file, in bytes.
 pub const BYTES_MAX: usize = 1 << 20;
 /// The longest line, in bytes.
@@ -95,6 +107,10 @@ pub struct Scenario<Op> {
     /// Settings by name, for whoever makes the protocol's configuration.
     pub config: BTreeMap<String, String>,
     file: String,
+    /// A line says of which version the file is.
+    versioned: bool,
+    /// The line with the check was read.
+    finished: bool,
     /// The lines of events with their numbers.
     script: Vec<(usize, String)>,
     /// The transcript, if the file has one, and the number of its first line.
@@ -125,11 +141,20 @@ impl<Op: FromStr<Err: Display>> Scenario<Op> {
             bounds: Bounds::default(),
             config: BTreeMap::new(),
             file: file.to_owned(),
+            versioned: false,
+            finished: false,
             script: Vec::new(),
             expected: None,
         };
         if text.len() > BYTES_MAX {
             return Err(scenario.error(1, format!("the file has more than {BYTES_MAX} bytes")));
+        }
+        // Before anything else: what stands in a file of another version may mean anything.
+        if let Some((line, version)) = version_line(text)
+            && version.parse() != Ok(VERSION)
+        {
+            let reason = format!("version `{version}` of scenario files; this reads version {VERSION}");
+            return Err(scenario.error(line, reason));
         }
         for (line, text) in (1..).zip(text.lines()) {
             scenario.read_line(line, text).map_err(|reason| scenario.error(line, reason))?;
@@ -140,16 +165,34 @@ impl<Op: FromStr<Err: Display>> Scenario<Op> {
         Ok(scenario)
     }
 
+    /// Reads a finished file, as [`write()`] and [`check_file`] leave it.
+    ///
+    /// # Errors
+    /// A line that is wrong, also if it is merely not what was written: the file was cut short or changed.
+    pub fn read(file: &str, text: &str) -> Result<Self, ScenarioError> {
+        let scenario = Self::parse(file, text)?;
+        if version_line(text).is_none() {
+            let reason = format!("a line `version {VERSION}` is missing: the file is of no version");
+            return Err(scenario.error(1, reason));
+        }
+        scenario.unchanged(text).map_err(|(line, reason)| scenario.error(line, reason))?;
+        Ok(scenario)
+    }
+
     fn read_line(&mut self, line: usize, text: &str) -> Result<(), String> {
         if text.len() > LINE_BYTES_MAX {
             return Err(format!("the line has more than {LINE_BYTES_MAX} bytes"));
         }
+        if self.finished && !text.trim().is_empty() {
+            return Err("nothing stands behind the check".to_owned());
+        }
+        self.finished |= text.starts_with(CHECK);
         if let Some((_, expected)) = &mut self.expected {
             expected.push(text.trim_end().to_owned());
             return Ok(());
         }
         let text = text.trim();
-        if text.is_empty() || text.starts_with('#') {
+        if text.is_empty() || text.starts_with('#') || self.finished {
             return Ok(());
         }
         if text == SEPARATOR {
@@ -176,6 +219,8 @@ impl<Op: FromStr<Err: Display>> Scenario<Op> {
             || rest.parse::<u32>().map_err(|_| format!("`{rest}` is not a number that {word} can be"));
         let one_of = |ways: &str| format!("`{rest}` is none of {ways}");
         match word {
+            "version" if self.versioned => return Err("the version is said twice".to_owned()),
+            "version" => self.versioned = true,
             "nodes" if self.nodes > 0 => return Err("the number of nodes is set twice".to_owned()),
             "nodes" => match number()? {
                 nodes @ 1..=NODES_MAX => self.nodes = nodes,
@@ -241,6 +286,48 @@ impl<Op: FromStr<Err: Display>> Scenario<Op> {
 
 const SEPARATOR: &str = "----";
 
+/// What begins the last line of a finished file.
+const CHECK: &str = "check ";
+
+/// The first line that says of which version a file is, with its number.
+fn version_line(text: &str) -> Option<(usize, &str)> {
+    let header = text.lines().take_while(|line| line.trim() != SEPARATOR);
+    (1..).zip(header).find_map(|(number, line)| {
+        let (word, version) = line.trim().split_once(' ')?;
+        (word == "version").then(|| (number, version.trim()))
+    })
+}
+
+/// A check over the lines of a file: those that are no comments, up to the one that holds the check.
+fn check_of<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let mut sum = u64::from(VERSION);
+    for line in lines.map(str::trim_end).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        for chunk in line.as_bytes().chunks(8) {
+            let word = chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            sum = mix(sum ^ word);
+        }
+        sum = mix(sum ^ line.len() as u64);
+    }
+    format!("{CHECK}{sum:016x}")
+}
+
+/// A finished file with these `config` lines in its header, and finished again.
+pub fn configured(text: &str, settings: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with(CHECK)).collect();
+    // Right behind the version, or at the top of a text without one.
+    let place = version_line(text).map_or(0, |(line, _)| line);
+    lines.splice(place..place, settings.lines());
+    finished(&lines)
+}
+
+/// The file of these lines, with its check.
+fn finished(lines: &[&str]) -> String {
+    let mut text: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
+    text.push_str(&check_of(lines.iter().copied()));
+    text.push('\n');
+    text
+}
+
 /// A line without the instant before its event.
 fn without_instant(text: &str) -> &str {
     let instant = text.strip_prefix('@').and_then(|rest| rest.split_once(' '));
@@ -294,6 +381,44 @@ impl<Op> Scenario<Op> {
         Ok(Played { trace, transcript, violation })
     }
 
+    /// Whether the file is as it was finished: the check at its end is that of its lines, and a transcript tells of the
+    /// events of the script, to a verdict. If not, the line and what is wrong.
+    fn unchanged(&self, text: &str) -> Result<(), (usize, String)> {
+        let last = text.lines().count().max(1);
+        let ends = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).last();
+        let Some((check_line, check)) = ends.filter(|(_, line)| line.starts_with(CHECK)) else {
+            return Err((last, "the file is cut short: the check at its end is missing".to_owned()));
+        };
+        if let Some((first, transcript)) = &self.expected {
+            let transcript = transcript.iter().filter(|line| !line.starts_with(CHECK));
+            let mut told =
+                (*first..).zip(transcript).filter(|(_, line)| !line.is_empty() && !line.starts_with(' '));
+            for (line, event) in &self.script {
+                let Some((place, said)) = told.next() else {
+                    return Err((*line, format!("the transcript does not tell of `{event}`{UPDATE}")));
+                };
+                if !said.starts_with(event.as_str()) {
+                    let reason = format!("the script has `{event}` for what is told as `{said}`{UPDATE}");
+                    return Err((place, reason));
+                }
+            }
+            match told.next() {
+                Some((_, verdict)) if verdict == "ok" || verdict.starts_with("violates ") => {}
+                Some((line, other)) => {
+                    return Err((line, format!("the script has nothing for `{other}`{UPDATE}")));
+                }
+                None => {
+                    return Err((check_line, format!("the verdict of the transcript is missing{UPDATE}")));
+                }
+            }
+        }
+        let right = check_of(text.lines().take(check_line - 1));
+        if check.trim_end() == right {
+            return Ok(());
+        }
+        Err((check_line, format!("the lines above were changed: they now come to `{right}`{UPDATE}")))
+    }
+
     /// Compares what was played with the transcript of the file.
     ///
     /// # Errors
@@ -302,7 +427,8 @@ impl<Op> Scenario<Op> {
         let Some((first, expected)) = &self.expected else {
             return Err(self.error(1, "the file has no transcript; UPDATE_SCENARIOS=1 writes it"));
         };
-        let lines = expected.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+        let is_told = |line: &String| !line.is_empty() && !line.starts_with(CHECK);
+        let lines = expected.iter().rposition(is_told).map_or(0, |last| last + 1);
         let (expected, actual) = (&expected[..lines], &played.transcript[..]);
         if expected == actual {
             return Ok(());
@@ -319,6 +445,9 @@ impl<Op> Scenario<Op> {
         Err(self.error(first + same, reason))
     }
 }
+
+/// What to do about a file that is changed on purpose.
+const UPDATE: &str = "; if that is on purpose, UPDATE_SCENARIOS=1 writes what follows the script anew";
 
 /// The enabled event that `text` names.
 fn find<'a, P: Protocol>(enabled: &'a [Event<P>], text: &str) -> Result<&'a Event<P>, String> {
@@ -392,14 +521,10 @@ pub fn write<P: Subject, Q: Properties<P> + Eq + Hash>(
     events: &[Event<P>],
     comment: &str,
 ) -> String {
-    let mut out = String::new();
-    for line in comment.lines() {
-        let _ = writeln!(out, "# {line}");
-    }
-    out.push_str(&setup.header());
-    for event in events {
-        let _ = writeln!(out, "{event:?}");
-    }
+    let comment = comment.lines().map(|line| format!("# {line}"));
+    let header: Vec<String> = setup.header().lines().map(str::to_owned).collect();
+    let script = events.iter().map(|event| format!("{event:?}"));
+    let mut lines: Vec<String> = comment.chain(header).chain(script).collect();
     let mut world = World::<P, Q>::new(setup);
     let mut transcript = Vec::new();
     for event in events {
@@ -409,12 +534,13 @@ pub fn write<P: Subject, Q: Properties<P> + Eq + Hash>(
     }
     let verdict = world.violation().map(|violation| format!("violates {}", violation.property));
     transcript.push(verdict.unwrap_or_else(|| "ok".to_owned()));
-    let _ = write!(out, "{SEPARATOR}\n{}\n", transcript.join("\n"));
-    out
+    lines.push(SEPARATOR.to_owned());
+    lines.append(&mut transcript);
+    finished(&lines.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// Plays a file and compares its transcript; with the environment's `UPDATE_SCENARIOS=1`, writes the
-/// transcript into the file instead. `configure` makes the setup, by [`Scenario::setup`] or of its own.
+/// Plays a finished file and compares its transcript; with the environment's `UPDATE_SCENARIOS=1`, plays its script
+/// and finishes the file by that instead. `configure` makes the setup, by [`Scenario::setup`] or of its own.
 ///
 /// # Errors
 /// File, line and reason, in one text.
@@ -428,14 +554,22 @@ where
 {
     let file = path.display().to_string();
     let text = fs::read_to_string(path).map_err(|error| format!("{file}: {error}"))?;
-    let scenario = Scenario::parse(&file, &text).map_err(|error| error.to_string())?;
+    let updates = std::env::var_os("UPDATE_SCENARIOS").is_some_and(|value| value == "1");
+    let scenario = if updates { Scenario::parse(&file, &text) } else { Scenario::read(&file, &text) };
+    let scenario = scenario.map_err(|error| error.to_string())?;
     let setup = configure(&scenario).map_err(|reason| format!("{file}:1: {reason}"))?;
     let played = scenario.play::<P, Q>(&setup).map_err(|error| error.to_string())?;
-    if std::env::var_os("UPDATE_SCENARIOS").is_some_and(|value| value == "1") {
-        let script = text.lines().take_while(|line| line.trim() != SEPARATOR);
-        let mut updated: String = script.flat_map(|line| [line, "\n"]).collect();
-        let _ = write!(updated, "{SEPARATOR}\n{}\n", played.transcript.join("\n"));
-        replace(path, &updated).map_err(|error| format!("{file}: {error}"))?;
+    if updates {
+        let version = format!("version {VERSION}");
+        let comment = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#')).count();
+        let script = text.lines().take_while(|line| line.trim() != SEPARATOR && !line.starts_with(CHECK));
+        let mut lines: Vec<&str> = script.collect();
+        if !scenario.versioned {
+            lines.insert(comment, &version);
+        }
+        lines.push(SEPARATOR);
+        lines.extend(played.transcript.iter().map(String::as_str));
+        replace(path, &finished(&lines)).map_err(|error| format!("{file}: {error}"))?;
     } else {
         scenario.compare(&played).map_err(|error| error.to_string())?;
     }

@@ -14,7 +14,7 @@
 //!
 //! Stages 1 to 5 take turns until none of them gains anything. Work is counted in events tried, not in
 //! time, so that the result is the same on every machine; when that is used up, the best so far is given,
-//! and says that it was cut off.
+//! and says that it was cut off. The worlds that are kept meanwhile are counted, too ([`Shrunk::held_most`]).
 //!
 //! Verified by `tests/it/shrink.rs`: no single event of a result can be spared, results are compared with
 //! shortest runs found by searching everything, and a run that is out of reach says so.
@@ -25,6 +25,7 @@ mod vocabulary;
 
 use core::fmt;
 use core::hash::Hash;
+use core::sync::atomic::AtomicBool;
 
 use swarm_protocol::{NodeId, NodeSet, Properties, Violation};
 
@@ -67,7 +68,7 @@ pub fn shrink<P: Subject, Q: Properties<P> + Eq + Hash>(
     events: &[Event<P>],
     property: &str,
 ) -> Option<Vec<Event<P>>> {
-    let mut purse = Purse::new(u64::MAX);
+    let mut purse = Purse::new(u64::MAX, None);
     let mut course = Course::<P, Q>::play(setup, events, property, &mut purse)?;
     course.minimise(setup, &mut purse);
     Some(course.events)
@@ -81,11 +82,13 @@ pub struct Ways<P: Subject> {
     pub plainer: fn(&P::Op) -> Vec<P::Op>,
     /// How many events may be tried.
     pub effort: u64,
+    /// Once set, no more events are tried: the best so far is given, as if the effort were used up.
+    pub stop: Option<&'static AtomicBool>,
 }
 
 impl<P: Subject> Default for Ways<P> {
     fn default() -> Self {
-        Ways { clusters: Vec::new(), plainer: |_| Vec::new(), effort: EFFORT }
+        Ways { clusters: Vec::new(), plainer: |_| Vec::new(), effort: EFFORT, stop: None }
     }
 }
 
@@ -103,6 +106,9 @@ pub struct Shrunk<P: Subject> {
     pub stages: Vec<Stage>,
     /// How many events were tried.
     pub tried: u64,
+    /// The most that was kept of worlds at a time, each counted as the events that led to it; at most a little
+    /// more than two million.
+    pub held_most: usize,
     /// The effort was used up before all was tried: perhaps more can be spared.
     pub cut_off: bool,
     /// What a search has shown of its length.
@@ -162,22 +168,24 @@ pub fn smallest<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash>(
     property: &str,
     ways: &Ways<P>,
 ) -> Option<Shrunk<P>> {
-    let course = Course::<P, Q>::play(setup, events, property, &mut Purse::new(u64::MAX))?;
+    let course = Course::<P, Q>::play(setup, events, property, &mut Purse::new(u64::MAX, ways.stop))?;
     let mut shrinking = Shrinking {
         setup: setup.clone(),
         course,
-        purse: Purse::new(ways.effort),
+        purse: Purse::new(ways.effort, ways.stop),
         stages: Vec::new(),
         proved: Proved::Nothing,
     };
+    shrinking.purse.hold(shrinking.course.held());
     shrinking.note("found");
     shrinking.simplify(&ways.clusters);
     shrinking.operations_events_and_searches(&ways.clusters);
     shrinking.values(ways.plainer);
     shrinking.bounds()?;
     let Shrinking { setup, course, purse, stages, proved } = shrinking;
-    let (tried, cut_off) = (purse.spent, purse.ran_out);
-    Some(Shrunk { setup, events: course.events, violation: course.violation, stages, tried, cut_off, proved })
+    let Purse { spent: tried, ran_out: cut_off, held_most, .. } = purse;
+    let Course { events, violation, .. } = course;
+    Some(Shrunk { setup, events, violation, stages, tried, held_most, cut_off, proved })
 }
 
 struct Shrinking<P: Subject, Q> {
@@ -437,6 +445,7 @@ impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
                 return None;
             }
             let mut setup = self.setup.clone();
+            setup.may_give_up = false;
             let bounds = &mut setup.bounds;
             [bounds.crashes, bounds.duplicates, bounds.drops, bounds.disk_failures] = counts;
             bounds.in_flight = limit;

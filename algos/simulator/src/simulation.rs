@@ -71,6 +71,7 @@ mod links;
 mod network;
 mod rewound;
 mod shrunk;
+pub mod smaller;
 
 pub use self::adversary::{Adversary, Equivocator, Make, Outbox, Replayer, Silent, Withholder, named};
 pub use self::atlas::{Account, Assumption};
@@ -152,6 +153,18 @@ pub struct Simulation<P: Service, Q> {
     /// clients make progress: this is for measuring what judging costs.
     pub judged: bool,
     properties: PhantomData<fn() -> Q>,
+}
+
+impl<P: Service<Config: Clone>, Q> Clone for Simulation<P, Q> {
+    fn clone(&self) -> Self {
+        Simulation {
+            config: self.config.clone(),
+            clients: self.clients.clone(),
+            workloads: self.workloads.clone(),
+            adversaries: self.adversaries.clone(),
+            ..*self
+        }
+    }
 }
 
 impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
@@ -420,7 +433,9 @@ impl<P: Service> Traced<P> {
             sync: SyncMode::Prefix,
             ..Bounds::default()
         };
-        let setup = Setup::new(config, self.nodes.len() as u32);
+        let mut setup = Setup::new(config, self.nodes.len() as u32);
+        // Operations stay open in a long run, and each may double the ways to explain what clients saw.
+        setup.may_give_up = true;
         let renamed = |event: &Event<P>| match event {
             Event::Invoke { at, id, op } => {
                 Event::Invoke { at: *at, id: self.names[id.0 as usize], op: op.clone() }

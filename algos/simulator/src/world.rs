@@ -47,7 +47,7 @@ use swarm_protocol::{
     Checkable, NodeId, Promise, Properties, Protocol, Reply, Service, Specification, Violation,
 };
 
-pub use self::clients::{LINEARIZABILITY, OpStatus};
+pub use self::clients::{EXPLANATIONS, LINEARIZABILITY, OpStatus};
 pub use self::collapse::{Collapse, Collapsed, Successor};
 pub use self::consequences::Consequences;
 pub use self::independence::Asleep;
@@ -532,9 +532,10 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
                 Leaving::Answer(id, answer) => {
                     let clients = Arc::make_mut(&mut self.clients);
                     let verdict = clients.answer(&setup.workload, *id, P::reply(answer));
-                    let promised = |violation: &Violation| {
-                        violation.property != LINEARIZABILITY
-                            || P::PROMISES.contains(&Promise::Linearizability)
+                    let promised = |violation: &Violation| match violation.property {
+                        EXPLANATIONS if setup.may_give_up => false,
+                        LINEARIZABILITY | EXPLANATIONS => P::PROMISES.contains(&Promise::Linearizability),
+                        _ => true,
                     };
                     if let Some(violation) = verdict.err().filter(promised) {
                         self.violation.get_or_insert_with(|| Box::new(violation));

@@ -1,4 +1,4 @@
-//! `zoo [ALGO…] [--bug ID] [--quick|--full|--hard] [--threads N] [--json]`: puts real bugs back into the code, one
+//! `zoo [ALGO…] [--bug ID] [--quick|--full|--hard] [--threads N] [--write DIR] [--json]`: puts real bugs back into the code, one
 //! at a time, lets every engine hunt for them, and leaves an artifact `zoo/<algorithm>.json`; with `--hard`, the bugs
 //! that are marked so, hunted for longer, and an artifact `zoo/<algorithm>-hard.json`.
 //!
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
+use model_check::exported;
+use model_check::registered::ALGORITHMS;
 use model_check::zoo::catalogue::{Bug, Catalogue};
 use model_check::zoo::hunt::{Budget, Engine, Scope};
 use model_check::zoo::round::{self, Hunts};
@@ -23,7 +25,7 @@ use reports::recorder::Recorder;
 use swarm_simulator::sampler::Sampler;
 
 const HELP: &str = "\
-zoo [ALGO...] [--bug ID] [--quick|--full|--hard] [--threads N] [--json]
+zoo [ALGO...] [--bug ID] [--quick|--full|--hard] [--threads N] [--write DIR] [--json]
 
 Puts real bugs back into the algorithms (default: all), one at a time, and lets every engine hunt for them.
 
@@ -34,6 +36,7 @@ Puts real bugs back into the algorithms (default: all), one at a time, and lets 
   --hard       the bugs that random search misses: walks of ten million events in one run and of a million in each of
                ten, under every sampler, and from how near the end of a scenario the bug is found
   --threads N  hunts at a time (default: all processors)
+  --write DIR  write the shortest run that shows each bug as files: scenario, diagrams, trace, regression test
   --json       one JSON object per bug, and one at the end
 ";
 
@@ -42,14 +45,16 @@ struct Options {
     algorithms: Vec<&'static str>,
     bug: Option<String>,
     hard: bool,
+    write: Option<PathBuf>,
 }
 
 fn options() -> Result<Option<Options>, Refused> {
-    let (mut bug, mut hard) = (None, false);
+    let (mut bug, mut hard, mut write) = (None, false, None);
     let common = command_line::read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "bug" => bug = Some(command_line::value(parser, "bug")?),
             "hard" => hard = true,
+            "write" => write = Some(command_line::value(parser, "write")?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -58,7 +63,7 @@ fn options() -> Result<Option<Options>, Refused> {
     if hard && common.words.iter().any(|word| word == "--quick" || word == "--full") {
         return Err(Refused::usage("one of --quick, --full and --hard"));
     }
-    Ok(Some(Options { algorithms: common.algorithms()?, common, bug, hard }))
+    Ok(Some(Options { algorithms: common.algorithms()?, common, bug, hard, write }))
 }
 
 impl Options {
@@ -166,6 +171,11 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
         let command = format!("cargo xtask zoo {algorithm} --bug {}", bug.id());
         if let Some((record, found)) = round::judge(&hunters, bug, &hunts, directed.as_deref(), &command) {
             tell(&record, options.common.json);
+            if let (Some(folder), Some(finding)) = (&options.write, &record.counterexample)
+                && finding.scenario.is_some()
+            {
+                write(folder, algorithm, bug, finding, options.common.json)?;
+            }
             zoo.bugs.push(record);
             findings.extend(found);
         }
@@ -207,6 +217,20 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
         println!("{algorithm}: {said}, {found} of {total} bugs found, {}", path.display());
     }
     Ok(exit)
+}
+
+/// Writes what shows a bug as files. The test is about the algorithm without the bug, which it passes.
+fn write(folder: &Path, algorithm: &str, bug: &Bug, finding: &Finding, json: bool) -> Result<(), Refused> {
+    let name = format!("{algorithm}-{}", bug.id());
+    let registered = ALGORITHMS.iter().find(|registered| registered.name() == algorithm);
+    let test = registered.map(|registered| exported::test(&name, &registered.type_name(), &finding.property));
+    let finding = Finding { test, ..finding.clone() };
+    for path in exported::write(folder, &name, &finding).map_err(Refused::usage)? {
+        if !json {
+            println!("  written: {}", path.display());
+        }
+    }
+    Ok(())
 }
 
 /// The scenario that was written for a bug.

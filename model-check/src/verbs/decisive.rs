@@ -69,7 +69,7 @@ pub(super) fn run(simulate: &dyn Simulate, asked: &Asked<'_>) -> Result<Exit, Re
     let mut outcome = Outcome::Passed;
     if !asked.must_fail {
         outcome = Outcome::Failed;
-        if let Some(finding) = simulate.replay(rewound.seed, &(asked.replay)(rewound.seed)).finding {
+        if let Some(finding) = simulate.find(rewound.seed, &(asked.replay)(rewound.seed), None) {
             recorder.finding(finding);
         }
     }

@@ -22,8 +22,8 @@ use crate::{exported, finding};
 
 const HELP: &str = "\
 simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--threads N] [--nodes N] [--digest]
-              [--decisive [--futures N] [--without-storage]] [--checkpoints DIR] [--write DIR] [--quick|--full]
-              [--json]
+              [--decisive [--futures N] [--without-storage]] [--checkpoints DIR] [--write DIR] [--smaller]
+              [--quick|--full] [--json]
 
 Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
 
@@ -31,6 +31,7 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
   --profile P     calm, lossy, partitions, crashes, clocks, disks, everything (default), byzantine or beyond,
                   which strikes whatever the algorithm's assumption says, and finds nothing where it breaks it
   --replay SEED   run this seed alone and print its trace
+  --smaller       with --replay: run the smallest simulation found that breaks the same, and print its trace
   --write DIR     with --replay: write what it breaks as files: scenario, diagrams, trace, regression test
   --shard K/N     run the K-th of N equal parts of the seeds
   --threads N     threads that run seeds (default: all processors); the result does not depend on it
@@ -54,6 +55,7 @@ struct Options {
     profile: Profile,
     replay: Option<u64>,
     write: Option<PathBuf>,
+    smaller: bool,
     shard: Option<(u32, u32)>,
     nodes: Option<u32>,
     digest: bool,
@@ -80,7 +82,7 @@ impl<T: FromStr, const DOTS: bool> FromStr for Pair<T, DOTS> {
 
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut seeds, mut profile, mut replay, mut shard) = (None, Profile::EVERYTHING, None, None);
-    let mut write: Option<PathBuf> = None;
+    let (mut write, mut smaller): (Option<PathBuf>, bool) = (None, false);
     let (mut nodes, mut digest, mut checkpoints) = (None, false, None);
     let (mut decisive, mut futures, mut without_storage) = (false, None::<u32>, false);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
@@ -94,6 +96,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
             }
             "profile" => profile = command_line::value(parser, "profile")?,
             "replay" => replay = Some(command_line::value(parser, "replay")?),
+            "smaller" => smaller = true,
             "write" => write = Some(command_line::value(parser, "write")?),
             "shard" => {
                 let Pair::<u32, false>(index, count) = command_line::value(parser, "shard")?;
@@ -116,6 +119,11 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     if write.is_some() && (replay.is_none() || decisive) {
         return Err(Refused::usage(
             "--write writes what one seed breaks: it needs --replay, without --decisive",
+        ));
+    }
+    if smaller && (replay.is_none() || decisive || write.is_some()) {
+        return Err(Refused::usage(
+            "--smaller prints one run: it needs --replay, without --decisive and --write",
         ));
     }
     if replay.is_some() && (seeds.is_some() || shard.is_some()) {
@@ -148,6 +156,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         profile,
         replay,
         write,
+        smaller,
         shard,
         nodes,
         digest,
@@ -228,8 +237,17 @@ fn nodes_said(options: &Options) -> String {
 
 /// Prints one run.
 fn replay(simulate: &dyn Simulate, seed: u64, options: &Options) -> Result<Exit, Refused> {
-    let mut told = simulate.replay(seed, &options.replay_command(seed));
     let algorithm = options.algorithm;
+    let mut told = if options.smaller {
+        let Some((what, told)) = simulate.replay_smaller(seed) else {
+            eprintln!("seed {seed} breaks nothing: there is no smaller run that does");
+            return Ok(Exit::Fine);
+        };
+        eprintln!("{what}");
+        told
+    } else {
+        simulate.replay(seed, &options.replay_command(seed))
+    };
     if let Some(finding) = told.finding.as_mut().filter(|finding| finding.scenario.is_some()) {
         let name = file_name(algorithm, seed, &finding.property);
         finding.test = Some(exported::test(&name, &algorithm.type_name(), &finding.property));
@@ -248,7 +266,7 @@ fn replay(simulate: &dyn Simulate, seed: u64, options: &Options) -> Result<Exit,
             println!("\n{diagram}");
         }
         let run = &told.run;
-        println!("seed {seed}: {} steps in {} of virtual time", grouped(run.steps), run.time);
+        println!("seed {}: {} steps in {} of virtual time", run.seed, grouped(run.steps), run.time);
         println!("{:?}; {} operations answered", run.conditions, run.completed);
         println!("{}", run.account);
         told.finding.iter().for_each(finding::print);
@@ -330,7 +348,8 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
     let mut found: Vec<Finding> = Vec::new();
     for run in &summary.violations {
         let command = options.replay_command(run.seed);
-        let told = simulate.replay(run.seed, &command).finding;
+        // What was found is told also where somebody has no more time for it to be shrunk.
+        let told = simulate.find(run.seed, &command, Some(interrupt));
         // A run that is not the same again breaks nothing of its own when it is replayed.
         let seen = || {
             let violation = run.violation.as_ref()?;

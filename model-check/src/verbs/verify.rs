@@ -13,14 +13,14 @@ use reports::recorder::Recorder;
 
 use super::{Caller, calibrate};
 use crate::calibration;
-use crate::finding;
 use crate::instance::{Check, Verdict};
 use crate::registered::{Algorithm, Extent};
 use crate::search::{Engine, Limits, Stopped};
+use crate::{exported, finding};
 
 const HELP: &str = "\
 verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR [--checkpoint-every S]] [--spill DIR] [--reduction R]] 
-       [--threads N] [--memory-mib M] [--json]
+       [--threads N] [--memory-mib M] [--write DIR] [--json]
 verify [ALGO...] --calibrate [--quick|--full] [--threads N] [--memory-mib M] [--json]
 
 Checks every property of the algorithms (default: all) in every state within the bounds of each instance.
@@ -41,6 +41,7 @@ Checks every property of the algorithms (default: all) in every state within the
   --threads N      threads per search. Default: one for stateright, whose depths are then those of shortest paths (and
                    always one where depth is limited); all processors for own, whose depths are so on any number
   --memory-mib M   memory that the process may have resident (default: 6144)
+  --write DIR      write every run that breaks something as files: scenario, diagrams, trace, regression test
   --json           one JSON object per instance, and one at the end
 ";
 
@@ -56,13 +57,14 @@ pub(super) struct Options {
     checkpoint_every: Option<u32>,
     spill: Option<PathBuf>,
     calibrate: bool,
+    write: Option<PathBuf>,
 }
 
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut small, mut engine, mut memory_mib) = (false, Engine::Stateright, 6144);
     let (mut sleep_sets, mut checkpoint_every) = (false, None);
     let mut calibrate = false;
-    let (mut checkpoints, mut spill): (Option<PathBuf>, Option<PathBuf>) = (None, None);
+    let (mut checkpoints, mut spill, mut write) = (None::<PathBuf>, None::<PathBuf>, None::<PathBuf>);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "small" => small = true,
@@ -80,6 +82,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
             "checkpoint-every" => {
                 checkpoint_every = Some(command_line::value::<u32>(parser, "checkpoint-every")?);
             }
+            "write" => write = Some(command_line::value(parser, "write")?),
             "spill" => spill = Some(command_line::value(parser, "spill")?),
             "reduction" => {
                 sleep_sets = match command_line::value::<String>(parser, "reduction")?.as_str() {
@@ -133,6 +136,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         checkpoint_every,
         spill,
         calibrate,
+        write,
     }))
 }
 
@@ -211,7 +215,18 @@ fn verify(registered: &dyn Algorithm, options: &Options, limits: &Limits<'_>) ->
     for check in checks {
         let verdict = one(&*check, options, limits, &command)?;
         interrupted |= verdict.interrupted;
-        let Verdict { instance, findings, shown, .. } = verdict;
+        let Verdict { instance, mut findings, mut shown, .. } = verdict;
+        if let Some(folder) = &options.write {
+            for finding in findings.iter_mut().chain(&mut shown).filter(|finding| finding.scenario.is_some())
+            {
+                let written = exported::write_checked(folder, registered, &*check, finding);
+                for path in written.map_err(Refused::usage)? {
+                    if !options.common.json {
+                        println!("  written: {}", path.display());
+                    }
+                }
+            }
+        }
         if let Some(scenario) = shown.and_then(|shown| shown.scenario) {
             let file = format!("{}.scenario", instance.name);
             recorder.file_beside(&file, scenario.as_bytes()).map_err(Refused::missing)?;

@@ -349,7 +349,7 @@ fn read<P: Subject<Op: FromStr<Err: fmt::Display>>>(
     file: &OsString,
 ) -> Result<Read<P>, Refused> {
     let text = std::fs::read_to_string(file).map_err(Refused::missing)?;
-    let scenario = Scenario::<P::Op>::parse(&file.to_string_lossy(), &text).map_err(Refused::usage)?;
+    let scenario = Scenario::<P::Op>::read(&file.to_string_lossy(), &text).map_err(Refused::usage)?;
     let config = (dialect.read)(&scenario).map_err(Refused::usage)?;
     let setup = scenario.setup(config);
     Ok((scenario, setup, text))
@@ -589,10 +589,9 @@ where
         how: &str,
     ) -> (Finding, Option<u32>) {
         let comment = format!("found by {by} on ground {}\n{}\n{how}", self.ground.name, shortest.violation);
-        let mut finding = finding::told::<P, Q>(setup, shortest, &comment, "");
+        let setup = setup.clone().settings((self.dialect.write)(&setup.config));
+        let mut finding = finding::told::<P, Q>(&setup, shortest, &comment, "");
         finding.replay = None;
-        let settings = (self.dialect.write)(&setup.config);
-        finding.scenario = finding.scenario.map(|scenario| with_settings(&scenario, &settings));
         (finding, Some(shortest.events.len() as u32))
     }
 
@@ -630,14 +629,6 @@ where
         let _ = write!(finding.detail, " (seed {seed})");
         (finding, length)
     }
-}
-
-/// A scenario with the lines of its configuration, behind the comment at its top.
-fn with_settings(scenario: &str, settings: &str) -> String {
-    let comment: usize =
-        scenario.split_inclusive('\n').take_while(|line| line.starts_with('#')).map(str::len).sum();
-    let (comment, rest) = scenario.split_at(comment);
-    format!("{comment}{settings}{rest}")
 }
 
 /// The states behind a story.

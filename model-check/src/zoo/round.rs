@@ -19,7 +19,7 @@ use swarm_simulator::EventClass;
 use swarm_simulator::sampler::Sampler;
 
 use super::catalogue::Bug;
-use super::hunt::{Catch, Near, STOPS, Scope, Trial, UNBROKEN};
+use super::hunt::{Catch, Engine, Near, STOPS, Scope, Trial, UNBROKEN};
 
 /// Those who hunt.
 pub trait Hunters: Sync {
@@ -155,6 +155,9 @@ pub fn judge(
             effort_unit: catch.engine.unit().to_owned(),
         }));
     }
+    for (engine, length, optimum) in overlong(&record.detections) {
+        wrong(format!("the {engine} comes to {length} events, shrunk, where {optimum} are enough"));
+    }
     if let Some(directed) = directed {
         match shown(hunters, bug, directed, command) {
             Ok((detection, finding)) => {
@@ -179,6 +182,22 @@ pub fn judge(
         wrong(format!("no engine saw {} broken", bug.property));
     }
     Some((record, findings))
+}
+
+/// Who came to a run of more than one and a half times as many events as the checker, which looks at short runs
+/// first; with what it came to and what the checker did. Those who saw another property broken do not compare.
+fn overlong(detections: &[Detection]) -> Vec<(String, u32, u32)> {
+    let checker = detections.iter().find(|detection| detection.engine == Engine::Checker.name());
+    let Some((optimum, property)) = checker.and_then(|checker| Some((checker.length?, &checker.property)))
+    else {
+        return Vec::new();
+    };
+    let compare = detections.iter().filter(|detection| detection.property == *property);
+    let lengths = compare.filter_map(|detection| Some((&detection.engine, detection.length?)));
+    lengths
+        .filter(|(_, length)| *length * 2 > optimum * 3)
+        .map(|(engine, length)| (engine.clone(), length, optimum))
+        .collect()
 }
 
 /// How long an execution is that a world can play; any is shorter than one that no world can play.

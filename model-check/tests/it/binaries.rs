@@ -283,7 +283,7 @@ fn a_seed_is_replayed_as_a_trace() {
     let output = run(SIMULATE, &folder("replay"), "raft --replay 2");
     let text = out(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.starts_with("nodes 3\n") && text.contains(" deliver n"), "{text}");
+    assert!(text.starts_with("version 1\nnodes 3\n") && text.contains(" deliver n"), "{text}");
     assert!(text.contains("\nseed 2: "), "{text}");
 }
 

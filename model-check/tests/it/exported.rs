@@ -4,16 +4,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 
 use model_check::exported::{self, Told};
 use model_check::forgetful::{Forgetful, ForgetfulRaft};
+use model_check::instance::Check;
+use model_check::raft::NO_STABLE_STORAGE;
 use model_check::regression::{Held, check};
+use model_check::search::{Engine, Limits};
 use model_check::{Registered, registered};
 use reports::artifact::Finding;
+use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Kv, KvOp, Raft};
 use swarm_simulator::profile::Profile;
-use swarm_simulator::scenario::Scenario;
+use swarm_simulator::scenario::{self, Scenario};
 
 /// A folder of its own for each test, which is not there yet.
 fn folder(test: &str) -> PathBuf {
@@ -47,7 +52,7 @@ fn a_finding_is_written_as_files_that_say_the_same() {
     let read = |ending: &str| fs::read_to_string(folder.join(format!("two-leaders.{ending}"))).unwrap();
 
     let text = read("scenario");
-    let scenario = Scenario::<KvOp>::parse("two-leaders.scenario", &text).unwrap();
+    let scenario = Scenario::<KvOp>::read("two-leaders.scenario", &text).unwrap();
     let setup = scenario.setup::<ForgetfulRaft>(ForgetfulRaft::read(&scenario).unwrap());
     let played = scenario.play::<ForgetfulRaft, RaftProperties>(&setup).unwrap();
     scenario.compare(&played).unwrap();
@@ -97,12 +102,18 @@ fn a_trace_that_was_changed_or_cut_is_refused_with_the_place() {
     let lines: Vec<_> = text.lines().collect();
     let events = text.matches("{\"number\"").count();
     for (refused, part) in [
-        (changed("swarmproof-trace", "another"), "file: the format is `another`"),
-        (changed("\"version\": 1", "\"version\": 2"), "file: version 2 of the format; this reads version 1"),
-        (changed("\"nodes 3\"", "\"nodes 4\""), "file: event 1 `"),
-        (changed("\"number\":3", "\"number\":4"), "file: event 3 `"),
+        (changed("swarmproof-trace", "another"), "file:1: the format is `another`"),
+        (
+            changed("\"version\": 1", "\"version\": 2"),
+            "file:1: version 2 of the format; this reads version 1",
+        ),
+        (changed("\"nodes 3\"", "\"nodes 4\""), "file:4: event 1 `"),
+        (changed("\"number\":3", "\"number\":4"), "file:6: event 3 `"),
         (changed("\"kind\":\"restart\"", "\"kind\":\"crash\""), "was changed"),
-        (changed("\"election_safety\"", "\"log_matching\""), &*format!("file: after event {events}: ")),
+        (
+            changed("\"election_safety\"", "\"log_matching\""),
+            &*format!("file:{}: after event {events}: ", events + 5),
+        ),
         (changed("\"number\":2", "\"extra\":1,\"number\":2"), "file:5:"),
     ] {
         assert!(refused.contains(part), "{part} expected: {refused}");
@@ -113,6 +124,7 @@ fn a_trace_that_was_changed_or_cut_is_refused_with_the_place() {
     {
         let rest: Vec<_> = (0..lines.len()).filter(|line| *line != gone).map(|line| lines[line]).collect();
         let refused = Told::read("file", &rest.join("\n")).unwrap_err();
+        assert!(refused.starts_with(&format!("file:{}: ", gone + 1)), "{refused}");
         assert!(refused.contains("or one before it is missing"), "{refused}");
     }
     // Cut short anywhere.
@@ -125,6 +137,49 @@ fn a_trace_that_was_changed_or_cut_is_refused_with_the_place() {
 }
 
 #[test]
+fn no_trace_makes_the_reader_panic() {
+    let told = {
+        let events = (1..4).map(|number| exported::Happened {
+            number,
+            kind: "restart".to_owned(),
+            at: (number > 1).then(|| "n1".to_owned()),
+            event: format!("restart n{number}"),
+            check: String::new(),
+        });
+        Told::new("version 1\nnodes 3\n", events, "a_property", "seen \"so\"\nand so")
+    };
+    let text = told.to_json();
+    assert_eq!(Told::read("file", &text), Ok(told.clone()));
+    let length = text.len();
+    // A byte is another, or gone, or a part of the text stands twice; or the text is any at all.
+    let read = move |place: usize, byte: u8, way: u8, any: Vec<u8>| {
+        let mut bytes = text.clone().into_bytes();
+        let place = place % bytes.len();
+        match way % 4 {
+            0 => bytes[place] = byte,
+            1 => drop(bytes.remove(place)),
+            2 => bytes.extend_from_within(place..),
+            _ => bytes = any,
+        }
+        match Told::read("file", &String::from_utf8_lossy(&bytes)) {
+            // Spaces between words of JSON are nobody's business.
+            Ok(read) => read == told,
+            Err(reason) => reason.starts_with("file:"),
+        }
+    };
+    for (place, way) in (0..length).flat_map(|place| (0..4).map(move |way| (place, way))) {
+        assert!(read(place, b'x', way, Vec::new()), "{place} {way}");
+    }
+    for seed in 0..3_000 {
+        let mut draw = Stream::new(seed, 0, 0);
+        let (place, byte, way) = (draw.draw() as usize, draw.draw() as u8, draw.draw() as u8);
+        let any: Vec<u8> =
+            (0..draw.below(80)).map(|_| b"{}[]\":,1a e\\\n\xff"[draw.below(14) as usize]).collect();
+        assert!(read(place, byte, way, any), "{seed}");
+    }
+}
+
+#[test]
 fn a_regression_fails_while_the_bug_is_there() {
     let finding = found();
     let text = finding.scenario.expect("a world has shown it");
@@ -134,9 +189,13 @@ fn a_regression_fails_while_the_bug_is_there() {
     let held = check::<Raft<Kv>>("two-leaders.scenario", &text).unwrap();
     let Held::Stops(stopped) = held else { panic!("the second vote never comes") };
     assert!(stopped.contains("is not enabled"), "{stopped}");
-    let unread = check::<Raft<Kv>>("file", "nodes 3\nconfig colour red\n").unwrap_err();
+    let script = |text: &str| scenario::configured(&format!("version 1\n{text}"), "");
+    let unread = check::<Raft<Kv>>("file", &script("nodes 3\nconfig colour red\n")).unwrap_err();
     assert!(unread.starts_with("file: ") && unread.contains("colour"), "{unread}");
-    assert_eq!(check::<Raft<Kv>>("file", "nodes 3\ntimeout n0 Election\n"), Ok(Held::Unbroken));
+    let whole = script("nodes 3\ntimeout n0 Election\n");
+    assert_eq!(check::<Raft<Kv>>("file", &whole), Ok(Held::Unbroken));
+    let cut = check::<Raft<Kv>>("file", "version 1\nnodes 3\ntimeout n0 Election\n").unwrap_err();
+    assert_eq!(cut, "file:3: the file is cut short: the check at its end is missing");
 }
 
 /// Compiles the test that was written and runs it, against libraries that are built. Gives whether it passes and
@@ -191,6 +250,31 @@ fn the_written_test_compiles_fails_on_the_bug_and_passes_without_it() {
     fs::write(&source, fixed).unwrap();
     let (passed, said) = compiled_and_run(&source);
     assert!(passed && said.contains("two_leaders_breaks_nothing ... ok"), "{said}");
+}
+
+#[test]
+fn what_a_search_finds_is_written_with_its_configuration() {
+    let interrupt = AtomicBool::new(false);
+    let limits = Limits { threads: 1, ..Limits::new(2 << 30, &interrupt) };
+    let verdict = NO_STABLE_STORAGE.check(Engine::Stateright, &limits, "again", &mut |_| ()).unwrap();
+    let mut finding = verdict.shown.expect("it is there to find two votes of one node");
+    let folder = folder("checked");
+    let other = registered::algorithm::<Raft<Kv>>();
+    let files = exported::write_checked(&folder, other, &NO_STABLE_STORAGE, &mut finding).unwrap();
+    assert!(files.iter().all(|path| path.extension().is_some_and(|kind| kind != "rs")), "{files:?}");
+    let registered = registered::algorithm::<ForgetfulRaft>();
+    let files = exported::write_checked(&folder, registered, &NO_STABLE_STORAGE, &mut finding).unwrap();
+    assert_eq!(files.len(), 5, "{files:?}");
+    let name = "forgetful-raft-no-stable-storage-election_safety";
+    let text = fs::read_to_string(folder.join(format!("{name}.scenario"))).unwrap();
+    // Without its configuration, which asks before it stands, the run could not happen.
+    assert!(text.contains("\nconfig pre-vote 0\n"), "{text}");
+    let broken = check::<ForgetfulRaft>(name, &text).unwrap_err();
+    assert!(broken.contains("breaks election_safety"), "{broken}");
+    let told = fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
+    let told = Told::read(name, &told).unwrap();
+    let again = check::<ForgetfulRaft>(name, &scenario::configured(&told.scenario(), "")).unwrap_err();
+    assert_eq!(again, broken);
 }
 
 #[test]

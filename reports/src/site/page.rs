@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::{Document, HARNESS, Site, command, data_path, display_name, key, minute, revision};
 use crate::artifact::{Artifact, Finding, Outcome, Payload, Verb};
 use crate::chart::sequence;
-use crate::digest::sha256_base64;
+use crate::digest::{base64, sha256_base64};
 use crate::html::Html;
 use crate::number;
 use crate::table::{Table, Tone};
@@ -188,7 +188,8 @@ impl Page {
     /// A finding: its name and what was seen, then scenario, diagram and command to unfold.
     pub(super) fn finding(&mut self, id: &str, tone: Tone, name: &str, finding: &Finding) {
         let class = format!("finding {}", tone.class());
-        if finding.scenario.is_none() && finding.diagram.is_none() && finding.replay.is_none() {
+        let told = [&finding.scenario, &finding.diagram, &finding.replay, &finding.picture];
+        if told.iter().all(|part| part.is_none()) {
             self.body.open("p", &[("class", &class)]).element("strong", &[], name).text(": ");
             self.body.text(&finding.detail).literal("</p>");
             return;
@@ -205,10 +206,20 @@ impl Page {
             Some((text, None)) => self.listing("Diagram (Mermaid)", text),
             None => {}
         }
+        if let Some(picture) = &finding.picture {
+            self.picture("What clients saw, where no order explains it; in words above.", picture);
+        }
         if let Some(scenario) = &finding.scenario {
             self.listing("Scenario", scenario);
         }
         self.body.literal("</details>");
+    }
+
+    /// An SVG document from an artifact, as an image: whatever stands in it, a browser runs nothing of it and loads
+    /// nothing for it.
+    fn picture(&mut self, said: &str, svg: &str) {
+        let source = format!("data:image/svg+xml;base64,{}", base64(svg.as_bytes()));
+        self.body.open("img", &[("class", &"picture"), ("alt", &said), ("src", &source)]);
     }
 
     /// A text as it is.
@@ -231,10 +242,10 @@ impl Page {
     }
 
     /// The finished document. The policy names the digests of the one style sheet and the one script: nothing
-    /// else is applied or run, and nothing is loaded from anywhere.
+    /// else is applied or run, and nothing is loaded from anywhere. Images stand in the page itself.
     pub(super) fn into_document(self) -> Document {
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+            "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
             sha256_base64(STYLE.as_bytes()),
             sha256_base64(SCRIPT.as_bytes())
         );

@@ -89,7 +89,9 @@ fn outcome(g: &mut Gen) -> Outcome {
 
 fn finding(g: &mut Gen) -> Finding {
     let scenario = maybe(g, text);
-    Finding { scenario, diagram: maybe(g, text), replay: maybe(g, text), ..Finding::new(&text(g), text(g)) }
+    let picture = maybe(g, text);
+    let (diagram, replay) = (maybe(g, text), maybe(g, text));
+    Finding { scenario, diagram, replay, picture, ..Finding::new(&text(g), text(g)) }
 }
 
 fn metric(g: &mut Gen) -> Metric {

@@ -96,12 +96,19 @@ fn the_sample_site_is_whole() {
     }
     for page in documents.iter().filter(|document| is_kind(document, "html")) {
         assert!(
-            page.content.contains("content=\"default-src &#39;none&#39;; style-src &#39;sha256-"),
+            page.content
+                .contains("content=\"default-src &#39;none&#39;; img-src data:; style-src &#39;sha256-"),
             "{}",
             page.path
         );
         assert!(!page.content.contains("http:") && !page.content.contains("https:"), "{}", page.path);
     }
+    let pictures = documents.iter().filter(|document| document.content.contains("<img class=\"picture\""));
+    let encoded = "src=\"data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9Im5vKCkiLz4=\"";
+    assert!(
+        pictures.filter(|document| document.content.contains(encoded)).count() > 0,
+        "the history is drawn"
+    );
     let index = structure::read(document(&documents, "index.html")).expect("a page");
     assert!(index.text.contains("3 of 3"), "bugs caught, the canary not counted");
     assert!(index.text.contains("raft-rs is ahead of Raft at window 1, 64 B commands, 3 nodes: 1.04×."));

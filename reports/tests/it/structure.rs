@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 /// Elements that have no end tag.
-const VOID: [&str; 2] = ["meta", "link"];
+const VOID: [&str; 3] = ["meta", "link", "img"];
 
 /// What a page refers to, for checks across pages.
 #[derive(Debug, Default)]
@@ -57,13 +57,17 @@ pub(crate) fn read(html: &str) -> Result<Page, String> {
             return Err(format!("the id {id} twice"));
         }
         match name {
+            "img" if get("alt").is_none_or(str::is_empty) => return Err("an img without a text".into()),
+            "img" if !get("src").is_some_and(|source| source.starts_with("data:image/svg+xml;base64,")) => {
+                return Err("an img that is not in the page".into());
+            }
             "th" if get("scope").is_none() => return Err("a th without scope".into()),
             "svg" if get("aria-labelledby").is_none() => return Err("an svg without label".into()),
             "div" | "pre" if get("tabindex").is_some() && get("aria-label").is_none_or(str::is_empty) => {
                 return Err(format!("a focusable {name} without label"));
             }
             "a" => page.links.push(get("href").ok_or("a link to nowhere")?.to_owned()),
-            "img" | "iframe" | "object" | "embed" | "link" | "form" | "base" => {
+            "iframe" | "object" | "embed" | "link" | "form" | "base" => {
                 return Err(format!("an element {name}"));
             }
             "script" | "style" => {

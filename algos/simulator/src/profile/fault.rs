@@ -151,7 +151,7 @@ impl Faults {
     }
 
     /// Those of this set that are not among `others`.
-    pub(super) const fn without(self, others: Faults) -> Self {
+    pub const fn without(self, others: Faults) -> Self {
         Faults(self.0 & !others.0)
     }
 

@@ -5,6 +5,7 @@
 //! world as the whole run, the rest of the two is the same, and is not played.
 
 use core::hash::Hash;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use swarm_protocol::{Properties, Violation};
 
@@ -13,26 +14,48 @@ use crate::{Event, Setup, Subject, World};
 /// How many worlds a run keeps.
 const WORLDS_MAX: usize = 256;
 
+/// How much the worlds kept at a time may hold. What a world holds is not known, but that no event adds more than
+/// its share: a world counts as many as the events that led to it.
+pub(super) const HELD_MAX: usize = 2_000_000;
+
 /// How many events may be tried, and how many were.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Purse {
     pub(super) spent: u64,
     pub(super) limit: u64,
-    /// Something was left undone for want of events.
+    /// Something was left undone for want of events, or because somebody asked to stop.
     pub(super) ran_out: bool,
+    /// The most that was held at a time.
+    pub(super) held_most: usize,
+    stop: Option<&'static AtomicBool>,
 }
 
 impl Purse {
-    pub(super) const fn new(limit: u64) -> Self {
-        Purse { spent: 0, limit, ran_out: false }
+    pub(super) const fn new(limit: u64, stop: Option<&'static AtomicBool>) -> Self {
+        Purse { spent: 0, limit, ran_out: false, held_most: 0, stop }
     }
 
     /// Takes one event out, if there is one.
     pub(super) fn pay(&mut self) -> bool {
-        self.ran_out |= self.spent >= self.limit;
+        // Relaxed: a request, which may be seen late.
+        self.ran_out |=
+            self.spent >= self.limit || self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
         self.spent += u64::from(!self.ran_out);
         !self.ran_out
     }
+
+    /// Notes how much is held.
+    pub(super) fn hold(&mut self, held: usize) {
+        self.held_most = self.held_most.max(held);
+    }
+}
+
+/// How far apart the worlds of so many events are kept: at most [`WORLDS_MAX`] of them, and half of what may be
+/// held, at `0`, `stride`, `2 * stride`, …, which is about `events² / (2 * stride)`.
+fn stride(events: usize) -> usize {
+    let few = events.div_ceil(WORLDS_MAX);
+    let small = (events as u64).pow(2).div_ceil(HELD_MAX as u64) as usize;
+    few.max(small).max(1)
 }
 
 /// A run to the violation of one property.
@@ -71,12 +94,14 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> Course<P, Q> {
             }
         }
         let violation = world.violation().filter(|violation| violation.property == property)?.clone();
-        Some(Self::along(setup, happened, violation))
+        let course = Self::along(setup, happened, violation);
+        purse.hold(course.held());
+        Some(course)
     }
 
     /// The run of these events, of which each makes a difference, and the last breaks a property.
     fn along(setup: &Setup<P>, events: Vec<Event<P>>, violation: Violation) -> Self {
-        let stride = events.len().div_ceil(WORLDS_MAX).max(1);
+        let stride = stride(events.len());
         let (prints, worlds) = (Vec::with_capacity(events.len()), Vec::new());
         let mut course = Course { events, violation, prints, worlds, stride };
         course.note_from(setup, World::new(setup));
@@ -96,6 +121,11 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> Course<P, Q> {
         if let Some(violation) = world.violation() {
             self.violation = violation.clone();
         }
+    }
+
+    /// What the worlds hold: see [`HELD_MAX`].
+    pub(super) fn held(&self) -> usize {
+        (0..self.worlds.len()).map(|number| number * self.stride).sum()
     }
 
     /// The number of events.

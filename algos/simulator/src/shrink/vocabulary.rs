@@ -4,13 +4,17 @@
 //! run it looks for a world of a later place, or for the violation, in fewer events than the run takes. It
 //! visits each world once and looks no deeper than would be a gain; if it sees all of that, there is no
 //! shorter way with these events.
+//!
+//! A world is made when it is its turn to be gone on from, of the one before it: only those are kept, and no
+//! more than [`HELD_MAX`] says.
 
 use core::hash::Hash;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use swarm_protocol::Properties;
 
-use super::course::{Course, Purse};
+use super::course::{Course, HELD_MAX, Purse};
 use crate::event::EventClass;
 use crate::seen::SeenSet;
 use crate::world::{Ahead, Known};
@@ -43,24 +47,21 @@ impl<P: Subject> Vocabulary<P> {
         Vocabulary::Kinds(kinds)
     }
 
-    /// Replaces `out` by what may be tried in a world.
-    fn candidates<Q: Properties<P> + Eq + Hash>(
-        &self,
+    /// What may be tried in a world; `enabled` is a place for it.
+    fn candidates<'a, Q: Properties<P> + Eq + Hash>(
+        &'a self,
         setup: &Setup<P>,
         world: &World<P, Q>,
-        out: &mut Vec<Event<P>>,
-    ) {
-        match self {
-            Vocabulary::Words(words) => {
-                out.clear();
-                out.extend_from_slice(words);
-            }
-            Vocabulary::Kinds(kinds) => {
-                world.enabled(setup, out);
-                out.retain(|event| kinds.binary_search(&(event.class(), event.slot())).is_ok());
-            }
-            Vocabulary::Everything => world.enabled(setup, out),
+        enabled: &'a mut Vec<Event<P>>,
+    ) -> &'a [Event<P>] {
+        if let Vocabulary::Words(words) = self {
+            return words;
         }
+        world.enabled(setup, enabled);
+        if let Vocabulary::Kinds(kinds) = self {
+            enabled.retain(|event| kinds.binary_search(&(event.class(), event.slot())).is_ok());
+        }
+        enabled
     }
 }
 
@@ -101,39 +102,52 @@ pub(super) fn search<P: Subject, Q: Properties<P> + Eq + Hash>(
     let mut seen = SeenSet::new();
     seen.insert(&[start.fingerprint()]);
     let mut steps: Vec<Step<P>> = Vec::new();
-    let mut level = vec![(start, None)];
-    let mut candidates = Vec::new();
+    // Worlds to be gone on from: each as the one before it, and the step that leads there.
+    let mut level = vec![(Rc::new(start), None::<u32>)];
+    let mut enabled = Vec::new();
     let (mut tried, mut depth, mut cut_off) = (0, 0, false);
+    let mut held = course.held();
     // The best way so far: how many events it saves, its last step, and the place where it joins the run.
     let mut best: Option<(usize, u32, usize)> = None;
     'search: while !level.is_empty() && depth + 1 < course.len() - from {
         depth += 1;
+        // As much as the events that led to it: no event leaves more than its share behind.
+        let weight = WORLD + from + depth;
         let mut next_level = Vec::new();
-        for (world, before) in level {
-            vocabulary.candidates(setup, &world, &mut candidates);
-            for event in candidates.drain(..) {
+        for (before, number) in level {
+            let mut world = World::clone(&before);
+            if let Some(number) = number {
+                let made = world.apply_known(setup, &steps[number as usize].event, &known);
+                debug_assert!(made.is_ok_and(|applied| applied.changed), "it was looked ahead to");
+                if Rc::strong_count(&before) == 1 {
+                    held -= weight - 1;
+                }
+            }
+            drop(before);
+            let world = Rc::new(world);
+            for event in vocabulary.candidates(setup, &world, &mut enabled) {
                 tried += 1;
                 if tried > tries || !purse.pay() {
                     cut_off = true;
                     break 'search;
                 }
                 // Most events of a vocabulary are not enabled, or lead where the search has been.
-                match world.look_ahead(setup, &event, &known, |_| ()) {
+                let (print, broken) = match world.look_ahead(setup, event, &known, |_| ()) {
                     Ahead::Nothing => continue,
-                    Ahead::World(print) if seen.contains(&[print]) => continue,
-                    Ahead::World(_) | Ahead::Unclear => {}
-                }
-                let mut next = world.clone();
-                if !next.apply_known(setup, &event, &known).is_ok_and(|applied| applied.changed) {
-                    continue;
-                }
-                let print = next.fingerprint();
+                    Ahead::World(print) => (print, None),
+                    Ahead::Unclear => {
+                        let mut next = World::clone(&world);
+                        if !next.apply_known(setup, event, &known).is_ok_and(|applied| applied.changed) {
+                            continue;
+                        }
+                        (next.fingerprint(), next.violation().map(|violation| violation.property))
+                    }
+                };
                 if !seen.insert(&[print]) {
                     continue;
                 }
-                let number = steps.len() as u32;
-                steps.push(Step { event, before });
-                let broken = next.violation().map(|violation| violation.property);
+                let next = steps.len() as u32;
+                steps.push(Step { event: event.clone(), before: number });
                 let joins = match broken {
                     Some(property) if property == course.violation.property => Some(course.len()),
                     Some(_) => continue,
@@ -141,13 +155,21 @@ pub(super) fn search<P: Subject, Q: Properties<P> + Eq + Hash>(
                 };
                 let saved = joins.map_or(0, |place| (place - from).saturating_sub(depth));
                 if let Some(place) = joins.filter(|_| best.is_none_or(|(most, ..)| saved > most)) {
-                    best = (saved > 0).then_some((saved, number, place)).or(best);
+                    best = (saved > 0).then_some((saved, next, place)).or(best);
                 }
                 if broken.is_some() {
                     // No way to the end is shorter than the first.
                     break 'search;
                 }
-                next_level.push((next, Some(number)));
+                next_level.push((Rc::clone(&world), Some(next)));
+            }
+            if Rc::strong_count(&world) > 1 {
+                held += weight;
+                purse.hold(held);
+                if held > HELD_MAX {
+                    cut_off = true;
+                    break 'search;
+                }
             }
         }
         level = next_level;
@@ -166,3 +188,6 @@ pub(super) fn search<P: Subject, Q: Properties<P> + Eq + Hash>(
     course.go_on_with(setup, from, way);
     Ended::Shorter
 }
+
+/// What a world counts for beside the events behind it: about as much as a small one takes, against an event.
+const WORLD: usize = 16;

@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use swarm_protocol::{NodeId, Protocol, Ticks};
 
-use crate::{Participant, Slot};
+use crate::{Participant, Slot, scenario};
 
 /// When a node's batches leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,6 +132,12 @@ pub struct Setup<P: Protocol> {
     pub within: fn(&P) -> bool,
     /// How a submitted task is done; without it, submitting one breaks the contract.
     pub perform: Option<Perform<P>>,
+    /// What clients saw may have too many explanations to be judged: it then is not, and nothing is said, as
+    /// where a long run is played for the sake of another property. Otherwise that is a violation of
+    /// [`super::EXPLANATIONS`], so that no search takes it for a yes.
+    pub may_give_up: bool,
+    /// What a scenario has to say of the configuration: lines `config KEY VALUE`.
+    pub settings: String,
     /// Nodes first, in order of their names; then twins.
     participants: Vec<Participant>,
     nodes: u32,
@@ -142,6 +148,7 @@ impl<P: Protocol<Config: Clone>> Clone for Setup<P> {
         Setup {
             config: self.config.clone(),
             workload: self.workload.clone(),
+            settings: self.settings.clone(),
             participants: self.participants.clone(),
             ..*self
         }
@@ -157,6 +164,8 @@ impl<P: Protocol> Setup<P> {
             bounds: Bounds::default(),
             within: |_| true,
             perform: None,
+            may_give_up: false,
+            settings: String::new(),
             participants: (0..nodes).map(|node| Participant::Node(NodeId(node))).collect(),
             nodes,
         }
@@ -171,6 +180,12 @@ impl<P: Protocol> Setup<P> {
     /// Sets the bounds.
     pub fn bounds(mut self, bounds: Bounds) -> Self {
         self.bounds = bounds;
+        self
+    }
+
+    /// Says what a scenario has to say of the configuration.
+    pub fn settings(mut self, settings: String) -> Self {
+        self.settings = settings;
         self
     }
 
@@ -242,13 +257,14 @@ impl<P: Protocol> Setup<P> {
         self.participants[self.nodes as usize..].contains(&Participant::Twin(node))
     }
 
-    /// The header of a scenario file that starts from this setup. The configuration and the boundary are
-    /// code, and are not in it.
+    /// The header of a scenario file that starts from this setup. The boundary is code and is not in it, nor is of
+    /// the configuration more than [`Setup::settings`].
     pub fn header(&self) -> String {
-        let mut header = format!("nodes {}\n", self.nodes);
+        let mut header = format!("version {}\nnodes {}\n", scenario::VERSION, self.nodes);
         for twin in &self.participants[self.nodes as usize..] {
             let _ = writeln!(header, "twin {}", twin.slot().node());
         }
+        header.push_str(&self.settings);
         self.bounds.header(&mut header);
         for op in &self.workload {
             let _ = writeln!(header, "op {op:?}");

@@ -21,5 +21,6 @@ mod sequential;
 mod session;
 mod shrink;
 mod simulation;
+mod smaller;
 mod toy;
 mod world;

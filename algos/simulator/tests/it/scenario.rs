@@ -89,9 +89,136 @@ fn wrong_files_are_refused_with_line_and_reason() {
     }
 }
 
+/// A finished file whose every line matters.
+fn finished() -> String {
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/answer-before-durable.scenario");
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// Where and why a finished file is refused.
+fn refused(text: &str) -> scenario::ScenarioError {
+    Scenario::<Op>::read("file", text).map(|_| panic!("it is read:\n{text}")).unwrap_err()
+}
+
+#[test]
+fn another_version_is_refused_before_anything_else_of_the_file() {
+    let text = finished();
+    for version in ["2", "0", "one", "1.0", "99999999999999999999"] {
+        let other = format!("explode everything\nversion {version}\n{}", text.replacen("version 1", "", 1));
+        for read in [Scenario::<Op>::read("file", &other), Scenario::parse("file", &other)] {
+            let error = read.unwrap_err().to_string();
+            let expected = format!(
+                "file:2: version `{version}` of scenario files; this reads version {}",
+                scenario::VERSION
+            );
+            assert_eq!(error, expected);
+        }
+    }
+    let none = refused(&text.replacen("version 1\n", "", 1));
+    assert_eq!((none.line, none.reason.contains("`version 1` is missing")), (1, true), "{none}");
+    let twice = refused(&text.replacen("version 1\n", "version 1\nversion 1\n", 1));
+    assert!(twice.reason.contains("said twice"), "{twice}");
+}
+
+#[test]
+fn a_finished_file_that_was_cut_short_or_changed_is_refused_with_a_line() {
+    let text = finished();
+    assert!(Scenario::<Op>::read("file", &text).is_ok());
+    let lines: Vec<&str> = text.lines().collect();
+    let with = |change: &dyn Fn(usize, &str) -> Vec<String>| -> String {
+        let changed = lines.iter().enumerate().flat_map(|(place, line)| change(place, line));
+        changed.flat_map(|line| [line, "\n".to_owned()]).collect()
+    };
+    for end in 0..text.trim_end().len() {
+        let Some(beginning) = text.get(..end) else { continue };
+        let error = refused(beginning);
+        assert!((1..=beginning.lines().count().max(1)).contains(&error.line), "{end}: {error}");
+    }
+    for (place, line) in lines.iter().enumerate().filter(|(_, line)| !line.starts_with('#')) {
+        let without = with(&|other, line| if other == place { Vec::new() } else { vec![line.to_owned()] });
+        assert!(refused(&without).line >= 1, "without `{line}`");
+        let twice = with(&|other, line| vec![line.to_owned(); if other == place { 2 } else { 1 }]);
+        assert!(refused(&twice).line > place, "`{line}` twice");
+        // Another number: another node, operation or record.
+        let digit = |c: char| if c == '9' { '8' } else { '9' };
+        if let Some(at) = line.rfind(|c: char| c.is_ascii_digit()) {
+            let other: String =
+                line.char_indices().map(|(i, c)| if i == at { digit(c) } else { c }).collect();
+            let changed =
+                with(&|number, line| vec![if number == place { other.clone() } else { line.to_owned() }]);
+            assert!(refused(&changed).line >= 1, "{other}");
+        }
+    }
+    // An event that was changed is named, and so is what it was.
+    let place = lines.iter().position(|line| line.starts_with("crash n0")).unwrap();
+    let changed =
+        with(&|other, line| vec![if other == place { "crash n1 0".to_owned() } else { line.to_owned() }]);
+    let error = refused(&changed);
+    assert!(error.reason.contains("`crash n1 0` for what is told as `crash n0"), "{error}");
+    assert_eq!(changed.lines().nth(error.line - 1).map(|line| line.starts_with("crash n0")), Some(true));
+    // Comments may come and go.
+    let commented = with(&|place, line| {
+        let comment = (place == 1).then(|| "# Said later.".to_owned());
+        comment.into_iter().chain([line.to_owned()]).collect()
+    });
+    assert!(Scenario::<Op>::read("file", &commented).is_ok());
+    let more = refused(&format!("{text}more\n"));
+    assert!(more.reason.contains("behind the check"), "{more}");
+}
+
+#[test]
+fn a_script_without_a_transcript_is_finished_by_its_check() {
+    let script = "version 1\nnodes 2\nop Write(7)\ninvoke n0\n";
+    let text = scenario::configured(script, "");
+    assert_eq!(text, scenario::configured(&text, ""), "finished once, finished for good");
+    let read = Scenario::<Op>::read("file", &text).unwrap();
+    let played = read.play::<Register, OneValuePerVersion>(&configure(&read).unwrap()).unwrap();
+    assert_eq!(played.trace.len(), 1);
+    assert!(refused(script).reason.contains("cut short"));
+    let check = text.lines().last().unwrap();
+    let changed = text.replacen("Write(7)", "Write(8)", 1);
+    let error = refused(&changed);
+    assert_eq!(error.line, 5);
+    assert!(
+        error.reason.contains("the lines above were changed") && !error.reason.contains(check),
+        "{error}"
+    );
+}
+
+#[test]
+fn no_finished_file_makes_the_reader_panic() {
+    // A byte of a finished file is another, or gone, or a part of the file stands twice.
+    fn check(place: usize, byte: u8, way: u8) -> bool {
+        let text = finished();
+        let place = place % text.len();
+        let mut bytes = text.clone().into_bytes();
+        match way % 3 {
+            0 => bytes[place] = byte,
+            1 => drop(bytes.remove(place)),
+            _ => bytes.extend_from_within(place..),
+        }
+        let changed = String::from_utf8_lossy(&bytes).into_owned();
+        let said = |text: &str| -> Vec<String> {
+            let lines = text.lines().map(str::trim_end);
+            lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+        };
+        match Scenario::<Op>::read("file", &changed) {
+            // Comments and spaces at the ends of lines are nobody's business.
+            Ok(_) => said(&changed) == said(&text),
+            Err(error) => error.line >= 1 && !error.reason.is_empty(),
+        }
+    }
+    quickcheck::QuickCheck::new().tests(3_000).quickcheck(check as fn(usize, u8, u8) -> bool);
+}
+
 #[test]
 fn no_text_makes_the_reader_panic() {
-    const WORDS: [&str; 24] = [
+    const WORDS: [&str; 28] = [
+        "version 1",
+        "version 2",
+        "check 00",
+        "check ",
         "nodes 2",
         "twin n1",
         "op Read",
@@ -118,12 +245,13 @@ fn no_text_makes_the_reader_panic() {
         "in-flight 1",
     ];
     fn check(bytes: Vec<u8>) -> bool {
-        let text: String = bytes.iter().flat_map(|byte| [WORDS[usize::from(byte % 24)], "\n"]).collect();
-        let glued: String = bytes.iter().map(|byte| WORDS[usize::from(byte % 24)]).collect();
+        let text: String = bytes.iter().flat_map(|byte| [WORDS[usize::from(byte % 28)], "\n"]).collect();
+        let glued: String = bytes.iter().map(|byte| WORDS[usize::from(byte % 28)]).collect();
         let anything = String::from_utf8_lossy(&bytes).into_owned();
-        [format!("nodes 2\n{text}"), text, glued, anything]
-            .iter()
-            .all(|text| play(text).map_or_else(|error| !error.is_empty(), |lines| !lines.is_empty()))
+        [format!("nodes 2\n{text}"), text, glued, anything].iter().all(|text| {
+            let finished = Scenario::<Op>::read("file", text).map_or_else(|error| error.line >= 1, |_| true);
+            finished && play(text).map_or_else(|error| !error.is_empty(), |lines| !lines.is_empty())
+        })
     }
     quickcheck::QuickCheck::new().tests(2_000).quickcheck(check as fn(Vec<u8>) -> bool);
 }
@@ -165,9 +293,14 @@ fn a_found_violation_is_shrunk_printed_and_played_again() {
 
     let text =
         scenario::write::<Register, OneValuePerVersion>(&setup, &shrunk, "A lost write.\nFound by a walk.");
-    let text = text.replacen("nodes 3\n", "nodes 3\nconfig flaw answers-at-once\n", 1);
-    assert!(text.starts_with("# A lost write.\n# Found by a walk.\nnodes 3\n"), "{text}");
-    let read = Scenario::<Op>::parse("file", &text).unwrap();
+    let text = scenario::configured(&text, "config flaw answers-at-once\n");
+    assert!(
+        text.starts_with(
+            "# A lost write.\n# Found by a walk.\nversion 1\nconfig flaw answers-at-once\nnodes 3\n"
+        ),
+        "{text}"
+    );
+    let read = Scenario::<Op>::read("file", &text).unwrap();
     let played = read.play::<Register, OneValuePerVersion>(&configure(&read).unwrap()).unwrap();
     read.compare(&played).unwrap();
     assert!(played.trace.events().eq(shrunk.iter()));

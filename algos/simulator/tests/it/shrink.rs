@@ -1,6 +1,7 @@
 //! Shrinking, against the shortest runs that a search of everything finds.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use swarm_protocol::{NodeId, Stream};
 use swarm_simulator::scenario::Scenario;
@@ -173,4 +174,83 @@ fn plainer_operations_have_smaller_numbers() {
     assert_eq!(plainer(&Op::Write(9)), [Op::Write(0), Op::Write(1), Op::Write(4)]);
     assert_eq!(plainer(&Op::Write(1)), [Op::Write(0)]);
     assert_eq!(plainer(&Op::Read), []);
+}
+
+/// Sixteen writes that a crash takes before anybody is told, then a read and two writes that are done: each of the
+/// sixteen may or may not have taken effect.
+fn open_writes() -> Scenario<Op> {
+    let header = "nodes 3\nsyncing prefix\ncrashes 16\n".to_owned();
+    let operations: String = (0..16).map(|value| format!("op Write({value})\n")).collect();
+    let lost: String =
+        (0..16).map(|number| format!("invoke n0 op{number}\ncrash n0 0\nrestart n0\n")).collect();
+    let done = "invoke n0 op16\ninvoke n0 op17\nsync n0 1\ndeliver n0 n1\nsync n1 1\ndeliver n1 n0\n\
+                deliver n0 n2\nsync n2 1\ndeliver n2 n0\ninvoke n0 op18\n";
+    let text = format!("{header}{operations}op Read\nop Write(50)\nop Write(51)\n{lost}{done}");
+    Scenario::parse("open", &text).unwrap()
+}
+
+#[test]
+fn a_history_with_too_many_explanations_is_a_violation_unless_it_may_be_given_up() {
+    let scenario = open_writes();
+    let config = Config { nodes: 3, flaw: Flaw::AssertsTooMuch };
+    let mut setup = scenario.setup::<Register>(config);
+    // The read is what has to be explained; what comes after it cannot happen any more.
+    let stopped = scenario.play::<Register, OneValuePerVersion>(&setup).unwrap_err();
+    assert!(stopped.reason.contains("is not enabled; these 0 events are"), "{stopped}");
+    setup.may_give_up = true;
+    let played = scenario.play::<Register, OneValuePerVersion>(&setup).unwrap();
+    assert_eq!(played.violation.map(|violation| violation.property), Some("invariants"));
+
+    let events: Vec<_> = played.trace.events().cloned().collect();
+    let ways = Ways { plainer, ..Ways::default() };
+    let shrunk = smallest::<Register, OneValuePerVersion>(&setup, &events, "invariants", &ways).unwrap();
+    assert_minimal(&shrunk, "invariants");
+    assert!(!shrunk.setup.may_give_up && shrunk.setup.workload.len() == 2, "{shrunk}");
+    assert_eq!(shrunk.events.len(), fewest(&shrunk.setup, "invariants"), "{shrunk}");
+}
+
+#[test]
+fn what_shrinking_keeps_is_bounded_however_long_the_run_is() {
+    // A node crashes again and again; then a second write is stored.
+    let bounds = Bounds { crashes: u32::MAX, sync: SyncMode::Prefix, ..Bounds::default() };
+    let setup = toy::setup(3, Flaw::AssertsTooMuch, &[Op::Write(1), Op::Write(2)]).bounds(bounds);
+    let mut world = Cluster::new(&setup);
+    let mut events = Vec::new();
+    let mut go = |world: &mut Cluster, text: &str| {
+        let mut enabled = Vec::new();
+        world.enabled(&setup, &mut enabled);
+        let event = enabled.into_iter().find(|event| format!("{event:?}").starts_with(text));
+        let event = event.unwrap_or_else(|| panic!("`{text}` is not enabled"));
+        world.apply(&setup, &event).unwrap();
+        events.push(event);
+    };
+    for _ in 0..2_000 {
+        go(&mut world, "crash n0 0");
+        go(&mut world, "restart n0");
+    }
+    let write = "invoke n0 op0, sync n0 1, deliver n0 n1, sync n1 1, deliver n1 n0, deliver n0 n2, sync n2 1, \
+                 deliver n2 n0, invoke n0 op1";
+    write.split(", ").for_each(|text| go(&mut world, text));
+    let property = world.violation().unwrap().property;
+    for effort in [0, 100, 1_000_000] {
+        let ways = Ways { effort, ..Ways::default() };
+        let shrunk = smallest::<Register, OneValuePerVersion>(&setup, &events, property, &ways).unwrap();
+        assert!(shrunk.tried <= effort && shrunk.held_most > 0, "{shrunk}");
+        // Two million, and the one world more that crosses the line.
+        assert!(shrunk.held_most <= 2_000_000 + events.len() + 16, "{} held", shrunk.held_most);
+        assert!(effort < 1_000_000 || shrunk.events.len() <= 9, "{shrunk}");
+    }
+}
+
+#[test]
+fn shrinking_stops_when_it_is_asked_to() {
+    static STOP: AtomicBool = AtomicBool::new(true);
+    let setup = setup(Flaw::CopiesAtOnce);
+    let (property, events) = broken(&setup, 1).swap_remove(0);
+    let ways = Ways { stop: Some(&STOP), ..Ways::default() };
+    // Before the run was played once, there is nothing to give.
+    assert!(smallest::<Register, OneValuePerVersion>(&setup, &events, property, &ways).is_none());
+    STOP.store(false, Ordering::Relaxed);
+    let shrunk = smallest::<Register, OneValuePerVersion>(&setup, &events, property, &ways).unwrap();
+    assert!(!shrunk.cut_off, "{shrunk}");
 }
