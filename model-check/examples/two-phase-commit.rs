@@ -179,7 +179,7 @@ impl Node {
             (Phase::Idle, None) => return,
             (Phase::Voting(put, client, _), _) => return self.abort(put.txn, *client, out),
             (Phase::Committing(_), _) => {
-                out.broadcast_durably(Message::Decided(self.disk.committed.txn, true))
+                out.broadcast_durably(Message::Decided(self.disk.committed.txn, true));
             }
             (Phase::Idle, Some(put)) => out.send(COORDINATOR, Message::Ask(put.txn)),
         }

@@ -47,6 +47,7 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
   --json          one JSON object
 ";
 
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 struct Options {
     common: command_line::Options,
     caller: Caller,

@@ -180,9 +180,9 @@ fn plainer_operations_have_smaller_numbers() {
 /// sixteen may or may not have taken effect.
 fn open_writes() -> Scenario<Op> {
     let header = "nodes 3\nsyncing prefix\ncrashes 16\n".to_owned();
-    let operations: String = (0..16).map(|value| format!("op Write({value})\n")).collect();
-    let lost: String =
-        (0..16).map(|number| format!("invoke n0 op{number}\ncrash n0 0\nrestart n0\n")).collect();
+    let operations = (0..16).map(|value| format!("op Write({value})\n")).collect::<Vec<_>>().concat();
+    let lost = |number| format!("invoke n0 op{number}\ncrash n0 0\nrestart n0\n");
+    let lost = (0..16).map(lost).collect::<Vec<_>>().concat();
     let done = "invoke n0 op16\ninvoke n0 op17\nsync n0 1\ndeliver n0 n1\nsync n1 1\ndeliver n1 n0\n\
                 deliver n0 n2\nsync n2 1\ndeliver n2 n0\ninvoke n0 op18\n";
     let text = format!("{header}{operations}op Read\nop Write(50)\nop Write(51)\n{lost}{done}");
