@@ -16,6 +16,7 @@
 //! - [`Choices`]: the four ways to answer a protocol that asks for non-determinism.
 //! - [`Outstanding`]: writes that are not yet durable, hashed by content.
 //! - [`quorum`]: majority, joint and Byzantine quorum arithmetic.
+//! - [`Rename`] and [`Symmetric`]: nodes under other names, for searches that take those clusters for one.
 //! - [`Properties`] and [`Specification`]: what must hold across nodes, and what clients may see;
 //!   [`objects`] has specifications that are ready to be promised.
 //!
@@ -29,6 +30,7 @@ mod node;
 pub mod objects;
 mod property;
 pub mod quorum;
+mod symmetry;
 mod time;
 mod writes;
 
@@ -37,5 +39,6 @@ pub use contract::{Checkable, Input, Never, OpId, Protocol};
 pub use effects::{Effect, Effects};
 pub use node::{NodeId, NodeSet};
 pub use property::{Access, Promise, Properties, Reply, Service, Specification, Violation};
+pub use symmetry::{Rename, Renaming, Symmetric};
 pub use time::{Delay, Ticks};
 pub use writes::{Outstanding, WriteId};

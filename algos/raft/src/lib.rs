@@ -83,6 +83,7 @@ mod record;
 mod replication;
 mod state;
 mod step;
+mod symmetry;
 #[cfg(test)]
 mod testing;
 pub mod wire;

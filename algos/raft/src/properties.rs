@@ -17,7 +17,7 @@
 use core::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use swarm_protocol::{NodeId, Properties, Protocol, Violation, mix};
+use swarm_protocol::{NodeId, Properties, Protocol, Rename, Renaming, Violation, mix};
 
 use crate::{Index, Machine, Raft, Term};
 
@@ -159,6 +159,18 @@ impl PartialEq for RaftProperties {
 }
 
 impl Eq for RaftProperties {}
+
+impl Rename for RaftProperties {
+    fn rename(&mut self, names: &Renaming) {
+        let Past { leaders, committed: _, committed_in: _ } = Arc::make_mut(&mut self.past);
+        for (_, leader) in leaders {
+            leader.rename(names);
+        }
+        let seen = Arc::make_mut(&mut self.seen);
+        seen.resize_with(seen.len().max(names.len()), Arc::default);
+        names.rearrange(seen);
+    }
+}
 
 impl Hash for RaftProperties {
     fn hash<H: Hasher>(&self, state: &mut H) {

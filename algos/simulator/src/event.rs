@@ -10,7 +10,7 @@ use core::cmp::Ordering;
 use core::fmt::{self, Debug};
 use core::hash::{Hash, Hasher};
 
-use swarm_protocol::{NodeId, OpId, Protocol};
+use swarm_protocol::{NodeId, OpId, Protocol, Rename, Renaming, Symmetric};
 
 use crate::Slot;
 
@@ -229,6 +229,36 @@ impl<P: Protocol> Event<P> {
             }
             _ => None,
         }
+    }
+
+    /// The event under other names.
+    pub fn renamed(&self, names: &Renaming) -> Self
+    where
+        P: Symmetric,
+    {
+        let mut renamed = self.clone();
+        match &mut renamed {
+            Event::Deliver { from, to, message }
+            | Event::Duplicate { from, to, message }
+            | Event::Drop { from, to, message } => {
+                from.rename(names);
+                to.rename(names);
+                message.rename(names);
+            }
+            Event::Timeout { at, timer } => {
+                at.rename(names);
+                timer.rename(names);
+            }
+            Event::Invoke { at, .. }
+            | Event::Flush { at }
+            | Event::Sync { at, .. }
+            | Event::DiskFail { at }
+            | Event::Crash { at, .. }
+            | Event::Restart { at }
+            | Event::Advance { at } => at.rename(names),
+            Event::Choose { .. } => {}
+        }
+        renamed
     }
 
     fn parts(&self) -> Parts<'_, P> {

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use swarm_protocol::NodeId;
+use swarm_protocol::{NodeId, Rename, Renaming};
 
 /// A place in the cluster. Slot `i` runs node `i`; a twin is a further slot under the identity of a node.
 /// Prints as `n0`, a twin as `n0'`.
@@ -39,6 +39,14 @@ impl Slot {
     /// Whether a twin stands here.
     pub const fn is_twin(self) -> bool {
         self.0 >> Self::IDENTITY_BITS != 0
+    }
+}
+
+/// A twin goes with its node.
+impl Rename for Slot {
+    fn rename(&mut self, names: &Renaming) {
+        let node = names.of(self.node());
+        *self = if self.is_twin() { Slot::twin_of(node) } else { Slot::of(node) };
     }
 }
 

@@ -35,6 +35,7 @@ mod network;
 mod node;
 mod setup;
 mod shelf;
+mod symmetry;
 mod turn;
 mod value;
 
@@ -53,6 +54,7 @@ pub use self::consequences::Consequences;
 pub use self::independence::Asleep;
 pub use self::known::Known;
 pub use self::setup::{Bounds, FlushMode, Identical, Perform, Setup, SyncMode};
+pub use self::symmetry::{Orbits, unlike};
 
 use self::clients::Clients;
 use self::network::{Envelope, Network};

@@ -5,7 +5,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use swarm_protocol::{NodeId, Protocol};
+use swarm_protocol::{NodeId, Protocol, Rename, Renaming, Symmetric};
 
 use super::Identical;
 use crate::{Slot, fingerprint::hash_of};
@@ -27,6 +27,17 @@ impl<P: Protocol<Message: Ord + core::hash::Hash>> Envelope<P> {
 
     pub(crate) const fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// The message under other names.
+    pub(crate) fn renamed(&self, names: &Renaming) -> Self
+    where
+        P: Symmetric,
+    {
+        let (mut to, mut message) = (self.to, self.message.clone());
+        to.rename(names);
+        message.rename(names);
+        Envelope::new(names.of(self.from), to, message)
     }
 }
 
@@ -71,6 +82,18 @@ impl<P: Protocol<Message: Ord + core::hash::Hash>> Network<P> {
         let hash =
             |envelope: &Arc<Envelope<P>>| hash_of(PURPOSE, &(envelope.from, envelope.to, &envelope.message));
         self.list.iter().map(hash).fold(0, u64::wrapping_add)
+    }
+
+    /// All messages under other names.
+    pub(crate) fn renamed(&self, names: &Renaming) -> Self
+    where
+        P: Symmetric,
+    {
+        let mut list: SmallVec<[Arc<Envelope<P>>; 8]> =
+            self.list.iter().map(|envelope| Arc::new(envelope.renamed(names))).collect();
+        list.sort_unstable_by(|a, b| compare(a, b));
+        let hash = list.iter().map(|envelope| envelope.hash).fold(0, u64::wrapping_add);
+        Network { list, hash }
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Envelope<P>> {

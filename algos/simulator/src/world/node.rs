@@ -5,7 +5,7 @@ use core::hash::Hash;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use swarm_protocol::{Checkable, NodeId, OpId, Protocol, Ticks, WriteId};
+use swarm_protocol::{Checkable, NodeId, OpId, Protocol, Rename, Renaming, Symmetric, Ticks, WriteId};
 
 use super::Identical;
 use crate::{Slot, fingerprint::hash_of};
@@ -217,6 +217,44 @@ impl<P: Checkable> NodeSlot<P> {
         self.outstanding.clear();
         self.held.clear();
         WriteId::new(first)
+    }
+
+    /// The slot under other names.
+    pub(crate) fn renamed(&self, names: &Renaming) -> Self
+    where
+        P: Symmetric,
+    {
+        let mut renamed = self.clone();
+        let NodeSlot { slot, state, timers, durable, outstanding, held, .. } = &mut renamed;
+        slot.rename(names);
+        state.rename(names);
+        for timer in timers.iter_mut() {
+            timer.rename(names);
+        }
+        timers.sort_unstable();
+        if !durable.records.is_empty() {
+            let mut records = durable.records.clone();
+            for record in &mut records {
+                record.rename(names);
+            }
+            let hash = Self::disk_hash(&records);
+            *durable = Arc::new(Durable { records, hash });
+        }
+        for record in outstanding {
+            record.rename(names);
+        }
+        for held in held {
+            match &mut held.what {
+                Outgoing::Send { to, message } => {
+                    to.rename(names);
+                    message.rename(names);
+                }
+                Outgoing::Broadcast { message } => message.rename(names),
+                Outgoing::Answer { answer, .. } => answer.rename(names),
+            }
+        }
+        renamed.rehash();
+        renamed
     }
 
     /// The slot after a crash: of the outstanding writes the oldest `kept` survive, of the rest nothing.

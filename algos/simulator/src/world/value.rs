@@ -12,6 +12,10 @@ use crate::{Slot, fingerprint::hash_of};
 
 /// The purpose under which properties are hashed.
 pub(super) const PROPERTIES: u64 = 0x5052_4f50;
+/// The purpose under which a question is hashed.
+pub(super) const QUESTION: u64 = 0x4153_4b53;
+/// The purpose under which a violation is hashed.
+pub(super) const VIOLATION: u64 = 0x5649_4f4c;
 
 /// The fingerprint of a world of which nothing is out of the ordinary: of the hashes of nodes, network, clients
 /// and properties, and of what is left of the bounds.
@@ -47,10 +51,10 @@ impl<P: Subject, Q> World<P, Q> {
     /// A question and a violation are out of the ordinary.
     fn with_what_waits(&self, mut print: u64) -> u64 {
         if let Some(pending) = &self.pending {
-            print = mix(print ^ hash_of(0x4153_4b53, &(&pending.event, &pending.answers, pending.ways)));
+            print = mix(print ^ hash_of(QUESTION, &(&pending.event, &pending.answers, pending.ways)));
         }
         if let Some(violation) = &self.violation {
-            print = mix(print ^ hash_of(0x5649_4f4c, &**violation));
+            print = mix(print ^ hash_of(VIOLATION, &**violation));
         }
         print
     }

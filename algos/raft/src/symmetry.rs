@@ -1,0 +1,79 @@
+//! Raft under other names: no server is special but by what it does.
+//!
+//! Names stand in votes, in what a server knows of its leader, in ballots, and in the order of what a leader knows
+//! of the others. Every field is named here, so that a new one has to be thought of. The voters of a
+//! configuration are not renamed: all servers must vote for the names not to matter.
+//!
+//! Verified by `tests/it/symmetry.rs` of the checker: stepping and renaming commute along random runs.
+
+use swarm_protocol::{NodeId, NodeSet, Rename, Renaming, Symmetric};
+
+use crate::state::{Ballot, Role};
+use crate::{Answer, Config, Kv, Machine, Message, Raft, Record, Timer};
+
+/// Election timeouts are ranges, the same for all; a draw within them is the driver's.
+impl Symmetric for Raft<Kv> {
+    fn alike(config: &Config, nodes: u32) -> bool {
+        config.voters == (0..nodes).map(NodeId).collect::<NodeSet>()
+    }
+}
+
+impl<M: Machine> Rename for Raft<M> {
+    fn rename(&mut self, names: &Renaming) {
+        let Raft {
+            me,
+            term: _,
+            vote,
+            saved: (_, saved),
+            role,
+            log: _,
+            durable: _,
+            writes: _,
+            commit: _,
+            applied: _,
+            machine: _,
+            proposals: _,
+            waiting: _,
+            halted: _,
+        } = self;
+        me.rename(names);
+        vote.rename(names);
+        saved.rename(names);
+        match role {
+            Role::Follower { leader, verified: _, ack_due: _ } => leader.rename(names),
+            Role::PreCandidate(ballot) | Role::Candidate(ballot) => {
+                let Ballot { granted, refused } = ballot;
+                granted.rename(names);
+                refused.rename(names);
+            }
+            Role::Leader { progress } => names.rearrange(progress),
+        }
+    }
+}
+
+/// Messages speak of terms and entries; who sent one is the link's business.
+impl<C> Rename for Message<C> {
+    fn rename(&mut self, _names: &Renaming) {}
+}
+
+impl Rename for Timer {
+    fn rename(&mut self, _names: &Renaming) {}
+}
+
+impl<A> Rename for Answer<A> {
+    fn rename(&mut self, names: &Renaming) {
+        match self {
+            Answer::Redirect(leader) => leader.rename(names),
+            Answer::Applied(_) | Answer::Busy => {}
+        }
+    }
+}
+
+impl<C> Rename for Record<C> {
+    fn rename(&mut self, names: &Renaming) {
+        match self {
+            Record::Vote { term: _, vote } => vote.rename(names),
+            Record::Append { .. } | Record::Truncate { .. } => {}
+        }
+    }
+}
