@@ -7,7 +7,9 @@
 
 use std::iter;
 
-use swarm_protocol::{Effect, Effects, Input, NodeId, Protocol, Service, Stream, Ticks};
+use swarm_protocol::{
+    Effect, Effects, Input, NodeId, Protocol, Rename, Renaming, Service, Stream, Symmetric, Ticks,
+};
 use swarm_raft::properties::{Observation, RaftProperties};
 use swarm_raft::{Config, KvOp};
 use swarm_simulator::profile::{Pace, Span};
@@ -46,6 +48,18 @@ impl<P: Protocol> Forgetful<P> {
         }
         out.set_choices(inner.choices().clone());
         result
+    }
+}
+
+impl<P: Rename> Rename for Forgetful<P> {
+    fn rename(&mut self, names: &Renaming) {
+        self.0.rename(names);
+    }
+}
+
+impl<P: Symmetric> Symmetric for Forgetful<P> {
+    fn alike(config: &P::Config, nodes: u32) -> bool {
+        P::alike(config, nodes)
     }
 }
 

@@ -17,7 +17,7 @@
 //! - Safety by both engines; liveness, in all fair runs within the bounds, by [`engine::lasso`] on instances of its
 //!   own ([`liveness`]). Stateright's `eventually` misses cycles, so it is not used. That runs recover after
 //!   faults is checked in simulations, too.
-//! - No symmetry: stateright ignores it breadth first.
+//! - Symmetry by the engine of our own, on instances of its own ([`symmetry`]): stateright ignores it breadth first.
 //!
 //! Verified by `tests/it`; each kind of finding is provoked there.
 
@@ -41,6 +41,7 @@ pub mod raft;
 pub mod registered;
 pub mod regression;
 pub mod search;
+pub mod symmetry;
 pub mod timed;
 pub mod verbs;
 pub mod zoo;

@@ -9,6 +9,7 @@
 //! two instances whose broken property must be found.
 
 mod liveness;
+mod symmetry;
 
 use fuzz::{raft_schedule, schedule};
 use swarm_protocol::{Properties, Service, Stream};
@@ -27,6 +28,10 @@ use crate::instance::{Check, Instance, Pinned};
 use crate::registered::{self, Extent, Registered};
 
 pub use self::liveness::{LIVELY_PRE_VOTE, LIVELY_THREE_NODES, LIVELY_TWO_NODES};
+pub use self::symmetry::{
+    ALIKE, ALIKE_CLOSED, ALIKE_NO_STABLE_STORAGE, ALIKE_PRE_VOTE, ALIKE_TWO_COMMANDS, ALIKE_TWO_NODES,
+    ALIKE_TWO_NODES_PRE_VOTE,
+};
 
 /// What the tools run: Raft over the small store.
 pub type Node = Raft<Kv>;
@@ -364,6 +369,10 @@ impl Registered for Node {
             Extent::Full => instances(true),
             Extent::Explorable => explorable(),
         }
+    }
+
+    fn alike(extent: Extent) -> Vec<Box<dyn Check>> {
+        symmetry::instances(extent)
     }
 
     fn fuzzed(header: [u8; schedule::HEADER_BYTES]) -> Setup<Node> {

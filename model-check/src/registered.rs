@@ -163,6 +163,12 @@ pub trait Registered: Shared {
         })]
     }
 
+    /// What is checked with states that differ in the names of nodes counted once; nothing unless the protocol says
+    /// that its nodes are alike. See [`crate::symmetry`].
+    fn alike(_extent: Extent) -> Vec<Box<dyn Check>> {
+        Vec::new()
+    }
+
     /// The same as is simulated, on disks that keep nothing, if that is to be had: what must fail.
     fn campaign_without_storage(_profile: Profile, _sizes: [u32; 2]) -> Option<Box<dyn Simulate>> {
         None
@@ -202,6 +208,9 @@ pub trait Algorithm: Sync {
 
     /// What is checked.
     fn instances(&self, extent: Extent) -> Vec<Box<dyn Check>>;
+
+    /// What is checked up to the names of nodes; empty if nothing is.
+    fn alike(&self, extent: Extent) -> Vec<Box<dyn Check>>;
 
     /// What is simulated, at this size or at its own two.
     fn campaign(&self, profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate>;
@@ -270,6 +279,10 @@ impl<P: Registered> Algorithm for Of<P> {
 
     fn instances(&self, extent: Extent) -> Vec<Box<dyn Check>> {
         P::instances(extent)
+    }
+
+    fn alike(&self, extent: Extent) -> Vec<Box<dyn Check>> {
+        P::alike(extent)
     }
 
     fn campaign(&self, profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate> {

@@ -334,6 +334,22 @@ where
             "the order of steps may be of account to the properties",
         ));
     }
+    search_system(&Collapsing::new(space), space, limits, checkpoint, progress)
+}
+
+/// Visits `system`, which is `space` in other words, or with some states taken for one, as [`search_by_levels`] does.
+pub(crate) fn search_system<P, Q, S>(
+    system: &S,
+    space: &Space<P, Q>,
+    limits: &Limits<'_>,
+    checkpoint: Option<&Path>,
+    progress: impl FnMut(Progress),
+) -> Result<Found<P>, Unusable>
+where
+    P: Subject + 'static,
+    Q: Properties<P> + Eq + Hash + 'static,
+    S: engine::System<Event = Event<P>>,
+{
     let search = engine::Search {
         depth_max: space.depth_max(),
         checkpoint,
@@ -342,7 +358,7 @@ where
         sleep_sets: limits.sleep_sets,
         ..engine::Search::within(*limits)
     };
-    let found = engine::search(&Collapsing::new(space), &search, progress)?;
+    let found = engine::search(system, &search, progress)?;
     if let Some(path) = checkpoint
         && matches!(found.stopped, None | Some(Stopped::DepthLimit | Stopped::Broken))
     {

@@ -109,7 +109,7 @@ impl Caller {
         if self.program.is_none() {
             return text.to_owned();
         }
-        text.replacen(" [ALGO...]", "", 1).replacen(" ALGO", "", 1)
+        text.replace(" [ALGO...]", "").replacen(" ALGO", "", 1)
     }
 
     /// What a reader types to repeat this run.

@@ -16,11 +16,11 @@ use crate::calibration;
 use crate::instance::{Check, Verdict};
 use crate::registered::{Algorithm, Extent};
 use crate::search::{Engine, Limits, Stopped};
-use crate::{exported, finding};
+use crate::{exported, finding, symmetry};
 
 const HELP: &str = "\
-verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR [--checkpoint-every S]] [--spill DIR] [--reduction R]] 
-       [--threads N] [--memory-mib M] [--write DIR] [--json]
+verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR [--checkpoint-every S]] [--spill DIR] [--reduction R]
+       [--symmetry]] [--threads N] [--memory-mib M] [--write DIR] [--json]
 verify [ALGO...] --calibrate [--quick|--full] [--threads N] [--memory-mib M] [--json]
 
 Checks every property of the algorithms (default: all) in every state within the bounds of each instance.
@@ -36,6 +36,9 @@ Checks every property of the algorithms (default: all) in every state within the
                    folder, and leaves nothing there; without it they are made again, which takes longer
   --reduction R    sleep: of two ways that lead to the same in either order of their events own goes one, by sleep sets:
                    the same states at the same depths, fewer generated; or none (default)
+  --symmetry       own takes states that differ in the names of nodes for one, in instances whose nodes are alike; events
+                   whose messages find no room in flight are out of bounds then, as which are lost depends on names.
+                   Not with --reduction, --spill or --checkpoints
   --calibrate      says how much of the instances that are small enough each sampler of walks sees, and whether the
                    estimate of what is unseen comes true; --full has more seeds and walks ten times further
   --threads N      threads per search. Default: one for stateright, whose depths are then those of shortest paths (and
@@ -58,17 +61,20 @@ pub(super) struct Options {
     spill: Option<PathBuf>,
     calibrate: bool,
     write: Option<PathBuf>,
+    /// Up to the names of nodes.
+    symmetry: bool,
 }
 
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut small, mut engine, mut memory_mib) = (false, Engine::Stateright, 6144);
     let (mut sleep_sets, mut checkpoint_every) = (false, None);
-    let mut calibrate = false;
+    let (mut calibrate, mut symmetry) = (false, false);
     let (mut checkpoints, mut spill, mut write) = (None::<PathBuf>, None::<PathBuf>, None::<PathBuf>);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "small" => small = true,
             "calibrate" => calibrate = true,
+            "symmetry" => symmetry = true,
             "engine" => {
                 engine = match command_line::value::<String>(parser, "engine")?.as_str() {
                     "stateright" => Engine::Stateright,
@@ -111,6 +117,14 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     if checkpoint_every.is_some() && checkpoints.is_none() {
         return Err(Refused::usage("--checkpoint-every needs --checkpoints"));
     }
+    if symmetry {
+        if engine != Engine::Own {
+            return Err(Refused::usage("--symmetry needs --engine own"));
+        }
+        if sleep_sets || spill.is_some() || checkpoints.is_some() {
+            return Err(Refused::usage("--symmetry goes without --reduction, --spill and --checkpoints"));
+        }
+    }
     if sleep_sets {
         if engine != Engine::Own {
             return Err(Refused::usage("--reduction needs --engine own"));
@@ -137,6 +151,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         spill,
         calibrate,
         write,
+        symmetry,
     }))
 }
 
@@ -192,7 +207,10 @@ fn verify(registered: &dyn Algorithm, options: &Options, limits: &Limits<'_>) ->
         Effort::Quick => Extent::Quick,
         Effort::Full => Extent::Full,
     };
-    let checks = registered.instances(extent);
+    let checks = if options.symmetry { registered.alike(extent) } else { registered.instances(extent) };
+    if checks.is_empty() && options.symmetry {
+        return Err(Refused::usage(format!("{algorithm} has no instances whose nodes are said to be alike")));
+    }
     if checks.is_empty() {
         return Err(Refused::usage(format!("{algorithm} has no instances that could be checked")));
     }
@@ -200,6 +218,7 @@ fn verify(registered: &dyn Algorithm, options: &Options, limits: &Limits<'_>) ->
     // Beside what another engine came to, so that a report has both.
     let subject = match options.engine {
         Engine::Stateright => algorithm.to_owned(),
+        Engine::Own if options.symmetry => format!("{algorithm}-own-symmetry"),
         Engine::Own => format!("{algorithm}-own"),
         Engine::OwnAsleep => format!("{algorithm}-own-sleep"),
     };
@@ -296,6 +315,9 @@ fn print_instance(check: &dyn Check, verdict: &Verdict) {
         grouped(instance.generated),
         instance.collision_bound()
     );
+    if let Some(worlds) = instance.bounds.get(symmetry::WORLDS) {
+        println!("  one state for each orbit under renaming: they stand for {worlds} worlds");
+    }
     if let Some(footprint) = &instance.footprint {
         println!("  {}", in_words(footprint));
     }

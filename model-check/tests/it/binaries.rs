@@ -47,6 +47,9 @@ fn a_wrong_command_line_ends_with_2_and_says_why() {
         (VERIFY, "--small --full", "one of --quick, --full and --small"),
         (VERIFY, "--engine own --reduction most", "--reduction is sleep or none, not `most`"),
         (VERIFY, "--reduction sleep", "--reduction needs --engine own"),
+        (VERIFY, "--symmetry", "--symmetry needs --engine own"),
+        (VERIFY, "--engine own --symmetry --reduction sleep", "--symmetry goes without --reduction"),
+        (VERIFY, "--engine own --symmetry --spill here", "--symmetry goes without --reduction, --spill"),
         (VERIFY, "--engine own --checkpoint-every 1", "--checkpoint-every needs --checkpoints"),
         (VERIFY, "--calibrate --small", "--calibrate searches by the engine of our own"),
         (VERIFY, "--calibrate --engine own", "--calibrate searches by the engine of our own"),
@@ -175,6 +178,25 @@ fn a_reduced_search_comes_to_the_pinned_states_and_says_what_it_saved() {
         assert!(found.generated < pinned.generated, "{name}: {} generated", found.generated);
     }
     assert!(instances.iter().all(|instance| instance.engine == "swarmproof, level by level, sleep sets"));
+}
+
+#[test]
+fn a_search_up_to_renaming_says_how_many_worlds_its_states_stand_for() {
+    let folder = folder("alike");
+    let output = run(VERIFY, &folder, "raft --small --engine own --symmetry --threads 2");
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    let alike = [raft::ALIKE_TWO_NODES, raft::ALIKE_TWO_NODES_PRE_VOTE];
+    let pinned: Vec<_> = alike.iter().map(|alike| (alike.instance.name, alike.instance.pinned)).collect();
+    let instances = instances(&folder);
+    assert_eq!(pinned_of(&instances), pinned);
+    for (instance, alike) in instances.iter().zip(&alike) {
+        assert_eq!(instance.engine, "swarmproof, level by level, up to renaming");
+        assert!(
+            out(&output).contains(&format!("they stand for {} worlds", alike.worlds)),
+            "{}",
+            out(&output)
+        );
+    }
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn a_wrong_line_ends_with_2_and_says_why() {
         ("", "which verb?"),
         ("prove", "`prove` is not a verb"),
         ("verify raft", "unexpected argument \"raft\""),
+        ("verify --engine own --symmetry", "has no instances whose nodes are said to be alike"),
         ("simulate --nodes 12", "--nodes is 1 to 9"),
         ("bench --nodes 0", "--nodes is 1 to 9"),
         ("bench --clients 0", "--clients is 1 to 1024"),

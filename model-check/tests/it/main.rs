@@ -18,4 +18,5 @@ mod reduction;
 mod search;
 mod shrunk;
 mod spin;
+mod symmetry;
 mod zoo;
