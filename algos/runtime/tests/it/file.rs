@@ -184,6 +184,36 @@ fn a_record_in_the_place_of_another_is_an_error() {
 }
 
 #[test]
+fn a_record_in_a_wrong_place_says_itself_that_the_one_before_was_durable() {
+    let folder = Folder::new();
+    let mut storage = folder.open(&Limits::default());
+    storage.recover().unwrap();
+    write(&mut storage, &[&[1, 2], &[3]]);
+    drop(storage);
+    let path = &folder.segments()[0];
+    let mut bytes = fs::read(path).unwrap();
+    // The third record lies where the second was, and nothing follows.
+    bytes.drain(8 + 25..8 + 50);
+    fs::write(path, bytes).unwrap();
+    let (kind, text) = folder.recovered().unwrap_err();
+    assert_eq!(kind, ErrorKind::InvalidData);
+    assert!(text.contains("byte 33: record 2 in the place of record 1, in a record that byte 33"), "{text}");
+}
+
+#[test]
+fn what_was_not_synced_before_a_recovery_is_not_written_after_it() {
+    let folder = Folder::new();
+    let mut storage = folder.open(&Limits::default());
+    storage.recover().unwrap();
+    write(&mut storage, &[&[1]]);
+    storage.append(2).unwrap();
+    assert_eq!(storage.recover().unwrap(), [1]);
+    assert_eq!(storage.buffered_bytes(), 0);
+    write(&mut storage, &[&[3]]);
+    assert_eq!(storage.recover().unwrap(), [1, 3]);
+}
+
+#[test]
 fn journals_of_other_versions_are_refused_and_left_alone() {
     let folder = Folder::new();
     let path = folder.0.join("0000000000000000.log");
@@ -239,6 +269,9 @@ fn a_full_segment_is_followed_by_another_and_retired_as_a_whole() {
     }
     // 25 bytes a record behind a header of 8, so six a segment.
     assert_eq!(storage.segments_len(), 6);
+    // The twelfth record is to be kept, and with it the second segment, whose last it is.
+    Storage::<u64>::retire(&mut storage, WriteId::new(12)).unwrap();
+    assert_eq!(storage.segments_len(), 5);
     Storage::<u64>::retire(&mut storage, WriteId::new(13)).unwrap();
     assert_eq!(storage.segments_len(), 4);
     assert_eq!(storage.recover().unwrap(), (12..30).collect::<Vec<_>>());

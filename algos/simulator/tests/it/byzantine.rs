@@ -258,6 +258,28 @@ fn each_adversary_deceives_who_forgets_its_vice() {
     }
 }
 
+#[test]
+fn links_are_lost_between_twins_and_others_and_nowhere_else() {
+    let cluster = cluster(Trusts::Quorums, &[Fault::Twins], Vec::new());
+    // Twins stand at the places of 0 to 3, and their siblings behind those.
+    let twin_at = |twins: &[NodeId], place: u32| twins.contains(&NodeId(place % 4));
+    let (mut to_twins, mut from_twins) = (0, 0);
+    for seed in 0..60 {
+        let traced = cluster.trace(seed);
+        for (at, event) in &traced.trace {
+            let Event::Drop { from, to, .. } = event else { continue };
+            let (from, to) = (twin_at(&traced.twins, from.0), twin_at(&traced.twins, to.node().0));
+            assert!(from != to, "seed {seed}, {at}: {event:?}");
+            from_twins += u32::from(from);
+            to_twins += u32::from(to);
+        }
+    }
+    assert!(
+        to_twins > 20 && from_twins > 20,
+        "{to_twins} messages to twins are lost, {from_twins} from them"
+    );
+}
+
 /// Whom the liar's messages reach, by seed, of those in which he says something.
 fn reached(adversary: Make<Listener>) -> Vec<BTreeSet<u32>> {
     let cluster = cluster(Trusts::Quorums, &[Fault::Adversary], vec![adversary]);

@@ -108,6 +108,28 @@ fn flaws_are_found_by_the_fault_that_they_forget_and_by_no_other() {
 }
 
 #[test]
+fn a_node_whose_disk_fails_comes_back_after_an_outage() {
+    let mut cluster = cluster(Flaw::None, &[Fault::DiskFailure]);
+    cluster.pace.outage = Span::micros(5_000, 50_000);
+    let mut returns = 0;
+    for seed in 0..20 {
+        let mut failed = BTreeMap::new();
+        for (at, event) in &cluster.trace(seed).trace {
+            match event {
+                Event::DiskFail { at: slot } => assert_eq!(failed.insert(*slot, *at), None, "seed {seed}"),
+                Event::Restart { at: slot } => {
+                    let away = at.since(failed.remove(slot).expect("nothing else ends a node"));
+                    assert!(away.0 <= 50_000, "seed {seed}: {away} away, an outage is shorter");
+                    returns += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(returns > 20, "{returns}");
+}
+
+#[test]
 fn who_claims_to_survive_a_wiped_disk_and_does_not_is_found() {
     let mut cluster = cluster(Flaw::None, &[Fault::Wipe]);
     assert_eq!(campaign(&cluster, 60).faults.get("wipe"), None, "nothing may be lost");

@@ -135,11 +135,23 @@ fn each_sync_lets_go_what_waits_for_it_and_no_more() {
         world.apply(&setup, &Event::Sync { at: AT, writes }).unwrap();
         assert_eq!((world.durable(AT), sent(&world)), (&durable[..], leaves));
     }
-    let whole = setup.bounds(Bounds { sync: SyncMode::Whole, ..Bounds::default() });
-    let mut events = Vec::new();
-    run(&whole, &[invoke(3)]).enabled(&whole, &mut events);
-    let syncs: Vec<_> = events.iter().filter(|event| matches!(event, Event::Sync { .. })).collect();
-    assert_eq!(syncs, [&Event::Sync { at: AT, writes: 3 }]);
+}
+
+#[test]
+fn the_menu_offers_a_sync_of_any_part_if_parts_are_synced_and_else_of_all() {
+    for (sync, offered) in
+        [(SyncMode::Prefix, &[1, 2, 3][..]), (SyncMode::Whole, &[3]), (SyncMode::Eager, &[])]
+    {
+        let setup = setup(0, sync, 3);
+        let mut events = Vec::new();
+        run(&setup, &[invoke(3)]).enabled(&setup, &mut events);
+        let writes_of = |event: &Event<Journal>| match event {
+            Event::Sync { at: AT, writes } => Some(*writes),
+            _ => None,
+        };
+        let syncs: Vec<_> = events.iter().filter_map(writes_of).collect();
+        assert_eq!(syncs, offered, "{sync:?}");
+    }
 }
 
 #[test]
