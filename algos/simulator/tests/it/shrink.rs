@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use swarm_protocol::{NodeId, Stream};
+use swarm_protocol::{NodeId, Properties, Stream, Violation};
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::shrink::{Proved, Shrunk, Ways, plainer, replay, shrink, smallest};
 use swarm_simulator::walk::{Weights, walk};
@@ -107,6 +107,49 @@ fn long_runs_shrink_to_the_shortest_that_there_are() {
         }
     }
     assert!(shortest * 10 >= all * 9, "{shortest} of {all} are known to be the shortest");
+}
+
+/// n1 stores a write before n2 does, or after it: either is broken by some runs, and a part of a run that breaks
+/// the latter breaks the former.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Turns;
+
+impl Properties<Register> for Turns {
+    const NAMES: &'static [&'static str] = &["n1-first", "n1-last"];
+
+    fn after_step(
+        &mut self,
+        _: &Config,
+        nodes: &[Option<&Register>],
+        touched: NodeId,
+    ) -> Result<(), Violation> {
+        let stores = |node: usize| nodes[node].is_some_and(|node| node.stored.version > 0);
+        if touched != NodeId(1) || !stores(1) {
+            return Ok(());
+        }
+        Err(Violation::new(Self::NAMES[usize::from(stores(2))], String::new()))
+    }
+
+    fn full(&self, _: &Config, _: &[Option<&Register>]) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_breaks_another_property_is_no_shorter_run() {
+    let setup = setup(Flaw::None);
+    let mut lasts = 0;
+    for seed in 0..60 {
+        let weights = Weights::swarm(&mut Stream::new(seed, 1, 0));
+        let walk = walk::<Register, Turns>(&setup, Stream::new(seed, 0, 0), weights, 300);
+        let Some(Violation { property, .. }) = walk.violation else { continue };
+        let events: Vec<_> = walk.trace.events().cloned().collect();
+        let shrunk = shrink::<Register, Turns>(&setup, &events, property).unwrap();
+        let (world, _) = replay::<Register, Turns>(&setup, &shrunk);
+        assert_eq!(world.violation().map(|violation| violation.property), Some(property), "seed {seed}");
+        lasts += u32::from(property == "n1-last");
+    }
+    assert!(lasts > 5, "{lasts} runs break the property that another is near to");
 }
 
 #[test]
