@@ -113,7 +113,8 @@ fn a_printed_run_names_its_configuration() {
     let setup = configure::<Node>(&scenario).unwrap();
     assert!(!setup.config.pre_vote && setup.config.batch_entries_max == 1);
     let text = scenario_text::<Node, RaftProperties>(&setup, &[], "none");
-    assert!(text.starts_with("config pre-vote 0\nconfig batch-entries-max 1\n# none\nnodes 3\n"), "{text}");
+    let beginning = "# none\nversion 1\nconfig pre-vote 0\nconfig batch-entries-max 1\nnodes 3\n";
+    assert!(text.starts_with(beginning), "{text}");
 }
 
 #[test]
