@@ -109,7 +109,7 @@ impl Caller {
         if self.program.is_none() {
             return text.to_owned();
         }
-        text.replace(" [ALGO...]", "").replacen(" ALGO", "", 1)
+        text.replace(" [ALGO...]", "").replace(" ALGO", "")
     }
 
     /// What a reader types to repeat this run.

@@ -89,6 +89,28 @@ pub(super) fn steps(algorithms: &[String], targets: &[String], depth: Depth) -> 
         }
     };
     let mut steps: Vec<Step> = table.into_iter().map(step).collect();
+    // Behind the checks through stateright: the same by the engine of our own, which the page sets beside it.
+    let checks = steps.iter().rposition(|step| step.words[0] == "verify").map_or(0, |last| last + 1);
+    let own = |name: &String, reduction: &[&str], subject: &str| Step {
+        name: ["verify", name, "--engine", "own"]
+            .iter()
+            .chain(reduction)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" "),
+        words: ["verify", name, "--engine", "own"]
+            .iter()
+            .chain(reduction)
+            .chain([&depth.option()])
+            .map(|word| (*word).to_owned())
+            .collect(),
+        artifact: Path::new("verify").join(format!("{name}-{subject}.json")),
+    };
+    let twice = algorithms
+        .iter()
+        .flat_map(|name| [own(name, &[], "own"), own(name, &["--reduction", "sleep"], "own-sleep")])
+        .collect::<Vec<_>>();
+    steps.splice(checks..checks, twice);
     // Behind the campaigns: a run that must fail, rewound.
     let campaigns = steps.iter().rposition(|step| step.words[0] == "simulate").map_or(0, |last| last + 1);
     let rewound = algorithms.iter().filter(|name| WITHOUT_STORAGE.contains(&name.as_str()));
@@ -199,6 +221,8 @@ mod tests {
             names,
             [
                 "verify raft",
+                "verify raft --engine own",
+                "verify raft --engine own --reduction sleep",
                 "simulate raft",
                 "simulate raft --decisive",
                 "zoo raft",
@@ -209,9 +233,10 @@ mod tests {
             ]
         );
         assert_eq!(steps[0].command(), "cargo xtask verify raft --quick");
-        assert_eq!(steps[2].command(), "cargo xtask simulate raft --decisive --without-storage --quick");
-        assert_eq!(steps[4].command(), "cargo xtask verify raft --calibrate --quick");
-        assert_eq!(steps[5].artifact, Path::new("fuzz/raft-bytes.json"));
+        assert_eq!(steps[1].command(), "cargo xtask verify raft --engine own --quick");
+        assert_eq!(steps[4].command(), "cargo xtask simulate raft --decisive --without-storage --quick");
+        assert_eq!(steps[6].command(), "cargo xtask verify raft --calibrate --quick");
+        assert_eq!(steps[7].artifact, Path::new("fuzz/raft-bytes.json"));
         for step in steps {
             let words = step.words.iter().map(std::ffi::OsString::from);
             assert!(crate::cli::parse(words).is_ok(), "{} is no command of ours", step.command());
