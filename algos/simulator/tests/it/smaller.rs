@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use swarm_protocol::Stream;
+use swarm_protocol::{NodeId, Properties, Stream, Violation};
 use swarm_simulator::profile::{Pace, Profile, Span};
 use swarm_simulator::simulation::smaller::{STEPS, Smaller};
 use swarm_simulator::simulation::{PROGRESS, Run, Simulation};
@@ -84,4 +84,43 @@ fn simulating_smaller_is_the_same_every_time_and_ends_within_its_effort() {
 fn a_seed_that_breaks_nothing_is_not_simulated_smaller() {
     let calm = hasty(3).profile(Profile::CALM).pace(Pace::default());
     assert!(calm.smaller(1, &[], STEPS, None).is_none());
+}
+
+/// Broken by every write that a node stores, under the name of the cluster's size.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Sizes;
+
+impl Properties<Register> for Sizes {
+    const NAMES: &'static [&'static str] = &["small", "large"];
+
+    fn after_step(
+        &mut self,
+        config: &Config,
+        nodes: &[Option<&Register>],
+        touched: NodeId,
+    ) -> Result<(), Violation> {
+        match nodes[touched.index()] {
+            Some(node) if node.stored.version > 0 => {
+                Err(Violation::new(Self::NAMES[usize::from(config.nodes > 3)], String::new()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn full(&self, _: &Config, _: &[Option<&Register>]) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_smaller_cluster_that_breaks_another_property_is_not_gone_on_from() {
+    let of = |nodes| {
+        Simulation::<Register, Sizes>::new(Config { nodes, flaw: Flaw::None }, nodes, write)
+            .profile(Profile::CALM)
+    };
+    let (large, small) = (of(5), of(3));
+    assert_eq!(small.run(0).violation.map(|violation| violation.property), Some("small"));
+    let smaller = large.smaller(0, &[&small], STEPS, None).unwrap();
+    let property = smaller.run.violation.as_ref().map(|violation| violation.property);
+    assert_eq!((smaller.simulation.nodes, property), (5, Some("large")), "{smaller}");
 }
