@@ -285,6 +285,9 @@ fn tell(bug: &artifact::Bug, json: bool) {
         let length = length.map_or(String::new(), |length| format!(", {length} events"));
         println!("  {engine:9} {shown} after {effort} {effort_unit}, {cpu_s:.2} CPU s{property}{length}");
     }
+    for (engine, length, optimum) in round::overlong(&bug.detections) {
+        println!("    the {engine} comes to {length} events, shrunk, where {optimum} are enough");
+    }
     for SamplerHunt { sampler, found_in, of, effort, long_events, long_found, .. } in &bug.samplers {
         let long = long_events.map_or(String::new(), |events| {
             let found = if *long_found == Some(true) { "found" } else { "not found" };

@@ -155,9 +155,6 @@ pub fn judge(
             effort_unit: catch.engine.unit().to_owned(),
         }));
     }
-    for (engine, length, optimum) in overlong(&record.detections) {
-        wrong(format!("the {engine} comes to {length} events, shrunk, where {optimum} are enough"));
-    }
     if let Some(directed) = directed {
         match shown(hunters, bug, directed, command) {
             Ok((detection, finding)) => {
@@ -185,8 +182,9 @@ pub fn judge(
 }
 
 /// Who came to a run of more than one and a half times as many events as the checker, which looks at short runs
-/// first; with what it came to and what the checker did. Those who saw another property broken do not compare.
-fn overlong(detections: &[Detection]) -> Vec<(String, u32, u32)> {
+/// first; with what it came to and what the checker did. Those who saw another property broken do not compare. That is
+/// told and no finding: a run is a proof of a bug at any length.
+pub fn overlong(detections: &[Detection]) -> Vec<(String, u32, u32)> {
     let checker = detections.iter().find(|detection| detection.engine == Engine::Checker.name());
     let Some((optimum, property)) = checker.and_then(|checker| Some((checker.length?, &checker.property)))
     else {
