@@ -37,6 +37,25 @@ fn open(html: &mut Html, id: &str, title: &str, caption: &str, height: f64) {
     html.element("desc", &[("id", &description_id)], description);
 }
 
+/// How far apart names that stand below each other are, at least.
+const LINE: f64 = 15.0;
+
+/// Sorts what is drawn at these heights, and moves it apart between `top` and `bottom` where it would overlap,
+/// downwards first.
+fn move_apart<T>(ends: &mut [(f64, T)], top: f64, bottom: f64) {
+    ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut below = top - LINE;
+    for (end, _) in ends.iter_mut() {
+        below = end.max(below + LINE);
+        *end = below;
+    }
+    let mut above = bottom + LINE;
+    for (end, _) in ends.iter_mut().rev() {
+        above = end.min(above - LINE);
+        *end = above;
+    }
+}
+
 /// Closes a drawing.
 fn close(html: &mut Html) {
     html.literal("</svg></div></figure>");

@@ -1,6 +1,6 @@
 //! Curves of latency: by percentile on an axis of nines, and by load.
 
-use super::{LogAxis, WIDTH, close, open};
+use super::{LogAxis, WIDTH, close, move_apart, open};
 use crate::artifact::Role;
 use crate::html::{Html, Px};
 use crate::number;
@@ -128,18 +128,7 @@ fn draw(
 
 /// Writes each curve's name at its end, moved apart where they would overlap.
 fn label_ends(html: &mut Html, mut ends: Vec<(f64, &Curve)>) {
-    const LINE: f64 = 15.0;
-    ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut below = TOP - LINE;
-    for (end, _) in &mut ends {
-        below = end.max(below + LINE);
-        *end = below;
-    }
-    let mut above = BOTTOM + LINE;
-    for (end, _) in ends.iter_mut().rev() {
-        above = end.min(above - LINE);
-        *end = above;
-    }
+    move_apart(&mut ends, TOP, BOTTOM);
     for (end, curve) in ends {
         let class = format!("label {}", role_class(curve.role));
         html.element(

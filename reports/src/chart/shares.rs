@@ -1,6 +1,6 @@
 //! What samplers saw of what there is: shares by work, and what was claimed to be unseen against what came true.
 
-use super::{LogAxis, WIDTH, close, open};
+use super::{LogAxis, WIDTH, close, move_apart, open};
 use crate::html::{Html, Px};
 use crate::number;
 
@@ -79,18 +79,7 @@ pub(crate) fn by_work(id: &str, title: &str, caption: &str, work: &str, lines: &
     }
     let last = |line: &&Line| line.points.last().map(|point| y(point.share));
     let mut ends: Vec<(f64, &Line)> = drawn.iter().filter_map(|line| Some((last(line)?, *line))).collect();
-    ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // Names are moved apart where they would overlap, downwards first.
-    let mut below = TOP - LINE;
-    for (end, _) in &mut ends {
-        below = end.max(below + LINE);
-        *end = below;
-    }
-    let mut above = BOTTOM + LINE;
-    for (end, _) in ends.iter_mut().rev() {
-        above = end.min(above - LINE);
-        *end = above;
-    }
+    move_apart(&mut ends, TOP, BOTTOM);
     for (end, line) in ends {
         let class = format!("label {}", role(line.marked));
         let (x, y) = (Px(WIDTH - RIGHT + 10.0), Px(end + 4.0));
@@ -99,9 +88,6 @@ pub(crate) fn by_work(id: &str, title: &str, caption: &str, work: &str, lines: &
     close(&mut html);
     html
 }
-
-/// The height of a name, in units of the drawing.
-const LINE: f64 = 15.0;
 
 const fn role(marked: bool) -> &'static str {
     if marked { "ours" } else { "peer" }
