@@ -13,7 +13,8 @@ pub const fn mix(word: u64) -> u64 {
 /// values anything else drew. Deleting one event of a run leaves the draws of all others as they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stream {
-    key: u64,
+    /// What it is keyed by; mixed only when something is drawn, because many streams are never drawn from.
+    name: u64,
     counter: u64,
 }
 
@@ -26,13 +27,13 @@ impl Stream {
     /// The stream of one event, of those that [`Stream::new`] makes of one seed for one purpose.
     #[inline]
     pub const fn of(purpose: Purpose, event: u64) -> Self {
-        Stream { key: mix(purpose.0 ^ event), counter: 0 }
+        Stream { name: purpose.0 ^ event, counter: 0 }
     }
 
     /// The next 64 random bits.
     pub const fn draw(&mut self) -> u64 {
         self.counter += 1;
-        mix(self.key ^ mix(self.counter))
+        mix(mix(self.name) ^ mix(self.counter))
     }
 
     /// A value below `n`, by the high half of a product (Lemire 2019, without the rejection step: the

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Debug};
 
-use crate::{Choices, Delay, NodeId, OpId, Protocol, WriteId};
+use crate::{Choices, Delay, NodeId, OpId, Protocol, Stream, WriteId};
 
 /// One thing that a step asked for. Drivers carry them out in order.
 pub enum Effect<P: Protocol> {
@@ -293,6 +293,16 @@ impl<P: Protocol> Effects<P> {
     /// Who answers choices from here on.
     pub fn set_choices(&mut self, choices: Choices) {
         self.choices = choices;
+    }
+
+    /// This generator answers choices from here on.
+    #[inline]
+    pub fn choose_by(&mut self, stream: Stream) {
+        if let Choices::Seed(current) = &mut self.choices {
+            *current = stream;
+        } else {
+            self.choices = Choices::Seed(stream);
+        }
     }
 
     /// The source of answers, to be asked what it left open.

@@ -72,15 +72,33 @@ fn majority_index(voters: NodeSet, acked: &impl Fn(NodeId) -> u64) -> u64 {
         let (a, b, c) = (next(), next(), next());
         return a.max(b).min(a.min(b).max(c));
     }
+    // The majority(n) highest of n in ascending order begin here; the lowest of them is acknowledged by all.
+    let place = n - majority(n);
+    if n <= SMALL {
+        // Sorted as they come, in an array that is no larger than need be.
+        let mut sorted = [0u64; SMALL];
+        for (count, node) in voters.iter().enumerate() {
+            let index = acked(node);
+            let mut hole = count;
+            while hole > 0 && sorted[hole - 1] > index {
+                sorted[hole] = sorted[hole - 1];
+                hole -= 1;
+            }
+            sorted[hole] = index;
+        }
+        return sorted[place];
+    }
     let mut indices = [0u64; NodeSet::CAPACITY as usize];
     for (slot, node) in indices.iter_mut().zip(voters.iter()) {
         *slot = acked(node);
     }
     let indices = &mut indices[..n];
     indices.sort_unstable();
-    // The majority(n) highest are indices[n - majority(n)..]; the lowest of them is acknowledged by all.
-    indices[n - majority(n)]
+    indices[place]
 }
+
+/// So many voters are sorted by insertion.
+const SMALL: usize = 8;
 
 /// The number of Byzantine nodes that `n` nodes tolerate: the greatest `f` with `n ≥ 3f + 1`.
 pub const fn byzantine_faults(n: usize) -> usize {

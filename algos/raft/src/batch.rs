@@ -127,6 +127,14 @@ impl<C> Entries<C> {
         }
     }
 
+    /// Hands each run on, in order.
+    pub(crate) fn for_each_run(self, mut each: impl FnMut(Run<C>)) {
+        match self.0 {
+            Pieces::One(run) => each(run),
+            Pieces::Many(runs) => runs.into_iter().for_each(each),
+        }
+    }
+
     /// The number of entries. Costs one addition per run.
     pub fn count(&self) -> u64 {
         match &self.0 {

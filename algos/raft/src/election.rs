@@ -54,6 +54,7 @@ impl<M: Machine> Raft<M> {
     }
 
     /// Sends what depends on everything that this node has written so far.
+    #[inline]
     pub(crate) fn send_durable(&self, to: NodeId, message: Message<M::Command>, out: &mut Effects<Self>) {
         match out.last_write() {
             Some(write) if !self.writes.is_empty() => out.send_after(write, to, message),

@@ -43,6 +43,11 @@ impl<C> Log<C> {
         Log { runs: VecDeque::new(), last_index: 0, last_term: 0 }
     }
 
+    /// The empty log, with room for so many runs.
+    pub(crate) fn with_capacity(runs: usize) -> Self {
+        Log { runs: VecDeque::with_capacity(runs), last_index: 0, last_term: 0 }
+    }
+
     /// The index of the last entry, 0 if there is none.
     pub const fn last_index(&self) -> Index {
         self.last_index
@@ -55,10 +60,13 @@ impl<C> Log<C> {
 
     /// The term of the entry at `index`; `None` if there is no such entry. The place before the first
     /// entry has term 0.
+    #[inline]
     pub fn term_at(&self, index: Index) -> Option<Term> {
-        if index == self.last_index {
-            return Some(self.last_term);
-        }
+        if index == self.last_index { Some(self.last_term) } else { self.earlier_term_at(index) }
+    }
+
+    /// The same, where `index` is not that of the last entry.
+    fn earlier_term_at(&self, index: Index) -> Option<Term> {
         match index {
             0 => Some(0),
             _ if index > self.last_index => None,
@@ -198,10 +206,16 @@ impl<C> Log<C> {
 impl<C: Clone> Log<C> {
     /// At most `count_max` entries from `index` on, sharing the batches. Allocates only if they lie in
     /// more than one run.
+    #[inline]
     pub fn slice(&self, index: Index, count_max: u64) -> Entries<C> {
         if index == 0 || index > self.last_index || count_max == 0 {
             return Entries::none();
         }
+        self.some(index, count_max)
+    }
+
+    /// The same, where there are some.
+    fn some(&self, index: Index, count_max: u64) -> Entries<C> {
         let position = self.position(index);
         let placed = &self.runs[position];
         let run = placed.run.part(index - placed.first, count_max);
@@ -209,11 +223,12 @@ impl<C: Clone> Log<C> {
         if open == 0 || position + 1 == self.runs.len() {
             return run.into();
         }
-        let mut runs = vec![run];
-        for placed in self.runs.range(position + 1..) {
-            if open == 0 {
-                break;
-            }
+        let last = self.last_index.min(index.saturating_add(count_max - 1));
+        let further = position + 1..self.position(last) + 1;
+        // As many as there will be: a follower that lags is sent many, again and again.
+        let mut runs = Vec::with_capacity(1 + further.len());
+        runs.push(run);
+        for placed in self.runs.range(further) {
             let run = placed.run.part(0, open);
             open -= run.count();
             runs.push(run);

@@ -60,7 +60,9 @@ pub(crate) struct Stable<C> {
 impl<C: Clone> Stable<C> {
     /// Replays records, oldest first, up to the first that does not fit.
     pub(crate) fn replay(records: impl Iterator<Item = Record<C>>) -> Self {
-        let mut stable = Stable { term: 0, vote: None, log: Log::new(), damage: None };
+        // Most records are appends of one run.
+        let log = Log::with_capacity(records.size_hint().0);
+        let mut stable = Stable { term: 0, vote: None, log, damage: None };
         for record in records {
             if let Err(damage) = stable.replay_one(record) {
                 stable.damage = Some(damage);
@@ -79,13 +81,14 @@ impl<C: Clone> Stable<C> {
             }
             Record::Append { first, .. } if first != self.log.last_index() + 1 => Err("disk-log-has-a-gap"),
             Record::Append { entries, .. } => {
-                for run in entries.runs() {
-                    if run.term() < self.log.last_term() {
-                        return Err("disk-log-terms-decrease");
+                let mut fits = true;
+                entries.for_each_run(|run| {
+                    fits &= run.term() >= self.log.last_term();
+                    if fits {
+                        self.log.append(run);
                     }
-                    self.log.append(run.clone());
-                }
-                Ok(())
+                });
+                if fits { Ok(()) } else { Err("disk-log-terms-decrease") }
             }
             Record::Truncate { after } if after > self.log.last_index() => Err("disk-log-has-a-gap"),
             Record::Truncate { after } => {

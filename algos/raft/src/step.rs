@@ -8,7 +8,7 @@ use swarm_protocol::{Effects, Input, Never, NodeId, OpId, Protocol, Reply, Servi
 use crate::coverage;
 use crate::record::{self, Stable};
 use crate::state::{Pace, Role, Written};
-use crate::{Answer, Config, Entry, Log, Machine, Message, Raft, Record, Timer};
+use crate::{Answer, Config, Entries, Entry, Log, Machine, Message, Raft, Record, Timer};
 
 impl<M: Machine> Protocol for Raft<M> {
     type Config = Config;
@@ -54,12 +54,13 @@ impl<M: Machine> Protocol for Raft<M> {
         node
     }
 
-    fn step(&mut self, config: &Config, _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
+    fn step(&mut self, config: &Config, _now: Ticks, mut input: Input<Self>, out: &mut Effects<Self>) {
         if self.halted {
             return out.refuse("halted");
         }
         match input {
-            Input::Message { from, message } => self.on_message(config, from, message, out),
+            // Not moved: it is large, and of most messages a few numbers are wanted.
+            Input::Message { from, ref mut message } => self.on_message(config, from, message, out),
             Input::Timeout(Timer::Election) => self.on_election_timeout(config, out),
             Input::Timeout(Timer::Heartbeat) => self.on_heartbeat_timeout(config, out),
             Input::Invoke { id, op } => self.on_invoke(config, id, op, out),
@@ -142,17 +143,17 @@ impl<M: Machine> Raft<M> {
         &mut self,
         config: &Config,
         from: NodeId,
-        message: Message<M::Command>,
+        message: &mut Message<M::Command>,
         out: &mut Effects<Self>,
     ) {
         if from == self.me || !config.voters.contains(from) {
             return out.refuse("not-a-member");
         }
-        if let Some(reason) = malformed(&message) {
+        if let Some(reason) = malformed(message) {
             return out.refuse(reason);
         }
         if message.term() < self.term {
-            return self.refuse_stale(from, &message, out);
+            return self.refuse_stale(from, message, out);
         }
         // Raft Fig. 2, Rules for Servers: a higher term makes every server a follower of that term.
         if message.term() > self.term && !message.is_hypothetical() {
@@ -166,7 +167,7 @@ impl<M: Machine> Raft<M> {
                 _ => return self.save_vote(out),
             }
         }
-        match message {
+        match *message {
             Message::RequestPreVote { term, last_index, last_term } => {
                 self.on_request_pre_vote(from, term, last_index, last_term, out);
             }
@@ -175,7 +176,8 @@ impl<M: Machine> Raft<M> {
                 self.on_request_vote(config, from, last_index, last_term, out);
             }
             Message::Vote { granted, .. } => self.on_vote(config, from, granted, out),
-            Message::Append { prev_index, prev_term, commit, entries, .. } => {
+            Message::Append { prev_index, prev_term, commit, ref mut entries, .. } => {
+                let entries = core::mem::replace(entries, Entries::none());
                 self.on_append(config, from, (prev_index, prev_term), commit, entries, out);
             }
             Message::Appended { matched, .. } => self.on_appended(config, from, matched, out),

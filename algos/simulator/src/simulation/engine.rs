@@ -13,7 +13,7 @@ use super::atlas::{Atlas, Harm};
 use super::clients::Clients;
 use super::faults::Outages;
 use super::host::{Host, Leaving, Look, Release};
-use super::network::{Fate, Network, Route};
+use super::network::{Fate, Network};
 use super::rewound::Rewound;
 use super::{Counts, Injury, PROGRESS, Run, Simulation, Traced, purpose};
 use crate::consistency::{self, Judgement};
@@ -23,8 +23,10 @@ use crate::queue::Queue;
 use crate::world::{CONTRACT, PANIC};
 use crate::{Event, EventClass, panics};
 
-/// Something due. Entries that have become void (of a boot that is over, say) are passed over.
+/// Something due. Entries that have become void (of a boot that is over, say) are passed over. With a tag as wide
+/// as its fields it is moved by whole words, not by parts that overlap.
 #[derive(Clone, Copy)]
+#[repr(u32)]
 pub(super) enum Due {
     Message { place: u32 },
     Timer { node: NodeId, place: u32, token: u32 },
@@ -118,7 +120,6 @@ pub(super) struct Engine<'a, P: Service, Q> {
     tasks: Vec<Option<Task<P>>>,
     /// Shared by all nodes, one after the other.
     effects: Effects<P>,
-    leaving: Vec<Leaving<P>>,
     properties: Q,
     steps: u64,
     /// Steps, boots and flushes: the ordinal that choices are keyed by.
@@ -184,7 +185,6 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             liars: liars.map(Box::new),
             tasks: Vec::new(),
             effects: Effects::new(Choices::script(Vec::new())),
-            leaving: Vec::new(),
             properties: Q::default(),
             steps: 0,
             turns: 0,
@@ -388,14 +388,21 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
 
     #[inline]
     fn arrive(&mut self, place: u32) -> Result<(), Violation> {
-        let Route { from, to, copies } = self.network.route(place);
-        let message = self.network.land(place);
-        let (sender, slot) = (u64::from(from.0), self.slot(to));
-        let last = copies == 1;
+        let (to, last) = self.network.arrive(place);
+        let input = self.network.land(place, last);
+        let Input::Message { from, message } = &input else {
+            panic!("an entry of the queue names a message on its way");
+        };
+        let (from, slot) = (*from, self.slot(to));
+        let sender = u64::from(from.0);
         if self.nodes[to.index()].is_none() {
             // Nobody is there. Of a message that arrives twice only the last copy counts as dropped.
             if last {
-                self.note(EventClass::Drop, to, sender, || Event::Drop { from, to: slot, message });
+                self.note(EventClass::Drop, to, sender, || Event::Drop {
+                    from,
+                    to: slot,
+                    message: message.clone(),
+                });
             }
             return Ok(());
         }
@@ -413,9 +420,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             });
         }
         if let Some(coverage) = &mut self.coverage {
-            coverage.delivered::<P>(to, &message);
+            coverage.delivered::<P>(to, message);
         }
-        self.input(to, Input::Message { from, message })
+        self.input(to, input)
     }
 
     fn sync(&mut self, node: NodeId, disk: u32) -> Result<(), Violation> {
@@ -433,14 +440,11 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
         let writes = core::mem::take(&mut host.syncing);
         let durable = host.sync(writes);
-        let mut leaving = core::mem::take(&mut self.leaving);
-        host.release(&mut leaving);
         let at = self.slot(node);
         self.note(EventClass::Sync, node, u64::from(writes), || Event::Sync { at, writes });
-        for what in leaving.drain(..) {
+        while let Some(what) = self.hosts[node.index()].release() {
             self.leave(node, what)?;
         }
-        self.leaving = leaving;
         self.input(node, Input::Persisted(durable))
     }
 
@@ -481,11 +485,11 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     fn begin_turn(&mut self) {
         let stream = Stream::of(self.draws.choice, self.turns);
         self.turns += 1;
-        self.effects.set_choices(if self.trace.is_some() {
-            Choices::noted(stream)
+        if self.trace.is_some() {
+            self.effects.set_choices(Choices::noted(stream));
         } else {
-            Choices::seed(stream)
-        });
+            self.effects.choose_by(stream);
+        }
     }
 
     /// Flushes a node that has taken an input, now or later, and carries out what it asked for.
@@ -525,11 +529,13 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         if self.trace.is_some() {
             self.note_choices(node);
         }
-        let mut effects = self.effects.take();
-        self.digest ^= effects.len() as u64;
-        let obeyed = self.obey(node, &mut effects);
-        self.effects.give_back(effects);
-        obeyed?;
+        if !self.effects.is_empty() {
+            let mut effects = self.effects.take();
+            self.digest ^= effects.len() as u64;
+            let obeyed = self.obey(node, &mut effects);
+            self.effects.give_back(effects);
+            obeyed?;
+        }
         self.start_sync(node);
         if let Some(coverage) = &mut self.coverage {
             coverage.visited(&self.nodes);
@@ -545,20 +551,25 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     }
 
     /// Starts a sync of all outstanding writes, unless one is under way or there are none.
-    #[inline]
+    #[inline(always)]
     pub(super) fn start_sync(&mut self, node: NodeId) {
-        let host = &mut self.hosts[node.index()];
+        let host = &self.hosts[node.index()];
         if host.syncing == 0 && host.outstanding() > 0 {
-            host.syncing = host.outstanding();
-            let mut stream = Stream::of(self.draws.sync, self.syncs);
-            self.syncs += 1;
-            let pause = Ticks(self.conditions.sync.draw(&mut stream).0 * host.slowness);
-            let disk = host.disk;
-            if core::mem::take(&mut host.ambushed) {
-                self.schedule_after(Ticks(stream.below(pause.0 + 1)), Due::Ambush { node });
-            }
-            self.schedule_after(pause, Due::Sync { node, disk });
+            self.sync_outstanding(node);
         }
+    }
+
+    fn sync_outstanding(&mut self, node: NodeId) {
+        let host = &mut self.hosts[node.index()];
+        host.syncing = host.outstanding();
+        let mut stream = Stream::of(self.draws.sync, self.syncs);
+        self.syncs += 1;
+        let pause = Ticks(self.conditions.sync.draw(&mut stream).0 * host.slowness);
+        let disk = host.disk;
+        if core::mem::take(&mut host.ambushed) {
+            self.schedule_after(Ticks(stream.below(pause.0 + 1)), Due::Ambush { node });
+        }
+        self.schedule_after(pause, Due::Sync { node, disk });
     }
 
     /// Does what a node asks for, in order. Each effect is taken apart where it leaves the list, and its parts
@@ -694,13 +705,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     /// Sends from one place to another.
     #[inline]
     fn dispatch(&mut self, from: NodeId, to: NodeId, message: P::Message) {
-        let slowness = self.hosts[from.index()].slowness.max(self.hosts[to.index()].slowness);
         let full = self.network.in_flight() >= self.simulation.in_flight_max as usize;
-        let fate = if full {
-            Fate::Lost(None)
-        } else {
-            self.network.fate(self.now, from, to, slowness, &self.conditions)
-        };
+        let fate =
+            if full { Fate::Lost(None) } else { self.network.fate(self.now, from, to, &self.conditions) };
         match fate {
             Fate::Lost(fault) => {
                 if let Some(fault) = fault {
@@ -713,7 +720,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             Fate::Arrives { first, again, delayed } => {
                 let from = self.identity(from);
                 let copies = 1 + u32::from(again.is_some());
-                let place = self.network.take_off(Route { from, to, copies }, message);
+                let place = self.network.take_off(from, to, copies, message);
                 self.schedule_after(first, Due::Message { place });
                 if let Some(again) = again {
                     self.outages.struck[Fault::Duplication as usize] += 1;

@@ -209,7 +209,9 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             return false;
         }
         self.met(Fault::Slowness, NodeId(victim));
-        self.hosts[victim as usize].slowness = stream.between(2, SLOWNESS_MAX);
+        let factor = stream.between(2, SLOWNESS_MAX);
+        self.hosts[victim as usize].slowness = factor;
+        self.network.slow(NodeId(victim), factor as u16);
         let length = self.outage_length(stream);
         self.outage(length, Outage::Slow(victim));
         true
@@ -259,7 +261,10 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
                 self.schedule_after(FLAP.draw_scale(&mut stream), Due::Mend(number));
             }
             Outage::Clogged(links) => self.network.unclog(&links),
-            Outage::Slow(node) => self.hosts[node as usize].slowness = 1,
+            Outage::Slow(node) => {
+                self.hosts[node as usize].slowness = 1;
+                self.network.slow(NodeId(node), 1);
+            }
             Outage::Full(node) => {
                 self.hosts[node.index()].full = false;
                 self.has_room(node)?;

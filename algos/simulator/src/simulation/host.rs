@@ -147,7 +147,12 @@ impl<P: Protocol> Host<P> {
         if self.drift == 0 {
             return delay;
         }
-        Ticks((delay.0 as i128 * 1_000_000 / (1_000_000 + self.drift) as i128) as u64)
+        let (parts, rate) = (1_000_000, 1_000_000 + self.drift);
+        // Dividing 128 bits costs several times as much, and only eternities need it.
+        Ticks(match delay.0.checked_mul(parts) {
+            Some(product) => product / rate.unsigned_abs(),
+            None => (delay.0 as i128 * parts as i128 / rate as i128) as u64,
+        })
     }
 
     // Timers.
@@ -246,21 +251,20 @@ impl<P: Protocol> Host<P> {
         WriteId::new(last)
     }
 
-    /// Takes out, into `leaving`, what waits for no more than the writes that are durable.
-    pub(super) fn release(&mut self, leaving: &mut Vec<Leaving<P>>) {
+    /// Takes out, of what waits for no more than the writes that are durable, what was asked for first.
+    #[inline]
+    pub(super) fn release(&mut self) -> Option<Leaving<P>> {
         let durable = self.settled();
-        if self.held.iter().all(|held| held.after <= durable) {
-            leaving.extend(self.held.drain(..).map(|held| held.what));
-            return;
-        }
-        for _ in 0..self.held.len() {
-            let Some(held) = self.held.pop_front() else { break };
-            if held.after <= durable {
-                leaving.push(held.what);
-            } else {
-                self.held.push_back(held);
+        let held = match self.held.front() {
+            None => None,
+            Some(first) if first.after <= durable => self.held.pop_front(),
+            // A protocol may have asked for what waits for less after what waits for more.
+            Some(_) => {
+                let place = self.held.iter().position(|held| held.after <= durable)?;
+                self.held.remove(place)
             }
-        }
+        };
+        held.map(|held| held.what)
     }
 
     fn store(&mut self, writes: u32) {
@@ -269,7 +273,10 @@ impl<P: Protocol> Host<P> {
         {
             batches.push(self.durable.len() as u32);
         }
-        self.durable.extend(self.outstanding.drain(..writes as usize));
+        // One by one: most often it is one.
+        for _ in 0..writes {
+            self.durable.extend(self.outstanding.pop_front());
+        }
         // A journal that is damaged cannot be rewritten.
         if self.durable.len() >= self.compact_at && self.damage.is_empty() {
             self.compact();

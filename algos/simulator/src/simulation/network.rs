@@ -1,17 +1,19 @@
 //! Messages on their way, and the links that carry them.
 
-use swarm_protocol::{NodeId, Protocol, Purpose, Stream, Ticks};
+use swarm_protocol::{Input, NodeId, Protocol, Purpose, Stream, Ticks, WriteId};
 
 use super::purpose;
 use crate::profile::{Conditions, Fault};
 
-/// The way of a message.
-#[derive(Clone, Copy)]
-pub(super) struct Route {
-    pub(super) from: NodeId,
-    pub(super) to: NodeId,
-    /// How many times it will arrive, at least 1.
-    pub(super) copies: u32,
+/// A message on its way, or a free place for one.
+struct Parcel<P: Protocol> {
+    /// Where it goes.
+    to: NodeId,
+    /// How many times it will arrive.
+    copies: u32,
+    /// What its receiver will take. It is kept as an input, so that it is moved once on its way there; what a
+    /// free place holds is never looked at.
+    input: Input<P>,
 }
 
 /// The fate of a message that is sent.
@@ -22,21 +24,33 @@ pub(super) enum Fate {
     Lost(Option<Fault>),
 }
 
+/// The way from one place to another.
+#[derive(Clone, Copy)]
+struct Link {
+    /// How long a message takes at least, in microseconds.
+    latency: u32,
+    /// How many faults cut the link, [`CLOGGED`] on top if it holds what it carries.
+    obstacles: u16,
+    /// The factor of the slower of its ends.
+    slowness: u16,
+}
+
 pub(super) struct Network<P: Protocol> {
     nodes: usize,
-    /// Messages on their way, at places that entries of the queue name: where they go, and what they are.
-    routes: Vec<Route>,
-    messages: Vec<Option<P::Message>>,
+    /// Messages on their way, at places that entries of the queue name.
+    parcels: Vec<Parcel<P>>,
     free: Vec<u32>,
-    /// By sender, then receiver: how many faults cut the link, [`CLOGGED`] on top if it holds what it
-    /// carries, and how long a message takes at least.
-    obstacles: Vec<u16>,
-    latency: Vec<u32>,
+    /// By sender, then receiver.
+    links: Vec<Link>,
+    /// By place, how many times as long as usual its messages take.
+    slowness: Vec<u16>,
     /// By sender, then receiver, until when the link holds what it carries. Empty until one does.
     clogged_until: Vec<Ticks>,
     /// Messages sent so far: the ordinal of the next.
     sent: u64,
     draws: Purpose,
+    /// Nothing is lost, duplicated or delayed by chance.
+    reliable: bool,
     /// Whether faults have ended.
     pub(super) healed: bool,
 }
@@ -51,18 +65,21 @@ impl<P: Protocol> Network<P> {
     pub(super) fn new(nodes: usize, seed: u64, conditions: &Conditions) -> Self {
         let link = |number: usize| {
             let mut stream = Stream::new(seed, purpose::LINK, number as u64);
-            conditions.latency.draw(&mut stream).0.max(1) as u32
+            let latency = conditions.latency.draw(&mut stream).0.max(1) as u32;
+            Link { latency, obstacles: 0, slowness: 1 }
         };
+        let rates =
+            [conditions.loss_per_million, conditions.duplication_per_million, conditions.delay_per_million];
         Network {
             nodes,
-            routes: Vec::new(),
-            messages: Vec::new(),
+            parcels: Vec::new(),
             free: Vec::new(),
-            obstacles: vec![0; nodes * nodes],
-            latency: (0..nodes * nodes).map(link).collect(),
+            links: (0..nodes * nodes).map(link).collect(),
+            slowness: vec![1; nodes],
             clogged_until: Vec::new(),
             sent: 0,
             draws: Purpose::new(seed, purpose::MESSAGE),
+            reliable: rates == [0; 3],
             healed: false,
         }
     }
@@ -73,40 +90,32 @@ impl<P: Protocol> Network<P> {
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.routes.len() - self.free.len()
+        self.parcels.len() - self.free.len()
     }
 
-    /// Decides what becomes of the next message, which is sent at `now`. `slowness` is the factor of the
-    /// slower of its ends.
+    /// Decides what becomes of the next message, which is sent at `now`.
     #[inline]
-    pub(super) fn fate(
-        &mut self,
-        now: Ticks,
-        from: NodeId,
-        to: NodeId,
-        slowness: u64,
-        conditions: &Conditions,
-    ) -> Fate {
-        let link = from.index() * self.nodes + to.index();
+    pub(super) fn fate(&mut self, now: Ticks, from: NodeId, to: NodeId, conditions: &Conditions) -> Fate {
+        let place = from.index() * self.nodes + to.index();
+        let link = self.links[place];
         let mut stream = Stream::of(self.draws, self.sent);
         self.sent += 1;
         let time = |stream: &mut Stream| {
-            (u64::from(self.latency[link]) + stream.below(conditions.jitter.0 + 1)) * slowness
+            (u64::from(link.latency) + stream.below(conditions.jitter.0 + 1)) * u64::from(link.slowness)
         };
         let first = time(&mut stream);
-        let obstacles = self.obstacles[link];
-        if obstacles > 0 {
-            if obstacles & !CLOGGED > 0 {
+        if link.obstacles > 0 {
+            if link.obstacles & !CLOGGED > 0 {
                 return Fate::Lost(None);
             }
             // What is held leaves when the others do, and arrives close upon them.
-            let held = self.clogged_until[link].since(now);
+            let held = self.clogged_until[place].since(now);
             return Fate::Arrives { first: held + Ticks(first), again: None, delayed: false };
         }
-        if self.healed {
+        if self.reliable || self.healed {
             return Fate::Arrives { first: Ticks(first), again: None, delayed: false };
         }
-        // Zero rates, which are the most usual, draw nothing: the stream is this message's own.
+        // Zero rates draw nothing: the stream is this message's own.
         let mut strikes = |per_million: u32| per_million > 0 && stream.happens(per_million);
         if strikes(conditions.loss_per_million) {
             return Fate::Lost(Some(Fault::Loss));
@@ -118,48 +127,56 @@ impl<P: Protocol> Network<P> {
         Fate::Arrives { first: Ticks(first), again, delayed }
     }
 
-    /// Puts a message on its way and returns its place.
+    /// Puts a message on its way, on which it will arrive so many times, at least once, and returns its place.
     #[inline]
-    pub(super) fn take_off(&mut self, route: Route, message: P::Message) -> u32 {
-        if let Some(place) = self.free.pop() {
-            self.routes[place as usize] = route;
-            self.messages[place as usize] = Some(message);
-            place
+    pub(super) fn take_off(&mut self, from: NodeId, to: NodeId, copies: u32, message: P::Message) -> u32 {
+        let place = self.free.pop().unwrap_or(self.parcels.len() as u32);
+        if let Some(parcel) = self.parcels.get_mut(place as usize) {
+            (parcel.to, parcel.copies) = (to, copies);
+            parcel.input = Input::Message { from, message };
         } else {
-            self.routes.push(route);
-            self.messages.push(Some(message));
-            self.routes.len() as u32 - 1
+            self.parcels.push(Parcel { to, copies, input: Input::Message { from, message } });
+        }
+        place
+    }
+
+    /// A copy of the message at `place` arrives: where, and whether it is the last one.
+    #[inline]
+    pub(super) fn arrive(&mut self, place: u32) -> (NodeId, bool) {
+        let parcel = &mut self.parcels[place as usize];
+        parcel.copies -= 1;
+        (parcel.to, parcel.copies == 0)
+    }
+
+    /// Takes a copy of the message at `place`: if it is the last one, itself.
+    #[inline]
+    pub(super) fn land(&mut self, place: u32, last: bool) -> Input<P> {
+        let input = &mut self.parcels[place as usize].input;
+        if last {
+            self.free.push(place);
+            // Moved as a whole, without a look at what it is.
+            return core::mem::replace(input, Input::Persisted(WriteId::new(1)));
+        }
+        match input {
+            Input::Message { from, message } => Input::Message { from: *from, message: message.clone() },
+            _ => panic!("an entry of the queue names a message on its way"),
         }
     }
 
-    /// The way of the message at `place`, a copy of which arrives now.
-    #[inline]
-    pub(super) fn route(&self, place: u32) -> Route {
-        self.routes[place as usize]
-    }
-
-    /// Takes a copy of the message at `place`: the last one itself.
-    ///
-    /// # Panics
-    /// If no message is at that place: an error of the engine.
-    #[inline]
-    pub(super) fn land(&mut self, place: u32) -> P::Message {
-        let copies = &mut self.routes[place as usize].copies;
-        let message = &mut self.messages[place as usize];
-        *copies -= 1;
-        let landed = if *copies == 0 {
-            self.free.push(place);
-            message.take()
-        } else {
-            message.clone()
-        };
-        landed.expect("an entry of the queue names a message on its way")
+    /// Messages from and to this place take so many times as long as usual.
+    pub(super) fn slow(&mut self, place: NodeId, factor: u16) {
+        self.slowness[place.index()] = factor;
+        for other in 0..self.nodes {
+            let slowness = factor.max(self.slowness[other]);
+            self.links[place.index() * self.nodes + other].slowness = slowness;
+            self.links[other * self.nodes + place.index()].slowness = slowness;
+        }
     }
 
     /// Cuts each of these links once more, or mends one cut of each.
     pub(super) fn cut(&mut self, links: &[(u32, u32)], cut: bool) {
         for (from, to) in links {
-            let obstacles = &mut self.obstacles[*from as usize * self.nodes + *to as usize];
+            let obstacles = &mut self.links[*from as usize * self.nodes + *to as usize].obstacles;
             *obstacles = if cut { *obstacles + 1 } else { *obstacles - 1 };
         }
     }
@@ -168,13 +185,13 @@ impl<P: Protocol> Network<P> {
     /// of them does already.
     pub(super) fn clog(&mut self, links: &[(u32, u32)], until: Ticks) -> bool {
         let places = || links.iter().map(|(from, to)| *from as usize * self.nodes + *to as usize);
-        if places().any(|link| self.obstacles[link] & CLOGGED > 0) {
+        if places().any(|link| self.links[link].obstacles & CLOGGED > 0) {
             return false;
         }
         self.clogged_until.resize(self.nodes * self.nodes, Ticks::ZERO);
         for (from, to) in links {
             let link = *from as usize * self.nodes + *to as usize;
-            self.obstacles[link] |= CLOGGED;
+            self.links[link].obstacles |= CLOGGED;
             self.clogged_until[link] = until;
         }
         true
@@ -183,7 +200,7 @@ impl<P: Protocol> Network<P> {
     /// Lets these links carry again.
     pub(super) fn unclog(&mut self, links: &[(u32, u32)]) {
         for (from, to) in links {
-            self.obstacles[*from as usize * self.nodes + *to as usize] &= !CLOGGED;
+            self.links[*from as usize * self.nodes + *to as usize].obstacles &= !CLOGGED;
         }
     }
 }
