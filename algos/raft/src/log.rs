@@ -62,16 +62,16 @@ impl<C> Log<C> {
     /// entry has term 0.
     #[inline]
     pub fn term_at(&self, index: Index) -> Option<Term> {
-        if index == self.last_index { Some(self.last_term) } else { self.earlier_term_at(index) }
+        if index >= self.last_index {
+            (index == self.last_index).then_some(self.last_term)
+        } else {
+            Some(self.earlier_term_at(index))
+        }
     }
 
-    /// The same, where `index` is not that of the last entry.
-    fn earlier_term_at(&self, index: Index) -> Option<Term> {
-        match index {
-            0 => Some(0),
-            _ if index > self.last_index => None,
-            _ => Some(self.runs[self.position(index)].run.term()),
-        }
+    /// The same, where `index` is before that of the last entry.
+    fn earlier_term_at(&self, index: Index) -> Term {
+        if index == 0 { 0 } else { self.runs[self.position(index)].run.term() }
     }
 
     /// The entry at `index` and its term.
@@ -145,7 +145,7 @@ impl<C> Log<C> {
         let first = self.last_index + 1;
         self.last_index += run.count();
         self.last_term = run.term();
-        self.runs.extend(core::iter::once_with(|| Placed { first, run }));
+        self.runs.push_back(Placed { first, run });
     }
 
     /// Drops every entry behind `index`.
@@ -172,9 +172,12 @@ impl<C> Log<C> {
             // Within a run the term is the same, and terms of a log never decrease: the entries that
             // agree are a prefix of the run, and where the last agrees, so do all (`log_matching`).
             let first = prev + known + 1;
-            let mut agreeing = 0;
-            if self.term_at(first + run.count() - 1) == Some(run.term())
-                && self.term_at(first) == Some(run.term())
+            if first > self.last_index {
+                break;
+            }
+            let (last, mut agreeing) = (first + run.count() - 1, 0);
+            if self.term_at(last) == Some(run.term())
+                && (first == last || self.term_at(first) == Some(run.term()))
             {
                 agreeing = run.count();
             } else {
@@ -211,12 +214,36 @@ impl<C: Clone> Log<C> {
         if index == 0 || index > self.last_index || count_max == 0 {
             return Entries::none();
         }
-        self.some(index, count_max)
+        self.some(self.position(index), index, count_max)
+    }
+
+    /// The term at `prev` and at most `count_max` entries behind it, as [`Log::term_at`] and [`Log::slice`] give
+    /// them, with one search. `None` if there is no entry at `prev`.
+    #[inline]
+    pub(crate) fn behind(&self, prev: Index, count_max: u64) -> Option<(Term, Entries<C>)> {
+        if prev >= self.last_index {
+            return (prev == self.last_index).then(|| (self.last_term, Entries::none()));
+        }
+        Some(self.some_behind(prev, count_max))
     }
 
     /// The same, where there are some.
-    fn some(&self, index: Index, count_max: u64) -> Entries<C> {
-        let position = self.position(index);
+    fn some_behind(&self, prev: Index, count_max: u64) -> (Term, Entries<C>) {
+        let (term, position) = if prev == 0 {
+            (0, 0)
+        } else {
+            let position = self.position(prev);
+            let placed = &self.runs[position];
+            (placed.run.term(), position + usize::from(placed.last() == prev))
+        };
+        if count_max == 0 {
+            return (term, Entries::none());
+        }
+        (term, self.some(position, prev + 1, count_max))
+    }
+
+    /// At most `count_max` entries, at least one, from `index` on, which the run at `position` holds.
+    fn some(&self, position: usize, index: Index, count_max: u64) -> Entries<C> {
         let placed = &self.runs[position];
         let run = placed.run.part(index - placed.first, count_max);
         let mut open = count_max - run.count();

@@ -116,9 +116,12 @@ impl<M: Machine> Raft<M> {
         let held = commit_index(config.voters, NodeSet::EMPTY, |node| {
             if node == self.me { self.durable } else { progress[node.index()].matched }
         });
+        if held <= self.commit {
+            return;
+        }
         // Raft §5.4.2: only entries of the leader's term are committed by counting.
         let own_term = self.log.term_at(held) == Some(self.term);
-        if held > self.commit && own_term {
+        if own_term {
             self.commit = held;
         }
     }
@@ -244,9 +247,9 @@ impl Progress {
         log: &Log<C>,
     ) -> Message<C> {
         let count_max = self.window(config).min(u64::from(config.append_entries_max));
-        let entries = log.slice(self.next, count_max);
         let prev_index = self.next - 1;
-        let prev_term = log.term_at(prev_index).expect("a leader holds what precedes its next append");
+        let (prev_term, entries) =
+            log.behind(prev_index, count_max).expect("a leader holds what precedes its next append");
         match &mut self.pace {
             Pace::Probe { sent } => *sent = true,
             Pace::Pipeline => self.next += entries.count(),

@@ -294,6 +294,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         if self.simulation.judged { self.judge_from_scratch() } else { Ok(()) }
     }
 
+    /// Part of the loop, of which this is most.
+    #[inline(always)]
     fn happen(&mut self, due: Due) -> Result<(), Violation> {
         match due {
             Due::Message { place } => self.arrive(place),
@@ -482,17 +484,23 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         self.carry_out(node)
     }
 
+    #[inline(always)]
     fn begin_turn(&mut self) {
         let stream = Stream::of(self.draws.choice, self.turns);
         self.turns += 1;
+        self.effects.choose_by(stream);
         if self.trace.is_some() {
-            self.effects.set_choices(Choices::noted(stream));
-        } else {
-            self.effects.choose_by(stream);
+            self.note_choices_of(stream);
         }
     }
 
+    #[cold]
+    fn note_choices_of(&mut self, stream: Stream) {
+        self.effects.set_choices(Choices::noted(stream));
+    }
+
     /// Flushes a node that has taken an input, now or later, and carries out what it asked for.
+    #[inline(always)]
     fn end_turn(&mut self, node: NodeId) -> Result<(), Violation> {
         let host = &mut self.hosts[node.index()];
         let batching = self.conditions.batching;
@@ -580,7 +588,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             let host = &mut self.hosts[node.index()];
             match effect {
                 Effect::Send { to, message, after } => match release_of(host, node, after)? {
-                    Release::Now => self.send(node, to, message),
+                    Release::Now => self.send_inline(node, to, message),
                     Release::After(write) => host.hold(write, Leaving::Send { to, message }),
                     Release::Never => {}
                 },
@@ -639,7 +647,6 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         Ok(())
     }
 
-    #[inline]
     fn leave(&mut self, node: NodeId, what: Leaving<P>) -> Result<(), Violation> {
         match what {
             Leaving::Send { to, message } => {
@@ -672,8 +679,13 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
     }
 
-    #[inline]
     fn send(&mut self, from: NodeId, to: NodeId, message: P::Message) {
+        self.send_inline(from, to, message);
+    }
+
+    /// The same, for the place that most is sent from.
+    #[inline(always)]
+    fn send_inline(&mut self, from: NodeId, to: NodeId, message: P::Message) {
         if to.0 >= self.simulation.nodes {
             return;
         }
@@ -703,7 +715,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     }
 
     /// Sends from one place to another.
-    #[inline]
+    #[inline(always)]
     fn dispatch(&mut self, from: NodeId, to: NodeId, message: P::Message) {
         let full = self.network.in_flight() >= self.simulation.in_flight_max as usize;
         let fate =

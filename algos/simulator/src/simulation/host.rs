@@ -275,7 +275,8 @@ impl<P: Protocol> Host<P> {
         }
         // One by one: most often it is one.
         for _ in 0..writes {
-            self.durable.extend(self.outstanding.pop_front());
+            let Some(record) = self.outstanding.pop_front() else { break };
+            self.durable.push(record);
         }
         // A journal that is damaged cannot be rewritten.
         if self.durable.len() >= self.compact_at && self.damage.is_empty() {

@@ -94,7 +94,7 @@ impl<P: Protocol> Network<P> {
     }
 
     /// Decides what becomes of the next message, which is sent at `now`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fate(&mut self, now: Ticks, from: NodeId, to: NodeId, conditions: &Conditions) -> Fate {
         let place = from.index() * self.nodes + to.index();
         let link = self.links[place];
@@ -128,7 +128,7 @@ impl<P: Protocol> Network<P> {
     }
 
     /// Puts a message on its way, on which it will arrive so many times, at least once, and returns its place.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_off(&mut self, from: NodeId, to: NodeId, copies: u32, message: P::Message) -> u32 {
         let place = self.free.pop().unwrap_or(self.parcels.len() as u32);
         if let Some(parcel) = self.parcels.get_mut(place as usize) {
