@@ -1,24 +1,14 @@
 //! A register on two nodes: the primary takes writes, the backup keeps a copy and answers reads.
 
-use std::process::ExitCode;
-
-use model_check::Registered;
-use swarm_protocol::objects::{Register, RegisterOp};
-use swarm_protocol::{
-    Delay, Effects, Input, Never, NodeId, OpId, Properties, Protocol, Reply, Service, Stream, Ticks,
-    Violation,
-};
+use model_check::prelude::*;
+use swarm_protocol::prelude::*;
 
 const PRIMARY: NodeId = NodeId(0);
 const BACKUP: NodeId = NodeId(1);
 const PATIENCE: Delay = Delay { min: Ticks::from_millis(20), max: Ticks::from_millis(40) };
 
 /// A value and its number. Also what is on disk, on either node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Version {
-    number: u64,
-    value: u8,
-}
+type Version = Numbered<u8>;
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,9 +25,6 @@ enum Message {
     Copy(Version),
     Copied(u64),
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct CopyAgain;
 
 impl Node {
     fn on_invoke(&mut self, id: OpId, op: RegisterOp<u8>, out: &mut Effects<Self>) {
@@ -58,7 +45,7 @@ impl Node {
 
     fn copy(&self, out: &mut Effects<Self>) {
         out.send_durably(BACKUP, Message::Copy(self.latest));
-        out.set_timer(CopyAgain, PATIENCE);
+        out.set_timer(Alarm, PATIENCE);
     }
 
     fn on_copy(&mut self, version: Version, out: &mut Effects<Self>) {
@@ -74,7 +61,7 @@ impl Node {
             return out.refuse("of-the-past");
         }
         self.unconfirmed = false;
-        out.cancel_timer(CopyAgain);
+        out.cancel_timer(Alarm);
         out.mark("copied");
         if let Some(id) = self.client.take() {
             out.answer_durably(id, Reply::Done(self.latest.value));
@@ -85,12 +72,13 @@ impl Node {
 impl Protocol for Node {
     type Config = ();
     type Message = Message;
-    type Timer = CopyAgain;
+    type Timer = Alarm;
     type Op = RegisterOp<u8>;
     type Answer = Reply<u8>;
     type Record = Version;
     type Task = Never;
     type Outcome = Never;
+    const LAST_RECORD_ONLY: bool = true;
 
     fn recover((): &(), me: NodeId, disk: impl Iterator<Item = Version>, out: &mut Effects<Self>) -> Self {
         let latest = disk.last().unwrap_or_default();
@@ -106,30 +94,16 @@ impl Protocol for Node {
     fn step(&mut self, (): &(), _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
         match input {
             Input::Invoke { id, op } => self.on_invoke(id, op, out),
-            Input::Timeout(CopyAgain) => self.copy(out),
+            Input::Timeout(Alarm) => self.copy(out),
             Input::Message { message: Message::Copy(version), .. } => self.on_copy(version, out),
             Input::Message { message: Message::Copied(number), .. } => self.on_copied(number, out),
             _ => {}
         }
     }
-
-    fn needs_flush(&self) -> bool {
-        false // Nothing is batched.
-    }
-
-    fn compact(records: &mut Vec<Version>) {
-        records.drain(..records.len().saturating_sub(1));
-    }
 }
 
-/// What clients are promised: a read returns what was written last.
-impl Service for Node {
-    type Spec = Register<u8>;
-
-    fn reply(answer: &Reply<u8>) -> Reply<u8> {
-        answer.clone()
-    }
-}
+// What clients are promised: a read returns what was written last.
+swarm_protocol::promise!(Node, Register<u8>);
 
 /// What must hold across nodes: the backup has nothing that the primary has not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -156,12 +130,6 @@ impl Registered for Node {
     const MARKS: &'static [&'static str] = &["copied"];
 
     fn config(_nodes: u32) {}
-
-    fn operation(draw: &mut Stream) -> RegisterOp<u8> {
-        RegisterOp::draw(draw)
-    }
 }
 
-fn main() -> ExitCode {
-    model_check::main::<Node>()
-}
+model_check::main!(Node);

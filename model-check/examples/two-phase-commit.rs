@@ -2,40 +2,24 @@
 //!
 //! n0 coordinates, the others take part. A transaction puts a value everywhere or nowhere (Gray 1978, §5.8.3.3;
 //! abort is presumed, Mohan, Lindsay and Obermarck 1986). Who has voted yes waits for the decision, however long the
-//! coordinator is away.
+//! coordinator is away, and votes again until it is told. Nobody confirms a commit: the next transaction needs
+//! everybody's vote, and whoever is asked for it is told what became of the one before.
 //!
 //! `cargo run --release -p model-check --bin two-phase-commit -- verify`, and so on: see `bring-your-own.md`.
 //! Verified by the checker with pinned counts, by campaigns and by the fuzzer, in `tests/it/brought.rs`, which also
 //! counts its lines.
 
-use std::collections::BTreeMap;
-use std::process::ExitCode;
+use model_check::prelude::*;
+use swarm_protocol::prelude::*;
 
-use model_check::Registered;
-use model_check::instance::Pinned;
-use swarm_protocol::objects::{Register, RegisterOp};
-use swarm_protocol::{
-    Delay, Effects, Input, Never, NodeId, NodeSet, OpId, Properties, Protocol, Reply, Service, Stream, Ticks,
-    Violation,
-};
-use swarm_simulator::world::SyncMode;
-use swarm_simulator::{Bounds, Setup};
-
-/// The number of a transaction. The coordinator never gives one twice.
-type Txn = u64;
-
-/// A value, and the transaction that puts it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Put {
-    txn: Txn,
-    value: u8,
-}
+/// A value, and the number of the transaction that puts it. The coordinator never gives a number twice.
+type Put = Numbered<u8>;
 
 /// What is on disk, written anew whenever it changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Disk {
     /// Coordinator: the last number given.
-    begun: Txn,
+    begun: u64,
     /// The last transaction that was committed: by the coordinator everywhere, by a participant here.
     committed: Put,
     /// Participant: has voted for this, and will do it if told to.
@@ -47,37 +31,20 @@ struct Disk {
 struct Node {
     me: NodeId,
     disk: Disk,
-    phase: Phase,
-}
-
-/// What the coordinator is at. Participants are idle.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Phase {
-    Idle,
-    /// Waits for votes: on what, for whom, and who has said yes.
-    Voting(Put, OpId, NodeSet),
-    /// Has committed, and tells everybody until all have done it: who has.
-    Committing(NodeSet),
+    /// Coordinator: what is voted on, for whom, and who has said yes.
+    vote: Option<(Put, OpId, NodeSet)>,
 }
 
 /// What nodes tell each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Message {
-    /// To participants: can you do this?
-    Prepare(Put),
-    /// To the coordinator: whether it can be done, and is on disk here.
-    Vote(Txn, bool),
+    /// To participants: can you do this? And which was committed last: of those before, what was not is aborted.
+    Prepare(Put, u64),
+    /// To the coordinator: whether it can be done, and is on disk here. Yes is said until the decision comes.
+    Vote(u64, bool),
     /// To participants: whether it is committed.
-    Decided(Txn, bool),
-    /// To the coordinator: it is done here.
-    Done(Txn),
-    /// To the coordinator: what became of it?
-    Ask(Txn),
+    Decided(u64, bool),
 }
-
-/// The one timer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Impatience;
 
 const COORDINATOR: NodeId = NodeId(0);
 const PATIENCE: Delay = Delay { min: Ticks::from_millis(30), max: Ticks::from_millis(60) };
@@ -87,194 +54,131 @@ impl Node {
         match op {
             _ if self.me != COORDINATOR => out.answer(id, Reply::NotTaken(Some(COORDINATOR))),
             RegisterOp::Read => out.answer_durably(id, Reply::Done(self.disk.committed.value)),
-            RegisterOp::Write(_) if self.phase != Phase::Idle => out.answer(id, Reply::NotTaken(None)),
+            RegisterOp::Write(_) if self.vote.is_some() => out.answer(id, Reply::NotTaken(None)),
             RegisterOp::Write(value) => {
                 self.disk.begun += 1;
                 // On disk first: a coordinator that came back and gave the number again would commit one value
                 // with votes for another.
                 out.persist(self.disk);
-                let put = Put { txn: self.disk.begun, value };
-                self.phase = Phase::Voting(put, id, NodeSet::EMPTY);
-                out.broadcast_durably(Message::Prepare(put));
-                out.set_timer(Impatience, PATIENCE);
+                let put = Put { number: self.disk.begun, value };
+                self.vote = Some((put, id, NodeSet::EMPTY));
+                out.broadcast_durably(Message::Prepare(put, self.disk.committed.number));
+                out.set_timer(Alarm, PATIENCE);
             }
         }
     }
 
-    fn on_prepare(&mut self, put: Put, out: &mut Effects<Self>) {
-        let Disk { committed, prepared, .. } = self.disk;
-        if prepared.is_none() && put.txn > committed.txn && out.choose("vote", 4) > 0 {
+    fn on_prepare(&mut self, put: Put, committed: u64, out: &mut Effects<Self>) {
+        if let Some(Put { number, .. }) = self.disk.prepared.filter(|earlier| earlier.number < put.number) {
+            self.on_decided(number, number == committed, out);
+        }
+        let free = self.disk.prepared.is_none() && put.number > self.disk.committed.number;
+        if free && out.choose("vote", 4) > 0 {
             self.disk.prepared = Some(put);
             out.persist(self.disk);
-            out.set_timer(Impatience, PATIENCE);
+            out.set_timer(Alarm, PATIENCE);
         }
         let yes = self.disk.prepared == Some(put);
         out.mark(if yes { "prepared" } else { "refused" });
-        out.send_durably(COORDINATOR, Message::Vote(put.txn, yes));
+        out.send_durably(COORDINATOR, Message::Vote(put.number, yes));
     }
 
-    fn on_vote(&mut self, nodes: usize, from: NodeId, txn: Txn, yes: bool, out: &mut Effects<Self>) {
-        match &mut self.phase {
-            Phase::Voting(put, client, votes) if put.txn == txn && yes => {
+    fn on_vote(&mut self, nodes: usize, from: NodeId, number: u64, yes: bool, out: &mut Effects<Self>) {
+        // Nobody still asks for one that is older than the last commit: that took everybody's vote.
+        let decided = Message::Decided(number, number == self.disk.committed.number);
+        match &mut self.vote {
+            Some((put, _, votes)) if put.number == number => {
                 votes.insert(from);
-                if votes.len() + 1 == nodes {
-                    self.disk.committed = *put;
-                    out.persist(self.disk);
-                    out.answer_durably(*client, Reply::Done(put.value));
-                    out.mark("committed");
-                    self.phase = Phase::Committing(NodeSet::EMPTY);
-                    self.on_impatience(out);
+                if !yes || votes.len() + 1 == nodes {
+                    self.decide(yes, out);
                 }
             }
-            &mut Phase::Voting(put, client, _) if put.txn == txn => self.abort(txn, client, out),
+            _ if yes => out.send_durably(from, decided),
             _ => out.refuse("of-the-past"),
         }
     }
 
-    /// Abort is presumed: nothing is written, and who asks is told.
-    fn abort(&mut self, txn: Txn, client: OpId, out: &mut Effects<Self>) {
-        self.phase = Phase::Idle;
-        out.answer(client, Reply::NotTaken(None));
-        out.broadcast(Message::Decided(txn, false));
-        out.cancel_timer(Impatience);
-        out.mark("aborted");
+    /// Ends the vote. Abort is presumed: nothing is written, and who asks is told.
+    fn decide(&mut self, commit: bool, out: &mut Effects<Self>) {
+        let Some((put, client, _)) = self.vote.take() else { return };
+        if commit {
+            self.disk.committed = put;
+            out.persist(self.disk);
+        }
+        out.answer_durably(client, if commit { Reply::Done(put.value) } else { Reply::NotTaken(None) });
+        out.broadcast_durably(Message::Decided(put.number, commit));
+        out.cancel_timer(Alarm);
+        out.mark(if commit { "committed" } else { "aborted" });
     }
 
-    fn on_decided(&mut self, txn: Txn, commit: bool, out: &mut Effects<Self>) {
-        if let Some(put) = self.disk.prepared.take_if(|put| put.txn == txn) {
+    fn on_decided(&mut self, number: u64, commit: bool, out: &mut Effects<Self>) {
+        if let Some(put) = self.disk.prepared.take_if(|put| put.number == number) {
             if commit {
                 self.disk.committed = put;
             }
             out.persist(self.disk);
-            out.cancel_timer(Impatience);
-        }
-        if self.disk.committed.txn == txn {
-            out.send_durably(COORDINATOR, Message::Done(txn));
+            out.cancel_timer(Alarm);
         }
     }
 
-    fn on_done(&mut self, nodes: usize, from: NodeId, txn: Txn, out: &mut Effects<Self>) {
-        match &mut self.phase {
-            Phase::Committing(done) if txn == self.disk.committed.txn => {
-                done.insert(from);
-                if done.len() + 1 == nodes {
-                    self.phase = Phase::Idle;
-                    out.cancel_timer(Impatience);
-                }
-            }
-            _ => out.refuse("of-the-past"),
+    /// A coordinator gives up a vote that takes too long; a participant that waits for a decision votes again.
+    fn on_alarm(&mut self, out: &mut Effects<Self>) {
+        self.decide(false, out);
+        if let Some(put) = self.disk.prepared {
+            out.send_durably(COORDINATOR, Message::Vote(put.number, true));
+            out.set_timer(Alarm, PATIENCE);
         }
-    }
-
-    fn on_ask(&self, from: NodeId, txn: Txn, out: &mut Effects<Self>) {
-        match self.phase {
-            Phase::Voting(put, ..) if put.txn == txn => out.refuse("not-decided"),
-            _ => out.send_durably(from, Message::Decided(txn, txn == self.disk.committed.txn)),
-        }
-    }
-
-    /// What has waited too long is given up, or sent again.
-    fn on_impatience(&mut self, out: &mut Effects<Self>) {
-        match (&self.phase, self.disk.prepared) {
-            (Phase::Idle, None) => return,
-            (Phase::Voting(put, client, _), _) => return self.abort(put.txn, *client, out),
-            (Phase::Committing(_), _) => {
-                out.broadcast_durably(Message::Decided(self.disk.committed.txn, true));
-            }
-            (Phase::Idle, Some(put)) => out.send(COORDINATOR, Message::Ask(put.txn)),
-        }
-        out.set_timer(Impatience, PATIENCE);
     }
 }
 
 impl Protocol for Node {
     type Config = usize; // How many nodes there are.
     type Message = Message;
-    type Timer = Impatience;
+    type Timer = Alarm;
     type Op = RegisterOp<u8>;
     type Answer = Reply<u8>;
     type Record = Disk;
     type Task = Never;
     type Outcome = Never;
+    const LAST_RECORD_ONLY: bool = true;
 
     fn recover(_: &usize, me: NodeId, disk: impl Iterator<Item = Disk>, out: &mut Effects<Self>) -> Self {
-        let disk = disk.last().unwrap_or_default();
-        // Somebody may not have heard of the last commit. Of what was begun and not committed, nobody will.
-        let phase = match me {
-            COORDINATOR if disk.committed.txn > 0 => Phase::Committing(NodeSet::EMPTY),
-            _ => Phase::Idle,
-        };
-        let mut node = Node { me, disk, phase };
-        node.on_impatience(out);
+        let mut node = Node { me, disk: disk.last().unwrap_or_default(), vote: None };
+        node.on_alarm(out);
         node
     }
 
     fn step(&mut self, nodes: &usize, _now: Ticks, input: Input<Self>, out: &mut Effects<Self>) {
         match input {
             Input::Invoke { id, op } => self.on_invoke(id, op, out),
-            Input::Timeout(Impatience) => self.on_impatience(out),
+            Input::Timeout(Alarm) => self.on_alarm(out),
             Input::Message { from, message } => match message {
-                Message::Prepare(put) => self.on_prepare(put, out),
-                Message::Vote(txn, yes) => self.on_vote(*nodes, from, txn, yes, out),
-                Message::Decided(txn, commit) => self.on_decided(txn, commit, out),
-                Message::Done(txn) => self.on_done(*nodes, from, txn, out),
-                Message::Ask(txn) => self.on_ask(from, txn, out),
+                Message::Prepare(put, committed) => self.on_prepare(put, committed, out),
+                Message::Vote(number, yes) => self.on_vote(*nodes, from, number, yes, out),
+                Message::Decided(number, commit) => self.on_decided(number, commit, out),
             },
             _ => {}
         }
-    }
-
-    fn needs_flush(&self) -> bool {
-        false // Nothing is batched.
-    }
-
-    fn compact(records: &mut Vec<Disk>) {
-        records.drain(..records.len().saturating_sub(1));
     }
 }
 
 // What is registered: what clients are promised, what must hold, what is checked.
 
-/// What is written is read.
-impl Service for Node {
-    type Spec = Register<u8>;
+swarm_protocol::promise!(Node, Register<u8>);
 
-    fn reply(answer: &Reply<u8>) -> Reply<u8> {
-        answer.clone()
-    }
-}
-
-/// Atomicity: a transaction is committed nowhere with a value of another, and only once every participant has
-/// voted for it.
+/// Atomicity: what is committed somewhere is committed everywhere, or can still be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Atomicity {
-    /// What was committed, by number.
-    committed: BTreeMap<Txn, u8>,
-}
+struct Atomicity;
 
 impl Properties<Node> for Atomicity {
     const NAMES: &'static [&'static str] = &["atomicity"];
 
-    fn after_step(&mut self, _: &usize, nodes: &[Option<&Node>], touched: NodeId) -> Result<(), Violation> {
-        let Some(node) = nodes[touched.index()] else { return Ok(()) };
-        let Put { txn, value } = node.disk.committed;
-        if *self.committed.entry(txn).or_insert(value) != value {
-            let reason = format!("{touched} commits {value} in transaction {txn}");
-            return Err(Violation::new("atomicity", reason));
-        }
-        self.full(&0, nodes)
-    }
-
     fn full(&self, _: &usize, nodes: &[Option<&Node>]) -> Result<(), Violation> {
-        let newest = nodes.iter().flatten().map(|node| node.disk.committed).max().unwrap_or_default();
-        for Node { me, disk, .. } in nodes.iter().copied().flatten() {
-            // Whoever has not done the newest yet must still be able to: the one before it is done everywhere.
-            if disk.committed != newest && disk.prepared != Some(newest) {
-                let reason = format!("transaction {} is committed, and {me} cannot commit it", newest.txn);
-                return Err(Violation::new("atomicity", reason));
-            }
-        }
-        Ok(())
+        let nodes = || nodes.iter().copied().flatten();
+        let newest = nodes().map(|node| node.disk.committed).max().unwrap_or_default();
+        let able = |node: &Node| node.disk.committed == newest || node.disk.prepared == Some(newest);
+        let Some(node) = nodes().find(|node| !able(node)) else { return Ok(()) };
+        Err(Violation::new("atomicity", format!("{} cannot commit {newest:?}", node.me)))
     }
 }
 
@@ -282,24 +186,18 @@ impl Registered for Node {
     type Properties = Atomicity;
     const NAME: &'static str = "two-phase-commit";
     const MARKS: &'static [&'static str] = &["prepared", "refused", "committed", "aborted"];
-    const PINNED: Pinned = Pinned { states: 146_643, generated: 598_960, depth: 45 };
+    const PINNED: Pinned = Pinned { states: 72_281, generated: 275_697, depth: 37 };
 
     fn config(nodes: u32) -> usize {
         nodes as usize
     }
 
-    fn operation(draw: &mut Stream) -> RegisterOp<u8> {
-        RegisterOp::draw(draw)
-    }
-
     /// Two transactions, a crash at any moment, writes that take their time.
     fn setup() -> Setup<Self> {
         let bounds = Bounds { crashes: 1, in_flight: 2, sync: SyncMode::Whole, ..Bounds::default() };
-        let workload = [RegisterOp::Write(1), RegisterOp::Write(2)];
+        let workload = [1, 2].map(RegisterOp::Write);
         Setup::new(3, 3).workload(workload).bounds(bounds).within(|node: &Node| node.disk.begun <= 2)
     }
 }
 
-fn main() -> ExitCode {
-    model_check::main::<Node>()
-}
+model_check::main!(Node);

@@ -7,9 +7,7 @@
 
 use std::iter;
 
-use swarm_protocol::{
-    Effect, Effects, Input, NodeId, Protocol, Rename, Renaming, Service, Stream, Symmetric, Ticks,
-};
+use swarm_protocol::{Effect, Effects, Input, NodeId, Protocol, Rename, Renaming, Service, Symmetric, Ticks};
 use swarm_raft::properties::{Observation, RaftProperties};
 use swarm_raft::{Config, KvOp};
 use swarm_simulator::profile::{Pace, Span};
@@ -158,10 +156,6 @@ impl Registered for ForgetfulRaft {
 
     fn config(nodes: u32) -> Config {
         Node::config(nodes)
-    }
-
-    fn operation(draw: &mut Stream) -> KvOp {
-        Node::operation(draw)
     }
 
     fn read(scenario: &Scenario<KvOp>) -> Result<Config, String> {

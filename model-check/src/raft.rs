@@ -337,17 +337,6 @@ impl Registered for Node {
         Config::new(nodes)
     }
 
-    /// Half reads, half writes and compare-and-sets, on three keys: enough to collide, and to tell apart.
-    fn operation(draw: &mut Stream) -> KvOp {
-        let key = draw.below(3) as u16;
-        let (old, new) = (draw.below(6), draw.below(6));
-        match draw.below(4) {
-            0 | 1 => KvOp::Get(key),
-            2 => KvOp::Put(key, new),
-            _ => KvOp::Cas(key, old, new),
-        }
-    }
-
     fn campaign_without_storage(profile: Profile, sizes: [u32; 2]) -> Option<Box<dyn Simulate>> {
         let make = |nodes| {
             Simulation::<Forgetful<Node>, RaftProperties>::new(Config::new(nodes), nodes, Node::operation)

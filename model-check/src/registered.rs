@@ -1,10 +1,9 @@
 //! One registration, from which every tool follows.
 //!
-//! A protocol says in [`Registered`] what a tool cannot guess: its name, a configuration, what clients ask for.
+//! A protocol says in [`Registered`] what a tool cannot guess: its name, a configuration, what must hold.
 //! The rest has defaults, and can be said more exactly: instances with pinned counts, marks that must be reached,
-//! sizes. `fn main() -> ExitCode { model_check::main::<Node>() }` then is a program with all the verbs; see
-//! [`crate::bring_your_own`]. The workspace's own binaries run its algorithms by the same registration
-//! ([`ALGORITHMS`]).
+//! sizes. The line `model_check::main!(Node);` then is a program with all the verbs; see [`crate::bring_your_own`].
+//! The workspace's own binaries run its algorithms by the same registration ([`ALGORITHMS`]).
 //!
 //! Verified by `tests/it/brought.rs`, which starts the programs of two registered protocols.
 
@@ -17,7 +16,7 @@ use std::process::ExitCode;
 
 use fuzz::schedule;
 use reports::command_line::{self, Exit, Refused};
-use swarm_protocol::{Properties, Service, Specification, Stream};
+use swarm_protocol::{Drawn, Properties, Service, Specification, Stream};
 use swarm_simulator::profile::Profile;
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::shrink::Ways;
@@ -37,7 +36,7 @@ pub trait Shared:
         Config: Clone + Send + Sync,
         Message: Send + Sync,
         Timer: Send + Sync,
-        Op: Send + Sync,
+        Op: Drawn + Send + Sync,
         Answer: Send + Sync,
         Record: Send + Sync,
         Task: Send + Sync,
@@ -54,7 +53,7 @@ impl<P> Shared for P where
             Config: Clone + Send + Sync,
             Message: Send + Sync,
             Timer: Send + Sync,
-            Op: Send + Sync,
+            Op: Drawn + Send + Sync,
             Answer: Send + Sync,
             Record: Send + Sync,
             Task: Send + Sync,
@@ -112,7 +111,9 @@ pub trait Registered: Shared {
     }
 
     /// What a client asks for next.
-    fn operation(draw: &mut Stream) -> Self::Op;
+    fn operation(draw: &mut Stream) -> Self::Op {
+        Self::Op::draw(draw)
+    }
 
     /// What the checker searches, unless told otherwise: three operations, a crash at any moment, also between a
     /// write and what rests on it, and a message that arrives twice.
@@ -359,6 +360,16 @@ VERB [--quick|--full] [--json] ...
 What a verb has beside: VERB --help. Exit codes: 0 nothing found; 1 something found; 2 wrong usage;
 3 something missing; 130 interrupted.
 ";
+
+/// Registers a protocol: `model_check::main!(Node);` is the program with all the verbs.
+#[macro_export]
+macro_rules! main {
+    ($protocol:ty) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::main::<$protocol>()
+        }
+    };
+}
 
 /// The program of one registered protocol: a command line that begins with a verb.
 pub fn main<P: Registered>() -> ExitCode {

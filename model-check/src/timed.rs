@@ -408,8 +408,6 @@ mod tests {
         const NODES: [u32; 2] = [1, 1];
 
         fn config(_: u32) {}
-
-        fn operation(_: &mut Stream) {}
     }
 
     const LOAD: Load = Load { nodes: 1, clients: 3, warm: 20, operations: 100 };

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use model_check::zoo::ground::{Dialect, Ground};
 use model_check::zoo::hunt;
-use swarm_protocol::{Delay, NodeId, Stream, Ticks};
+use swarm_protocol::{Delay, Drawn, NodeId, Ticks};
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::profile::{Fault, Faults, Pace, Profile, Span};
@@ -295,16 +295,7 @@ fn single(config: Config) -> Config {
 
 fn simulation(config: Config) -> Simulation<Node, RaftProperties> {
     let nodes = config.voters.len() as u32;
-    Simulation::new(config, nodes, operation).profile(Profile::EVERYTHING)
-}
-
-fn operation(draw: &mut Stream) -> KvOp {
-    let (key, old, new) = (draw.below(3) as u16, draw.below(6), draw.below(6));
-    match draw.below(4) {
-        0 | 1 => KvOp::Get(key),
-        2 => KvOp::Put(key, new),
-        _ => KvOp::Cas(key, old, new),
-    }
+    Simulation::new(config, nodes, KvOp::draw).profile(Profile::EVERYTHING)
 }
 
 /// A network that falls apart and heals all the time, and brings messages late and twice.

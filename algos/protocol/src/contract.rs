@@ -19,6 +19,10 @@ impl Debug for OpId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Never {}
 
+/// The timer of a protocol that needs but one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Alarm;
+
 /// One node of a distributed algorithm, as a value that reacts to inputs.
 ///
 /// Rules for implementors, on which every engine relies:
@@ -52,6 +56,10 @@ pub trait Protocol: Sized + Debug {
     /// What a task comes to.
     type Outcome: Debug;
 
+    /// Whether each record holds all that a node has on disk, so that those before it are superfluous: what
+    /// [`Protocol::compact`] goes by, unless it is told otherwise.
+    const LAST_RECORD_ONLY: bool = false;
+
     /// Boots a node from its durable records, oldest first: none on the first boot.
     fn recover(
         config: &Self::Config,
@@ -63,13 +71,15 @@ pub trait Protocol: Sized + Debug {
     /// Takes one input. `now` is this node's own clock.
     fn step(&mut self, config: &Self::Config, now: Ticks, input: Input<Self>, out: &mut Effects<Self>);
 
-    /// Called once after a run of inputs: what was batched leaves here. A driver may put it off.
+    /// Called once after a run of inputs, if [`Protocol::needs_flush`]: what was batched leaves here. A driver may
+    /// put it off.
     fn flush(&mut self, _config: &Self::Config, _now: Ticks, _out: &mut Effects<Self>) {}
 
-    /// Whether a flush would do anything. The checker makes a deferred flush an event of its own only
-    /// while this holds; `true` is always right, and costs states.
+    /// Whether a flush would do anything: no driver flushes a node while this does not hold. The checker may make
+    /// a flush that is put off an event of its own, so that `true` for nothing costs states. Unless told otherwise
+    /// nothing is batched.
     fn needs_flush(&self) -> bool {
-        true
+        false
     }
 
     /// Panics if a condition that must hold inside this node does not.
@@ -77,8 +87,12 @@ pub trait Protocol: Sized + Debug {
 
     /// Rewrites durable records as the shortest sequence that [`Protocol::recover`] boots the same node
     /// from. Storage may call it at any time; the checker calls it so that nodes which would boot alike
-    /// compare equal.
-    fn compact(_records: &mut Vec<Self::Record>) {}
+    /// compare equal. By default the last one, if [`Protocol::LAST_RECORD_ONLY`], else all of them.
+    fn compact(records: &mut Vec<Self::Record>) {
+        if Self::LAST_RECORD_ONLY {
+            records.drain(..records.len().saturating_sub(1));
+        }
+    }
 
     // What coverage is counted by. The defaults tell little apart; none of it influences a run.
 

@@ -19,6 +19,7 @@
 //! - [`Rename`] and [`Symmetric`]: nodes under other names, for searches that take those clusters for one.
 //! - [`Properties`] and [`Specification`]: what must hold across nodes, and what clients may see;
 //!   [`objects`] has specifications that are ready to be promised.
+//! - [`prelude`]: what nearly every protocol names, to be had by one line.
 //!
 //! This crate has no dependencies and knows no protocol. It is verified by exhaustive tests of the
 //! quorum arithmetic, by quickcheck against brute-force twins, and by every engine that stands on it.
@@ -28,6 +29,7 @@ mod contract;
 mod effects;
 mod node;
 pub mod objects;
+pub mod prelude;
 mod property;
 pub mod quorum;
 mod symmetry;
@@ -35,10 +37,10 @@ mod time;
 mod writes;
 
 pub use choices::{Choices, Purpose, Stream, mix};
-pub use contract::{Checkable, Input, Never, OpId, Protocol};
+pub use contract::{Alarm, Checkable, Input, Never, OpId, Protocol};
 pub use effects::{Effect, Effects};
 pub use node::{NodeId, NodeSet};
-pub use property::{Access, Promise, Properties, Reply, Service, Specification, Violation};
+pub use property::{Access, Drawn, Promise, Properties, Reply, Service, Specification, Violation};
 pub use symmetry::{Rename, Renaming, Symmetric};
 pub use time::{Delay, Ticks};
 pub use writes::{Outstanding, WriteId};

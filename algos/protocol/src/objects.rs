@@ -1,4 +1,4 @@
-//! Sequential objects that many protocols promise, ready made.
+//! Sequential objects that many protocols promise, and the values they are made of, ready made.
 //!
 //! Verified by the tests below and by the protocols of `model-check/examples`, which promise them.
 
@@ -6,7 +6,16 @@ use core::fmt::Debug;
 use core::hash::Hash;
 use core::marker::PhantomData;
 
-use crate::{Specification, Stream};
+use crate::{Drawn, Specification, Stream};
+
+/// A value and its number: of the write, transaction or ballot that it comes from. Greater numbers are greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Numbered<V> {
+    /// Its number, from 1; 0 is that of a value that nobody has given.
+    pub number: u64,
+    /// The value.
+    pub value: V,
+}
 
 /// A value that is read and written as a whole. At first it is the default of its type.
 #[derive(Debug)]
@@ -21,9 +30,9 @@ pub enum RegisterOp<V> {
     Write(V),
 }
 
-impl<V: From<u8>> RegisterOp<V> {
+impl<V: From<u8>> Drawn for RegisterOp<V> {
     /// A read as often as not, else a write of a value below 100.
-    pub fn draw(stream: &mut Stream) -> Self {
+    fn draw(stream: &mut Stream) -> Self {
         if stream.below(2) == 0 {
             RegisterOp::Read
         } else {

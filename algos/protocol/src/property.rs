@@ -3,7 +3,7 @@
 use core::fmt::{self, Debug};
 use core::hash::Hash;
 
-use crate::{NodeId, Protocol};
+use crate::{NodeId, Protocol, Stream};
 
 /// A property that does not hold, and the evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +100,17 @@ pub trait Specification {
     }
 }
 
+/// An operation of which simulated clients can think for themselves.
+pub trait Drawn: Sized {
+    /// What a client asks for next: little enough to choose from that operations collide.
+    fn draw(stream: &mut Stream) -> Self;
+}
+
+/// There is but one.
+impl Drawn for () {
+    fn draw(_: &mut Stream) {}
+}
+
 /// What an operation does to one register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -178,6 +189,21 @@ pub trait Service: Protocol {
 
     /// What an answer means to the client.
     fn reply(answer: &Self::Answer) -> Reply<<Self::Spec as Specification>::Answer>;
+}
+
+/// Says that a protocol whose answers are [`Reply`] promises its clients a sequential object, linearizable:
+/// `promise!(Node, Register<u8>);` is the [`Service`] in which nothing else is left to say.
+#[macro_export]
+macro_rules! promise {
+    ($protocol:ty, $object:ty) => {
+        impl $crate::Service for $protocol {
+            type Spec = $object;
+
+            fn reply(answer: &Self::Answer) -> Self::Answer {
+                ::core::clone::Clone::clone(answer)
+            }
+        }
+    };
 }
 
 /// An answer as a client reads it. It can be a protocol's own type of answer, too, if there is no more to say.

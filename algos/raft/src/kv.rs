@@ -8,7 +8,7 @@ use core::fmt::{self, Debug};
 use core::str::FromStr;
 use std::collections::BTreeMap;
 
-use swarm_protocol::{Access, Specification};
+use swarm_protocol::{Access, Drawn, Specification, Stream};
 
 use crate::Machine;
 
@@ -60,6 +60,19 @@ impl FromStr for KvOp {
             ("Put", [k, v]) => Ok(KvOp::Put(key(k)?, value(v)?)),
             ("Cas", [k, expected, new]) => Ok(KvOp::Cas(key(k)?, value(expected)?, value(new)?)),
             _ => Err(refused()),
+        }
+    }
+}
+
+impl Drawn for KvOp {
+    /// Half reads, half writes and compare-and-sets, on three keys: enough to collide, and to tell apart.
+    fn draw(stream: &mut Stream) -> Self {
+        let key = stream.below(3) as u16;
+        let (old, new) = (stream.below(6), stream.below(6));
+        match stream.below(4) {
+            0 | 1 => KvOp::Get(key),
+            2 => KvOp::Put(key, new),
+            _ => KvOp::Cas(key, old, new),
         }
     }
 }

@@ -105,6 +105,7 @@
 //!     type Record = State;
 //!     type Task = Never;
 //!     type Outcome = Never;
+//!     const LAST_RECORD_ONLY: bool = true;
 //!
 //!     fn recover(
 //!         nodes: &u32,
@@ -167,13 +168,6 @@
 //!         }
 //!     }
 //!
-//!     fn needs_flush(&self) -> bool {
-//!         false // Nothing is batched.
-//!     }
-//!
-//!     fn compact(records: &mut Vec<State>) {
-//!         records.drain(..records.len().saturating_sub(1));
-//!     }
 //! }
 //!
 //! /// The first proposal wins, and everyone is told so.

@@ -619,11 +619,6 @@ impl Registered for RaftRs {
         })))
     }
 
-    /// What clients of our own Raft ask for.
-    fn operation(draw: &mut Stream) -> KvOp {
-        <Raft<Kv> as Registered>::operation(draw)
-    }
-
     fn simulation(nodes: u32) -> Simulation<Self, RaftProperties> {
         model_check::raft::simulation(Self::config(nodes), nodes)
     }

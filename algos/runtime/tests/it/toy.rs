@@ -195,4 +195,8 @@ impl Protocol for Keeper {
             }
         }
     }
+
+    fn needs_flush(&self) -> bool {
+        self.acknowledge || self.me == PRIMARY && self.sent < self.numbers.len()
+    }
 }

@@ -105,10 +105,6 @@ impl Protocol for Listener {
             _ => out.refuse("not-for-me"),
         }
     }
-
-    fn needs_flush(&self) -> bool {
-        false
-    }
 }
 
 /// Clients are told that they were heard.

@@ -48,10 +48,6 @@ impl Protocol for Journal {
             _ => {}
         }
     }
-
-    fn needs_flush(&self) -> bool {
-        false
-    }
 }
 
 struct Anything;

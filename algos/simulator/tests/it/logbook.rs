@@ -62,10 +62,6 @@ impl Protocol for Logbook {
             _ => {}
         }
     }
-
-    fn needs_flush(&self) -> bool {
-        false
-    }
 }
 
 impl Logbook {

@@ -315,10 +315,6 @@ impl Protocol for Forgetful {
             _ => {}
         }
     }
-
-    fn needs_flush(&self) -> bool {
-        false
-    }
 }
 
 impl Service for Forgetful {

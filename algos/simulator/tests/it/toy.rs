@@ -224,6 +224,7 @@ impl Protocol for Register {
     type Record = Stored;
     type Task = Never;
     type Outcome = Never;
+    const LAST_RECORD_ONLY: bool = true;
 
     fn recover(
         config: &Config,
@@ -310,11 +311,6 @@ impl Protocol for Register {
         assert!(self.waiting.is_none() || self.is_primary(), "{} is a backup with a client", self.me);
         let most = if config.flaw == Flaw::AssertsTooMuch { 1 } else { u32::MAX };
         assert!(self.stored.version <= most, "version {} is above {most}", self.stored.version);
-    }
-
-    fn compact(records: &mut Vec<Stored>) {
-        let surplus = records.len().saturating_sub(1);
-        records.drain(..surplus);
     }
 }
 
