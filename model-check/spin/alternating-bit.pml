@@ -3,7 +3,7 @@
  * With LOSSY there is a process that loses messages, to which SPIN is as fair as to the others: it may lose every one.
  *
  * How states map. Every process is one loop of d_steps, so that the variables are the state; the twin in
- * tests/it/models.rs has the same four. How fairness maps: the twin's actions are these processes.
+ * src/yardstick/models.rs has the same four. How fairness maps: the twin's actions are these processes.
  */
 bit sending;   /* the bit of the message that the sender is at */
 bit awaited;   /* the bit of the message that the receiver waits for */

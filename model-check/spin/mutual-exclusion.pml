@@ -3,7 +3,7 @@
  * A process that wants nothing may go on wanting nothing.
  *
  * How states map. Where a process stands is a variable, and the process itself one loop of d_steps: the variables are
- * the state, and those of the twin in tests/it/models.rs. How fairness maps: the twin's actions are the processes. To
+ * the state, and those of the twin in src/yardstick/models.rs. How fairness maps: the twin's actions are the processes. To
  * go on wanting nothing is a step of its process that leads to the same state, in both.
  */
 byte place[2];  /* 0 wants nothing, 1 and 2 on its way, 3 inside */

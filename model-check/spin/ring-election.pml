@@ -3,7 +3,7 @@
  *
  * How states map. Every process is one loop of d_steps; a message that is taken from a channel and looked at stands in a
  * hidden variable, which is no part of the state. What remains are the channels, who has started, and who leads: the
- * variables of the twin in tests/it/models.rs. How fairness maps: the twin's actions are these processes.
+ * variables of the twin in src/yardstick/models.rs. How fairness maps: the twin's actions are these processes.
  */
 #define N 4
 chan toward[N] = [N] of { byte };

@@ -1,5 +1,5 @@
 /*
- * Two-phase commit (Gray and Lamport 2006, Consensus on transaction commit), the twin of TwoPhase in tests/it/engine.rs.
+ * Two-phase commit (Gray and Lamport 2006, Consensus on transaction commit), the twin of TwoPhase in src/yardstick/models.rs.
  *
  * How states map. Every process is one loop whose options are d_steps, so a process is always at one place, and a state of
  * SPIN is just the variables below. They are those of the twin: what each manager is, what is decided, of whom the

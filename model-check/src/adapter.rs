@@ -23,6 +23,8 @@
 //! Verified by `tests/it`: pinned counts, equal on one and two threads, and properties of each kind seen to
 //! fail.
 
+mod around;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -37,6 +39,7 @@ use swarm_simulator::world::{
 };
 use swarm_simulator::{Event, Setup, Subject, World};
 
+pub(crate) use self::around::Around;
 use crate::actions::{self, Kind, Tally};
 use crate::engine::{Ahead, Findings, System};
 

@@ -24,14 +24,14 @@ use std::thread;
 
 use reports::artifact::{self, Seen};
 use reports::command_line;
-use swarm_protocol::{Properties, Violation};
+use swarm_protocol::Properties;
 use swarm_simulator::coverage::States;
 use swarm_simulator::sampler::{Sampler, Walks};
 use swarm_simulator::world::Known;
 use swarm_simulator::{Event, Setup, Subject, World};
 
-use crate::adapter::Space;
-use crate::engine::{self, Ahead, Search, System};
+use crate::adapter::{Around, Space};
+use crate::engine::{self, Search};
 use crate::search::Limits;
 
 /// How much is done.
@@ -100,7 +100,13 @@ impl Reachable {
         Event<P>: Send + Sync,
         Known<P>: Send + Sync,
     {
-        let noting = Noting { space: Space::<P, Q>::new(setup, None, &[], &[]), met: Mutex::default() };
+        let met = Mutex::<(BTreeSet<u64>, BTreeSet<u64>)>::default();
+        let eye = |world: &World<P, Q>| {
+            let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
+            met.0.insert(world.fingerprint());
+            met.1.insert(abstraction(world));
+        };
+        let noting = Around { space: Space::<P, Q>::new(setup, None, &[], &[]), start: None, eye };
         let limits = Limits {
             states_max: Some(STATES_MAX),
             threads: effort.threads,
@@ -117,62 +123,10 @@ impl Reachable {
         if let Some(stopped) = found.stopped {
             return Err(Without::Reason(format!("its search ended at a {}", stopped.name())));
         }
-        let (states, abstract_states) = noting.met.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (states, abstract_states) =
+            std::mem::take(&mut *met.lock().unwrap_or_else(PoisonError::into_inner));
         assert_eq!(states.len() as u64, found.states, "every state is noted once");
         Ok(Reachable { states, abstract_states, depth: found.depth() })
-    }
-}
-
-/// A space that notes what is met in it.
-struct Noting<P: Subject + 'static, Q: 'static> {
-    space: Space<P, Q>,
-    met: Mutex<(BTreeSet<u64>, BTreeSet<u64>)>,
-}
-
-impl<P, Q> System for Noting<P, Q>
-where
-    P: Subject + 'static,
-    Q: Properties<P> + Eq + Hash + 'static,
-    World<P, Q>: Send + Sync,
-    Setup<P>: Send + Sync,
-    Event<P>: Send + Sync,
-    Known<P>: Send + Sync,
-{
-    type State = World<P, Q>;
-    type Event = Event<P>;
-
-    fn identity(&self) -> String {
-        self.space.identity()
-    }
-
-    fn initial(&self) -> Vec<World<P, Q>> {
-        self.space.initial()
-    }
-
-    fn events(&self, state: &World<P, Q>, out: &mut Vec<Event<P>>) {
-        self.space.events(state, out);
-    }
-
-    fn after(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Option<World<P, Q>> {
-        self.space.after(state, event, depth)
-    }
-
-    fn look_ahead(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Ahead {
-        self.space.look_ahead(state, event, depth)
-    }
-
-    fn fingerprint(&self, state: &World<P, Q>) -> u64 {
-        self.space.fingerprint(state)
-    }
-
-    fn violation(&self, state: &World<P, Q>) -> Option<Violation> {
-        self.space.violation(state)
-    }
-
-    fn met(&self, state: &World<P, Q>, _depth: u32) {
-        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-        met.0.insert(state.fingerprint());
-        met.1.insert(abstraction(state));
     }
 }
 

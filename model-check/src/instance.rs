@@ -78,8 +78,8 @@ pub struct Verdict {
     pub interrupted: bool,
 }
 
-/// An instance of any protocol.
-pub trait Check: Sync {
+/// What every way to check an instance says of it alike.
+pub trait Head {
     /// Its name.
     fn name(&self) -> &'static str;
 
@@ -88,6 +88,41 @@ pub trait Check: Sync {
 
     /// What it shows.
     fn about(&self) -> &'static str;
+
+    /// Serves it to a browser until the process ends.
+    ///
+    /// # Errors
+    /// If nothing can listen at the address.
+    fn explore(&self, address: SocketAddr) -> io::Result<()>;
+}
+
+/// An instance of any protocol, and how it is checked.
+pub trait Check: Sync {
+    /// The instance.
+    fn head(&self) -> &dyn Head;
+
+    /// Its name.
+    fn name(&self) -> &'static str {
+        self.head().name()
+    }
+
+    /// The type that is checked, as the compiler calls it.
+    fn subject(&self) -> &'static str {
+        self.head().subject()
+    }
+
+    /// What it shows.
+    fn about(&self) -> &'static str {
+        self.head().about()
+    }
+
+    /// Serves it to a browser until the process ends.
+    ///
+    /// # Errors
+    /// If nothing can listen at the address.
+    fn explore(&self, address: SocketAddr) -> io::Result<()> {
+        self.head().explore(address)
+    }
 
     /// Lets `engine` search it, and judges what was found. `command` is what repeats the search.
     ///
@@ -100,12 +135,6 @@ pub trait Check: Sync {
         command: &str,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Verdict, Unusable>;
-
-    /// Serves it to a browser until the process ends.
-    ///
-    /// # Errors
-    /// If nothing can listen at the address.
-    fn explore(&self, address: SocketAddr) -> io::Result<()>;
 
     /// What samplers see of all that can be reached in it; see [`calibration`].
     ///
@@ -120,15 +149,14 @@ pub trait Check: Sync {
     }
 }
 
-impl<P, Q> Check for Instance<P, Q>
+impl<P, Q> Head for Instance<P, Q>
 where
-    P: Subject<Config: Clone> + 'static,
+    P: Subject + 'static,
     Q: Properties<P> + Eq + Hash + 'static,
     World<P, Q>: Send + Sync,
     Setup<P>: Send + Sync,
     Event<P>: Send + Sync,
     Known<P>: Send + Sync,
-    Collapse<P, Q>: Send + Sync,
 {
     fn name(&self) -> &'static str {
         self.name
@@ -140,6 +168,25 @@ where
 
     fn about(&self) -> &'static str {
         self.about
+    }
+
+    fn explore(&self, address: SocketAddr) -> io::Result<()> {
+        explore::serve(self.space(), address)
+    }
+}
+
+impl<P, Q> Check for Instance<P, Q>
+where
+    P: Subject<Config: Clone> + 'static,
+    Q: Properties<P> + Eq + Hash + 'static,
+    World<P, Q>: Send + Sync,
+    Setup<P>: Send + Sync,
+    Event<P>: Send + Sync,
+    Known<P>: Send + Sync,
+    Collapse<P, Q>: Send + Sync,
+{
+    fn head(&self) -> &dyn Head {
+        self
     }
 
     fn check(
@@ -159,10 +206,6 @@ where
             }
         };
         Ok(self.judge(&found, limits, command))
-    }
-
-    fn explore(&self, address: SocketAddr) -> io::Result<()> {
-        explore::serve(self.space(), address)
     }
 
     fn calibrate(

@@ -36,6 +36,7 @@ pub mod finding;
 pub mod forgetful;
 pub mod instance;
 pub mod liveness;
+pub mod prelude;
 #[cfg(feature = "algorithms")]
 pub mod raft;
 pub mod registered;
@@ -44,6 +45,7 @@ pub mod search;
 pub mod symmetry;
 pub mod timed;
 pub mod verbs;
+pub mod yardstick;
 pub mod zoo;
 
 pub use registered::{Registered, main};

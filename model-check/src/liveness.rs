@@ -8,8 +8,6 @@
 //! Verified by `tests/it/liveness.rs`.
 
 use std::hash::Hash;
-use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use reports::artifact::{self, Finding, PropertyKind, PropertyResult};
@@ -21,8 +19,7 @@ use swarm_simulator::{Event, Setup, Subject, World, scenario};
 use crate::adapter::Space;
 use crate::engine::Unusable;
 use crate::engine::lasso::{self, Fair, Judged, Lasso, Promise, Verdict};
-use crate::explore;
-use crate::instance::{self, Check, Instance, Pinned};
+use crate::instance::{self, Check, Head, Instance, Pinned};
 use crate::search::{Engine, Limits, Progress, Stopped};
 
 /// The engine, as reports name it.
@@ -66,16 +63,8 @@ where
     Known<P>: Send + Sync,
     Space<P, Q>: Fair<State = World<P, Q>, Event = Event<P>>,
 {
-    fn name(&self) -> &'static str {
-        self.instance.name
-    }
-
-    fn subject(&self) -> &'static str {
-        std::any::type_name::<P>()
-    }
-
-    fn about(&self) -> &'static str {
-        self.instance.about
+    fn head(&self) -> &dyn Head {
+        &self.instance
     }
 
     /// Lassos are looked for by one engine, on one thread, whatever is asked for.
@@ -133,10 +122,6 @@ where
         };
         let interrupted = all.stopped == Some(Stopped::Interrupted);
         Ok(instance::Verdict { instance, findings: all.findings, shown: all.shown, interrupted })
-    }
-
-    fn explore(&self, address: SocketAddr) -> io::Result<()> {
-        explore::serve(self.instance.space(), address)
     }
 }
 

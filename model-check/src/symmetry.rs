@@ -16,8 +16,6 @@
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,8 +27,7 @@ use swarm_simulator::{Event, Setup, Subject, World};
 use crate::actions::Kind;
 use crate::adapter::Space;
 use crate::engine::{System, Unusable};
-use crate::explore;
-use crate::instance::{Check, Instance, Pinned, Verdict};
+use crate::instance::{Check, Head, Instance, Pinned, Verdict};
 use crate::search::{Engine, Limits, Progress, search_system};
 
 /// One event of so many is looked at under other names, and each of the first so many.
@@ -188,16 +185,8 @@ where
     Event<P>: Send + Sync,
     Known<P>: Send + Sync,
 {
-    fn name(&self) -> &'static str {
-        self.instance.name
-    }
-
-    fn subject(&self) -> &'static str {
-        std::any::type_name::<P>()
-    }
-
-    fn about(&self) -> &'static str {
-        self.instance.about
+    fn head(&self) -> &dyn Head {
+        &self.instance
     }
 
     /// The engine of our own searches it, whatever is asked for, and leaves no checkpoints.
@@ -227,9 +216,5 @@ where
         bounds.insert(WORLDS.to_owned(), worlds.to_string());
         bounds.insert("messages without room".to_owned(), "out of bounds".to_owned());
         Ok(verdict)
-    }
-
-    fn explore(&self, address: SocketAddr) -> io::Result<()> {
-        explore::serve(self.instance.space(), address)
     }
 }

@@ -10,6 +10,7 @@ pub mod explore;
 pub mod fuzz;
 pub mod report;
 pub mod simulate;
+mod spin;
 pub mod verify;
 
 use std::env;
@@ -60,6 +61,11 @@ impl Caller {
     ) -> Self {
         let program = if started.is_empty() { program() } else { started.to_owned() };
         Caller { words, algorithms: algorithm, program: Some(program) }
+    }
+
+    /// Whether it is the program of one algorithm.
+    fn is_brought(&self) -> bool {
+        self.program.is_some()
     }
 
     /// Reads the words; see [`command_line::read`].

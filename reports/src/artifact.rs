@@ -11,6 +11,7 @@ mod checks;
 mod coverage;
 mod decisive;
 mod measures;
+mod opinions;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,7 @@ pub use self::decisive::{Decisive, Rewound};
 pub use self::measures::{
     Bench, Benchmark, Compare, Implementation, Latency, LoadPoint, Measurement, Role, Stage, Test,
 };
+pub use self::opinions::{ComparedModel, ComparedPromise, Opinions};
 use crate::machine::{Conditions, Fingerprint};
 use crate::statistics;
 
@@ -182,6 +184,8 @@ pub enum Payload {
     Verify(Verify),
     /// Of `verify` too, where it calibrates samplers.
     Calibration(Calibration),
+    /// Of `verify` too, where it compares engines on small models.
+    Opinions(Opinions),
     /// Of `simulate`.
     Simulate(Simulate),
     /// Of `simulate` too, where it rewinds one failing run.
@@ -204,7 +208,7 @@ impl Payload {
     /// The verb that leaves this payload.
     pub const fn verb(&self) -> Verb {
         match self {
-            Payload::Verify(_) | Payload::Calibration(_) => Verb::Verify,
+            Payload::Verify(_) | Payload::Calibration(_) | Payload::Opinions(_) => Verb::Verify,
             Payload::Simulate(_) | Payload::Decisive(_) => Verb::Simulate,
             Payload::Zoo(_) => Verb::Zoo,
             Payload::Fuzz(_) => Verb::Fuzz,

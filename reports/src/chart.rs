@@ -37,6 +37,14 @@ fn open(html: &mut Html, id: &str, title: &str, caption: &str, height: f64) {
     html.element("desc", &[("id", &description_id)], description);
 }
 
+/// A name of at most so many characters: what is left out shows.
+fn shortened(name: &str, chars_max: usize) -> String {
+    match name.char_indices().nth(chars_max) {
+        Some(_) => name.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect(),
+        None => name.to_owned(),
+    }
+}
+
 /// How far apart names that stand below each other are, at least.
 const LINE: f64 = 15.0;
 

@@ -19,6 +19,7 @@ mod headline;
 mod implementation;
 mod latency;
 mod method;
+mod opinions;
 mod overview;
 mod page;
 mod simulation;

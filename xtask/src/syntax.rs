@@ -173,6 +173,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
             ),
             switch("symmetry", "own takes worlds that differ in the names of nodes alone for one"),
             switch("calibrate", "how much of small instances does each sampler of walks see?"),
+            switch("spin", "the engines and SPIN, if it is installed, on the same small models (no names)"),
             THREADS,
             option("memory-mib", Kind::Count, "MIB", "memory budget of one search, in MiB"),
             option("write", Kind::Text, "DIR", "write every run that breaks something as files"),

@@ -1,4 +1,4 @@
-//! `verify [ALGO…] [--quick|--full|--small] [--engine E] [--calibrate] [--threads N] [--memory-mib M]
+//! `verify [ALGO…] [--quick|--full|--small] [--engine E] [--calibrate] [--spin] [--threads N] [--memory-mib M]
 //! [--json]`: checks every property on every
 //! execution within the bounds of each instance, and leaves an artifact `verify/<algorithm>.json`, of the engine of our
 //! own `verify/<algorithm>-own.json`.
@@ -11,7 +11,7 @@ use reports::artifact::{Footprint, Instance, Outcome, Payload, PropertyKind, Ver
 use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
 use reports::recorder::Recorder;
 
-use super::{Caller, calibrate};
+use super::{Caller, calibrate, spin};
 use crate::calibration;
 use crate::instance::{Check, Verdict};
 use crate::registered::{Algorithm, Extent};
@@ -22,6 +22,7 @@ const HELP: &str = "\
 verify [ALGO...] [--quick|--full|--small] [--engine E [--checkpoints DIR [--checkpoint-every S]] [--spill DIR] [--reduction R]
        [--symmetry]] [--threads N] [--memory-mib M] [--write DIR] [--json]
 verify [ALGO...] --calibrate [--quick|--full] [--threads N] [--memory-mib M] [--json]
+verify --spin [--json]
 
 Checks every property of the algorithms (default: all) in every state within the bounds of each instance.
 
@@ -41,6 +42,8 @@ Checks every property of the algorithms (default: all) in every state within the
                    Not with --reduction, --spill or --checkpoints
   --calibrate      says how much of the instances that are small enough each sampler of walks sees, and whether the
                    estimate of what is unseen comes true; --full has more seeds and walks ten times further
+  --spin           lets SPIN, if it is installed, stateright and own search the same small models, and compares what
+                   they come to
   --threads N      threads per search. Default: one for stateright, whose depths are then those of shortest paths (and
                    always one where depth is limited); all processors for own, whose depths are so on any number
   --memory-mib M   memory that the process may have resident (default: 6144)
@@ -59,21 +62,33 @@ pub(super) struct Options {
     /// In seconds.
     checkpoint_every: Option<u32>,
     spill: Option<PathBuf>,
-    calibrate: bool,
+    task: Task,
     write: Option<PathBuf>,
     /// Up to the names of nodes.
     symmetry: bool,
 }
 
+/// What is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// Instances are checked.
+    Check,
+    /// Samplers are calibrated.
+    Calibrate,
+    /// Engines are compared.
+    Compare,
+}
+
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut small, mut engine, mut memory_mib) = (false, Engine::Stateright, 6144);
     let (mut sleep_sets, mut checkpoint_every) = (false, None);
-    let (mut calibrate, mut symmetry) = (false, false);
+    let (mut calibrate, mut symmetry, mut spin) = (false, false, false);
     let (mut checkpoints, mut spill, mut write) = (None::<PathBuf>, None::<PathBuf>, None::<PathBuf>);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "small" => small = true,
             "calibrate" => calibrate = true,
+            "spin" => spin = true,
             "symmetry" => symmetry = true,
             "engine" => {
                 engine = match command_line::value::<String>(parser, "engine")?.as_str() {
@@ -135,10 +150,22 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     if calibrate && (small || engine_said) {
         return Err(Refused::usage("--calibrate searches by the engine of our own: no --small, no --engine"));
     }
+    if spin
+        && (caller.is_brought()
+            || !common.names.is_empty()
+            || common.words.len() > 1 + usize::from(common.json))
+    {
+        return Err(Refused::usage("--spin compares engines, not algorithms: verify --spin [--json]"));
+    }
     if memory_mib == 0 {
         return Err(Refused::usage("--memory-mib is at least 1"));
     }
     let algorithms = caller.algorithms(&common)?;
+    let task = match (spin, calibrate) {
+        (true, _) => Task::Compare,
+        (false, true) => Task::Calibrate,
+        (false, false) => Task::Check,
+    };
     Ok(Some(Options {
         common,
         caller,
@@ -149,7 +176,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         checkpoints,
         checkpoint_every,
         spill,
-        calibrate,
+        task,
         write,
         symmetry,
     }))
@@ -180,9 +207,12 @@ fn run(options: &Options) -> Result<Exit, Refused> {
             .map_or(usual.checkpoint_every, |seconds| Duration::from_secs(seconds.into())),
         ..usual
     };
+    if options.task == Task::Compare {
+        return spin::run(options, &limits);
+    }
     let mut exit = Exit::Fine;
     for algorithm in &options.algorithms {
-        let ended = if options.calibrate {
+        let ended = if options.task == Task::Calibrate {
             let (budgets, seeds) = calibration::Effort::of(options.common.effort);
             let (threads, memory_bytes) = (options.common.threads, limits.memory_bytes);
             let effort = calibration::Effort { budgets, seeds, threads, memory_bytes, interrupt };

@@ -41,8 +41,8 @@ use swarm_simulator::world::Known;
 use swarm_simulator::{Event, Setup, Subject, World};
 
 use super::ground::{Dialect, Ground, steering};
-use crate::adapter::Space;
-use crate::engine::{self, Ahead, Search, System};
+use crate::adapter::{Around, Space};
+use crate::engine::{self, Search};
 use crate::finding;
 use crate::search::{Counterexample, Limits};
 
@@ -425,7 +425,7 @@ where
     }
     let interrupt = AtomicBool::new(false);
     let limits = Limits { states_max: Some(states_max), ..Limits::new(CHECKER_BYTES, &interrupt) };
-    let after = After { space, start: start.world };
+    let after = Around { space, start: Some(start.world), eye: |_: &World<P, Q>| () };
     // Without a checkpoint nothing can be unusable.
     let Ok(found) = engine::search(&after, &Search::within(limits), |_| ()) else { return (0, None) };
     let counterexample = found.counterexample;
@@ -628,53 +628,6 @@ where
         let (mut finding, length) = self.tell_shortest(&by, &setup, &shortest, &how);
         let _ = write!(finding.detail, " (seed {seed})");
         (finding, length)
-    }
-}
-
-/// The states behind a story.
-struct After<P: Subject + 'static, Q: 'static> {
-    space: Space<P, Q>,
-    start: World<P, Q>,
-}
-
-impl<P, Q> System for After<P, Q>
-where
-    P: Subject + 'static,
-    Q: Properties<P> + Eq + Hash + 'static,
-    World<P, Q>: Send + Sync,
-    Setup<P>: Send + Sync,
-    Event<P>: Send + Sync,
-    Known<P>: Send + Sync,
-{
-    type State = World<P, Q>;
-    type Event = Event<P>;
-
-    fn identity(&self) -> String {
-        format!("{} behind {}", self.space.identity(), self.start.fingerprint())
-    }
-
-    fn initial(&self) -> Vec<World<P, Q>> {
-        vec![self.start.clone()]
-    }
-
-    fn events(&self, state: &World<P, Q>, out: &mut Vec<Event<P>>) {
-        self.space.events(state, out);
-    }
-
-    fn after(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Option<World<P, Q>> {
-        self.space.after(state, event, depth)
-    }
-
-    fn look_ahead(&self, state: &World<P, Q>, event: &Event<P>, depth: u32) -> Ahead {
-        self.space.look_ahead(state, event, depth)
-    }
-
-    fn fingerprint(&self, state: &World<P, Q>) -> u64 {
-        self.space.fingerprint(state)
-    }
-
-    fn violation(&self, state: &World<P, Q>) -> Option<Violation> {
-        self.space.violation(state)
     }
 }
 

@@ -10,112 +10,12 @@ use model_check::engine::{self, Found, Search, System};
 use model_check::instance::Pinned;
 use model_check::raft;
 use model_check::search::{Limits, Stopped};
-use swarm_protocol::{Violation, mix};
+use model_check::yardstick::models::TwoPhase;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);
 
 const LIMITS: Limits<'static> = Limits::new(8 << 30, &GO_ON);
-
-/// Two-phase commit as in TLA⁺'s `TwoPhase` (Gray and Lamport 2006, *Consensus on transaction commit*).
-pub(crate) struct TwoPhase {
-    pub(crate) managers: u32,
-    /// A manager may abort after it has promised.
-    pub(crate) breaks_promises: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Hash)]
-pub(crate) struct Commit {
-    /// Two bits for each: working, prepared, committed, aborted.
-    managers: u32,
-    /// The coordinator's: 0 undecided, 1 committed, 2 aborted.
-    pub(crate) decision: u32,
-    /// Of whom the coordinator knows that they are prepared.
-    known: u32,
-    /// Who has said so.
-    said: u32,
-}
-
-const WORKING: u32 = 0;
-pub(crate) const PREPARED: u32 = 1;
-pub(crate) const COMMITTED: u32 = 2;
-const ABORTED: u32 = 3;
-
-impl Commit {
-    pub(crate) const fn of(&self, manager: u32) -> u32 {
-        self.managers >> (2 * manager) & 3
-    }
-
-    const fn with(self, manager: u32, to: u32) -> Self {
-        Commit { managers: self.managers & !(3 << (2 * manager)) | to << (2 * manager), ..self }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Step {
-    Hear(u32),
-    Decide(u32),
-    Prepare(u32),
-    Abort(u32),
-    Obey(u32),
-}
-
-impl System for TwoPhase {
-    type State = Commit;
-    type Event = Step;
-
-    fn identity(&self) -> String {
-        format!("two-phase commit of {}", self.managers)
-    }
-
-    fn initial(&self) -> Vec<Commit> {
-        vec![Commit { managers: 0, decision: 0, known: 0, said: 0 }]
-    }
-
-    fn events(&self, state: &Commit, out: &mut Vec<Step>) {
-        out.clear();
-        if state.decision == 0 {
-            out.extend((state.known == (1 << self.managers) - 1).then_some(Step::Decide(1)));
-            out.push(Step::Decide(2));
-        }
-        for manager in 0..self.managers {
-            if state.decision == 0 && state.said >> manager & 1 == 1 {
-                out.push(Step::Hear(manager));
-            }
-            if state.of(manager) == WORKING {
-                out.push(Step::Prepare(manager));
-            }
-            if state.of(manager) == WORKING || self.breaks_promises && state.of(manager) == PREPARED {
-                out.push(Step::Abort(manager));
-            }
-            if state.decision > 0 {
-                out.push(Step::Obey(manager));
-            }
-        }
-    }
-
-    fn after(&self, state: &Commit, event: &Step, _depth: u32) -> Option<Commit> {
-        Some(match *event {
-            Step::Hear(manager) => Commit { known: state.known | 1 << manager, ..*state },
-            Step::Decide(decision) => Commit { decision, ..*state },
-            Step::Prepare(manager) => {
-                Commit { said: state.said | 1 << manager, ..state.with(manager, PREPARED) }
-            }
-            Step::Abort(manager) => state.with(manager, ABORTED),
-            Step::Obey(manager) => state.with(manager, if state.decision == 1 { COMMITTED } else { ABORTED }),
-        })
-    }
-
-    fn fingerprint(&self, state: &Commit) -> u64 {
-        let two = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
-        mix(mix(two(state.managers, state.decision)) ^ two(state.known, state.said))
-    }
-
-    fn violation(&self, state: &Commit) -> Option<Violation> {
-        let any = |is: u32| (0..self.managers).any(|manager| state.of(manager) == is);
-        (any(COMMITTED) && any(ABORTED)).then(|| Violation::new("consistent", "some committed, some aborted"))
-    }
-}
 
 const HONEST: TwoPhase = TwoPhase { managers: 5, breaks_promises: false };
 

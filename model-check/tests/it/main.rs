@@ -13,7 +13,6 @@ mod findings;
 mod instances;
 mod journals;
 mod liveness;
-mod models;
 mod reduction;
 mod search;
 mod shrunk;

@@ -1,6 +1,6 @@
 //! Horizontal bars for counts, which have no interval.
 
-use super::{WIDTH, close, open};
+use super::{WIDTH, close, open, shortened};
 use crate::html::{Html, Px};
 use crate::number;
 
@@ -25,7 +25,7 @@ pub(crate) fn plot(id: &str, title: &str, caption: &str, counts: &[(String, u64)
     for (place, (name, count)) in sorted.iter().enumerate() {
         let y = 4.0 + place as f64 * ROW;
         let length = (*count as f64 / *most as f64 * (WIDTH - LEFT - RIGHT)).max(1.5);
-        let label = name.chars().take(27).collect::<String>();
+        let label = shortened(name, 27);
         html.element(
             "text",
             &[("class", &"label end"), ("x", &Px(LEFT - 10.0)), ("y", &Px(y + 15.0))],

@@ -1,6 +1,6 @@
 //! How many states lie at which depth: one small area per instance on an axis of depth that all share.
 
-use super::{WIDTH, close, open};
+use super::{WIDTH, close, open, shortened};
 use crate::html::{Html, Px};
 use crate::number;
 
@@ -47,7 +47,7 @@ pub(crate) fn plot(id: &str, title: &str, caption: &str, rows: &[(String, &[u64]
         html.element(
             "text",
             &[("class", &"label end"), ("x", &Px(LEFT - 12.0)), ("y", &Px(base - 5.0))],
-            name.chars().take(27).collect::<String>(),
+            shortened(name, 27),
         );
         let points = levels.iter().take(LEVELS_MAX + 1).enumerate();
         let line: Vec<String> = points

@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{WIDTH, close, open};
+use super::{WIDTH, close, open, shortened};
 use crate::html::{Html, Px};
 use crate::number;
 
 const LEFT: f64 = 150.0;
-/// Names of columns are turned, and stand out to the right.
-const RIGHT: f64 = 78.0;
-const TOP: f64 = 92.0;
+/// Names of columns are turned by so many degrees, and stand out to the right.
+const TURNED: f64 = 38.0;
+/// How wide a character of such a name is, at most, on the average.
+const CHAR: f64 = 6.2;
+const COLUMN_CHARS_MAX: usize = 30;
 const ROW: f64 = 24.0;
 /// Cells are not wider than this, nor so narrow that a count does not fit.
 const CELL_MAX: f64 = 72.0;
@@ -29,28 +31,30 @@ pub(crate) fn plot(
 ) -> Html {
     let mut html = Html::new();
     let most = counts.values().copied().max().unwrap_or(0);
-    let columns_max = ((WIDTH - LEFT - RIGHT) / CELL_MIN) as usize;
+    let chars = columns.iter().map(|column| column.chars().count()).max().unwrap_or(0).min(COLUMN_CHARS_MAX);
+    let (sine, cosine) = TURNED.to_radians().sin_cos();
+    let (high, right) = (24.0 + chars as f64 * CHAR * sine, 8.0 + chars as f64 * CHAR * cosine);
+    let columns_max = ((WIDTH - LEFT - right) / CELL_MIN) as usize;
     let (rows, columns) = (&rows[..rows.len().min(ROWS_MAX)], &columns[..columns.len().min(columns_max)]);
     if most == 0 || rows.is_empty() || columns.is_empty() {
         return html;
     }
-    let width = ((WIDTH - LEFT - RIGHT) / columns.len() as f64).min(CELL_MAX);
-    let short = |name: &str, most: usize| name.chars().take(most).collect::<String>();
+    let width = ((WIDTH - LEFT - right) / columns.len() as f64).min(CELL_MAX);
 
-    open(&mut html, id, title, caption, TOP + rows.len() as f64 * ROW + 8.0);
+    open(&mut html, id, title, caption, high + rows.len() as f64 * ROW + 8.0);
     for (place, column) in columns.iter().enumerate() {
-        let (x, y) = (LEFT + (place as f64 + 0.5) * width, TOP - 8.0);
-        let turned = format!("rotate(-38 {} {})", Px(x), Px(y));
+        let (x, y) = (LEFT + (place as f64 + 0.5) * width, high - 8.0);
+        let turned = format!("rotate(-{TURNED} {} {})", Px(x), Px(y));
         let attributes: crate::html::Attributes<'_> =
             &[("class", &"tick"), ("x", &Px(x)), ("y", &Px(y)), ("transform", &turned)];
-        html.element("text", attributes, short(column, 20));
+        html.element("text", attributes, shortened(column, COLUMN_CHARS_MAX));
     }
     for (place, row) in rows.iter().enumerate() {
-        let y = TOP + place as f64 * ROW;
+        let y = high + place as f64 * ROW;
         html.element(
             "text",
             &[("class", &"label end"), ("x", &Px(LEFT - 8.0)), ("y", &Px(y + 16.0))],
-            short(row, 23),
+            shortened(row, 23),
         );
         for (place, column) in columns.iter().enumerate() {
             let x = LEFT + place as f64 * width;

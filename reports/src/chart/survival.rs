@@ -1,7 +1,7 @@
 //! The chance that clean seeds all miss a bug, bug by bug on one logarithmic axis of seeds: each row is a curve that
 //! falls from 1 to 0, with a mark where one chance in twenty is left and a bar over the interval of that mark.
 
-use super::{LogAxis, WIDTH, close, open};
+use super::{LogAxis, WIDTH, close, open, shortened};
 use crate::binomial;
 use crate::html::{Html, Px};
 use crate::number;
@@ -71,21 +71,12 @@ pub(crate) fn plot(id: &str, title: &str, caption: &str, rows: &[Row], seeds: &[
     html
 }
 
-/// A name that fits beside its row.
-fn shortened(name: &str) -> String {
-    const CHARS_MAX: usize = 28;
-    match name.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
-    }
-}
-
 fn draw(html: &mut Html, axis: &LogAxis, row: &Row, top: f64) {
     let (base, height) = (top + ROW - 6.0, ROW - 12.0);
     html.element(
         "text",
         &[("class", &"label end"), ("x", &Px(LEFT - 14.0)), ("y", &Px(base - 4.0))],
-        shortened(&row.label),
+        shortened(&row.label, 29),
     );
     let (from, to) = (axis.at(1.0), WIDTH - RIGHT);
     let points: Vec<String> = (0..=POINTS)

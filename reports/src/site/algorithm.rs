@@ -2,10 +2,10 @@
 
 use super::page::Page;
 use super::{
-    HARNESS, Site, calibration, decisive, display_name, findability, further, fuzzing, latency, simulation,
-    throughput, verification, zoo,
+    HARNESS, Site, calibration, decisive, display_name, findability, further, fuzzing, latency, opinions,
+    simulation, throughput, verification, zoo,
 };
-use crate::artifact::Verb;
+use crate::artifact::{Artifact, Payload, Verb};
 
 pub(super) fn page(site: &Site, algorithm: &str) -> Page {
     let mut page = Page::new(site, &format!("{algorithm}.html"), display_name(algorithm));
@@ -15,7 +15,12 @@ pub(super) fn page(site: &Site, algorithm: &str) -> Page {
     }
     let has = |verb: Verb| site.about(algorithm).any(|artifact| artifact.verb == verb);
     let shown = |verb: Verb| !harness || has(verb);
-    if shown(Verb::Verify) {
+    let compared = |artifact: &Artifact| matches!(artifact.payload, Payload::Opinions(_));
+    if harness && site.about(algorithm).any(compared) {
+        page.section("engines", "Engines on small models", |page| opinions::write(page, site, algorithm));
+    }
+    let searched = |artifact: &Artifact| artifact.verb == Verb::Verify && !compared(artifact);
+    if !harness || site.about(algorithm).any(searched) {
         verification::write(&mut page, site, algorithm);
         calibration::write(&mut page, site, algorithm);
     }

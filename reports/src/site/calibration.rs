@@ -70,7 +70,7 @@ fn one(page: &mut Page, site: &Site, artifact: &Artifact, calibration: &Calibrat
          nothing there.",
         &claims,
     ));
-    page.table(table(&id, calibration));
+    page.folded_table("What was seen and what was claimed, as a table", table(&id, calibration));
     let left_out: Vec<String> =
         calibration.left_out.iter().map(|(name, reason)| format!("{name} ({reason})")).collect();
     if !left_out.is_empty() {
@@ -111,6 +111,7 @@ fn most(instance: &CalibratedInstance) -> String {
 }
 
 fn lines(instance: &CalibratedInstance) -> Vec<Line> {
+    let default = instance.samplers.iter().position(|sampler| sampler.default).unwrap_or(usize::MAX);
     let line = |(place, sampler): (usize, &CalibratedSampler)| {
         let point = |point: &CalibrationPoint| {
             let (share, interval) = mean(&point.abstract_states.share)?;
@@ -119,7 +120,8 @@ fn lines(instance: &CalibratedInstance) -> Vec<Line> {
         Line {
             label: name(sampler),
             marked: sampler.default,
-            dash: if sampler.default { 0 } else { place % 4 },
+            // The default has a colour of its own.
+            dash: if sampler.default { 0 } else { (place - usize::from(place > default)) % 4 },
             points: sampler.points.iter().filter_map(point).collect(),
         }
     };

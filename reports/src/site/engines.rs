@@ -4,6 +4,7 @@
 //! Verified in `tests/it/site.rs`.
 
 use super::page::Page;
+use super::{Site, opinions};
 use crate::artifact::{Instance, PropertyKind};
 use crate::number;
 use crate::table::{Cell, Table, Tone};
@@ -12,7 +13,13 @@ use crate::table::{Cell, Table, Tone};
 pub(super) fn once_each<'a>(searches: &[&'a Instance]) -> Vec<&'a Instance> {
     let mut instances: Vec<&Instance> = Vec::new();
     for search in searches {
-        let known = |other: &&Instance| other.name == search.name && other.engine != search.engine;
+        // The same engine comes to the same, where it is asked for beside one and beside another.
+        let repeated = |other: &Instance| {
+            (&other.bounds, other.states, other.depth) == (&search.bounds, search.states, search.depth)
+        };
+        let known = |other: &&Instance| {
+            other.name == search.name && (other.engine != search.engine || repeated(other))
+        };
         if !instances.iter().any(known) {
             instances.push(search);
         }
@@ -21,12 +28,15 @@ pub(super) fn once_each<'a>(searches: &[&'a Instance]) -> Vec<&'a Instance> {
 }
 
 /// The table; nothing where no instance was searched by two engines.
-pub(super) fn write(page: &mut Page, algorithm: &str, instances: &[&Instance]) {
-    let several: Vec<&Instance> = instances
+pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str, instances: &[&Instance]) {
+    let mut several: Vec<&Instance> = instances
         .iter()
         .filter(|one| instances.iter().any(|other| other.name == one.name && other.engine != one.engine))
         .copied()
         .collect();
+    // Side by side: searches of one instance one below the other, in the order in which instances come first.
+    let place = |one: &&Instance| instances.iter().position(|other| other.name == one.name);
+    several.sort_by_key(place);
     if several.is_empty() {
         return;
     }
@@ -74,7 +84,7 @@ pub(super) fn write(page: &mut Page, algorithm: &str, instances: &[&Instance]) {
             Cell::count(instance.generated),
             Cell::maybe(share, |share| format!("{:.0} %", share * 100.0)),
             Cell::count(instance.threads.into()),
-            Cell::number(instance.cpu_s, number::seconds(instance.cpu_s)),
+            Cell::maybe(Some(instance.cpu_s).filter(|cpu_s| *cpu_s > 0.0), number::seconds),
             Cell::maybe(instance.states_per_cpu_s(), number::short),
             Cell::maybe(
                 instance.footprint.as_ref().map(|footprint| footprint.bytes_per_state),
@@ -83,6 +93,7 @@ pub(super) fn write(page: &mut Page, algorithm: &str, instances: &[&Instance]) {
         ]);
     }
     page.table(table);
+    opinions::write(page, site, algorithm);
 }
 
 /// Whether two searches of one instance came to the same; none if they are not comparable, as one was cut off by

@@ -39,7 +39,7 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
             );
             page.table(states(algorithm, &instances));
             page.table(cost(algorithm, &searches));
-            engines::write(page, algorithm, &searches);
+            engines::write(page, site, algorithm, &searches);
             depths(page, algorithm, &instances);
             actions::write(page, algorithm, &searches);
         });
@@ -211,7 +211,8 @@ fn cost(algorithm: &str, instances: &[&Instance]) -> Table {
         table.row([
             Cell::text(&instance.name),
             Cell::maybe(instance.states_per_cpu_s(), number::short),
-            Cell::number(instance.cpu_s, number::seconds(instance.cpu_s)),
+            // Clocks of CPU time tick slowly: of a short search there is none to tell.
+            Cell::maybe(Some(instance.cpu_s).filter(|cpu_s| *cpu_s > 0.0), number::seconds),
             Cell::number(instance.wall_s, number::seconds(instance.wall_s)),
             Cell::count(instance.generated),
             Cell::maybe(instance.peak_memory_bytes, number::bytes),

@@ -190,7 +190,7 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
                 |detection| summary(bug, detection, unit(engine, bugs).is_some()),
             )
         });
-        let first = [Cell::text(name(bug)), Cell::text(&bug.title), verdict];
+        let first = [Cell::text(name(bug)), Cell::text(in_short(bug)), verdict];
         table.row(first.into_iter().chain(by_engine));
     }
     table
@@ -232,13 +232,19 @@ fn origins(algorithm: &str, bugs: &[&Bug]) -> Table {
             ("Must break", "property"),
             ("Seen in", "source"),
             ("Expected by", "expected_engine"),
+            ("What is wrong, and what was changed along", "title"),
         ],
     );
     for bug in bugs {
         let (seen, expected) = (Cell::text(&bug.source), Cell::text(&bug.expected_engine));
-        table.row([Cell::text(name(bug)), Cell::code(&bug.property), seen, expected]);
+        table.row([Cell::text(name(bug)), Cell::code(&bug.property), seen, expected, Cell::text(&bug.title)]);
     }
     table
+}
+
+/// What is wrong, without what else had to be changed: the first sentence.
+fn in_short(bug: &Bug) -> &str {
+    bug.title.split_once(". ").map_or(&bug.title, |(first, _)| first)
 }
 
 /// What one engine made of one bug, in a word or two.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
     Action, Artifact, Atlas, Bench, Benchmark, Bin, Bug, CalibratedInstance, CalibratedSampler, Calibration,
-    CalibrationPoint, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Footprint, Fuzz, FuzzRun,
-    Implementation, Injected, Instance, Interleavings, Interval, Latency, LoadPoint, Measurement,
-    MessagePair, Metric, Near, Outcome, Overlap, Payload, PropertyKind, PropertyResult, Quantile, Quantiles,
-    RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Seen, Shard, Simulate, Stage, Test, Verify, Zoo,
+    CalibrationPoint, Compare, ComparedModel, ComparedPromise, Coverage, Decisive, Detection, FaultMet,
+    Finding, Footprint, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency,
+    LoadPoint, Measurement, MessagePair, Metric, Near, Opinions, Outcome, Overlap, Payload, PropertyKind,
+    PropertyResult, Quantile, Quantiles, RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Seen, Shard,
+    Simulate, Stage, Test, Verify, Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 
@@ -111,7 +112,8 @@ fn implementation(g: &mut Gen) -> Implementation {
 }
 
 fn payload(g: &mut Gen) -> Payload {
-    match u8::arbitrary(g) % 10 {
+    match u8::arbitrary(g) % 11 {
+        10 => Payload::Opinions(opinions(g)),
         9 => Payload::Calibration(calibration(g)),
         8 => Payload::Decisive(decisive(g)),
         0 => Payload::Verify(Verify { instances: some(g, instance), interleavings: some(g, interleavings) }),
@@ -335,6 +337,24 @@ fn bug(g: &mut Gen) -> Bug {
             of: u32::arbitrary(g),
             effort: u64::arbitrary(g),
             effort_unit: text(g),
+        }),
+    }
+}
+
+fn opinions(g: &mut Gen) -> Opinions {
+    Opinions {
+        spin: maybe(g, text),
+        missing: some(g, text),
+        models: some(g, |g| ComparedModel {
+            name: text(g),
+            known: u64::arbitrary(g),
+            states: some(g, |g| (text(g), u64::arbitrary(g))).into_iter().collect(),
+        }),
+        promises: some(g, |g| ComparedPromise {
+            model: text(g),
+            name: text(g),
+            known: bool::arbitrary(g),
+            kept: some(g, |g| (text(g), bool::arbitrary(g))).into_iter().collect(),
         }),
     }
 }

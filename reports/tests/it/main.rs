@@ -4,6 +4,7 @@ mod command;
 mod findability;
 mod folder;
 mod invented;
+mod opinions;
 mod sample;
 mod samplers;
 mod site;

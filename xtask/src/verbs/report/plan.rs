@@ -111,6 +111,14 @@ pub(super) fn steps(algorithms: &[String], targets: &[String], depth: Depth) -> 
         .flat_map(|name| [own(name, &[], "own"), own(name, &["--reduction", "sleep"], "own-sleep")])
         .collect::<Vec<_>>();
     steps.splice(checks..checks, twice);
+    // Behind those: what SPIN and the engines say of small models, whoever asks for however much.
+    let searches = steps.iter().rposition(|step| step.words[0] == "verify").map_or(0, |last| last + 1);
+    let compared = Step {
+        name: "verify --spin".to_owned(),
+        words: vec!["verify".to_owned(), "--spin".to_owned()],
+        artifact: Path::new("verify").join("small-models.json"),
+    };
+    steps.splice(searches..searches, [compared]);
     // Behind the campaigns: a run that must fail, rewound.
     let campaigns = steps.iter().rposition(|step| step.words[0] == "simulate").map_or(0, |last| last + 1);
     let rewound = algorithms.iter().filter(|name| WITHOUT_STORAGE.contains(&name.as_str()));
@@ -223,6 +231,7 @@ mod tests {
                 "verify raft",
                 "verify raft --engine own",
                 "verify raft --engine own --reduction sleep",
+                "verify --spin",
                 "simulate raft",
                 "simulate raft --decisive",
                 "zoo raft",
@@ -234,9 +243,10 @@ mod tests {
         );
         assert_eq!(steps[0].command(), "cargo xtask verify raft --quick");
         assert_eq!(steps[1].command(), "cargo xtask verify raft --engine own --quick");
-        assert_eq!(steps[4].command(), "cargo xtask simulate raft --decisive --without-storage --quick");
-        assert_eq!(steps[6].command(), "cargo xtask verify raft --calibrate --quick");
-        assert_eq!(steps[7].artifact, Path::new("fuzz/raft-bytes.json"));
+        assert_eq!(steps[3].command(), "cargo xtask verify --spin");
+        assert_eq!(steps[5].command(), "cargo xtask simulate raft --decisive --without-storage --quick");
+        assert_eq!(steps[7].command(), "cargo xtask verify raft --calibrate --quick");
+        assert_eq!(steps[8].artifact, Path::new("fuzz/raft-bytes.json"));
         for step in steps {
             let words = step.words.iter().map(std::ffi::OsString::from);
             assert!(crate::cli::parse(words).is_ok(), "{} is no command of ours", step.command());

@@ -1,28 +1,30 @@
 //! Small models of processes, for comparisons between engines: each is written once more in Promela, in
 //! `model-check/spin`.
+//!
+//! Verified by their numbers of states, in `tests/it/engine.rs` and `tests/it/spin.rs`: that of two-phase commit is
+//! published, and SPIN comes to the others.
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use model_check::engine::System;
-use model_check::engine::lasso::{Fair, Next};
-use swarm_protocol::Violation;
+use swarm_protocol::{Violation, mix};
 use swarm_simulator::hash_of;
 
-use crate::engine::{Step, TwoPhase};
+use crate::engine::System;
+use crate::engine::lasso::{Fair, Next};
 
 /// What a state of these models is.
-pub(crate) trait Plain: Clone + Debug + PartialEq + Hash + Send + Sync + 'static {}
+pub(super) trait Plain: Clone + Debug + PartialEq + Hash + Send + Sync + 'static {}
 
 impl<T: Clone + Debug + PartialEq + Hash + Send + Sync + 'static> Plain for T {}
 
 /// Processes that take turns, each bound to go on while it can.
-pub(crate) struct Processes<State> {
-    pub(crate) name: &'static str,
-    pub(crate) count: usize,
-    pub(crate) initial: State,
+pub(super) struct Processes<State> {
+    name: &'static str,
+    count: usize,
+    initial: State,
     /// The states that one step of a process may lead to, in a fixed order.
-    pub(crate) steps: fn(&State, usize) -> Vec<State>,
+    steps: fn(&State, usize) -> Vec<State>,
 }
 
 impl<State: Plain> System for Processes<State> {
@@ -64,6 +66,114 @@ impl<State: Plain> Fair for Processes<State> {
     }
 }
 
+/// Two-phase commit as in TLA⁺'s `TwoPhase` (Gray and Lamport 2006, *Consensus on transaction commit*).
+pub struct TwoPhase {
+    /// How many take part beside the coordinator; below 16.
+    pub managers: u32,
+    /// A manager may abort after it has promised.
+    pub breaks_promises: bool,
+}
+
+/// A state of [`TwoPhase`].
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
+pub struct Commit {
+    /// Two bits for each: working, prepared, committed, aborted.
+    managers: u32,
+    /// The coordinator's: 0 undecided, 1 committed, 2 aborted.
+    pub(super) decision: u32,
+    /// Of whom the coordinator knows that they are prepared.
+    known: u32,
+    /// Who has said so.
+    said: u32,
+}
+
+const WORKING: u32 = 0;
+pub(super) const PREPARED: u32 = 1;
+pub(super) const COMMITTED: u32 = 2;
+const ABORTED: u32 = 3;
+
+impl Commit {
+    pub(super) const fn of(&self, manager: u32) -> u32 {
+        self.managers >> (2 * manager) & 3
+    }
+
+    const fn with(self, manager: u32, to: u32) -> Self {
+        Commit { managers: self.managers & !(3 << (2 * manager)) | to << (2 * manager), ..self }
+    }
+}
+
+/// What happens in [`TwoPhase`], by the number of a manager.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    /// The coordinator learns that it is prepared.
+    Hear(u32),
+    /// The coordinator decides: 1 to commit, 2 to abort.
+    Decide(u32),
+    /// It is prepared, and says so.
+    Prepare(u32),
+    /// It aborts by itself.
+    Abort(u32),
+    /// It does what is decided.
+    Obey(u32),
+}
+
+impl System for TwoPhase {
+    type State = Commit;
+    type Event = Step;
+
+    fn identity(&self) -> String {
+        format!("two-phase commit of {}", self.managers)
+    }
+
+    fn initial(&self) -> Vec<Commit> {
+        vec![Commit { managers: 0, decision: 0, known: 0, said: 0 }]
+    }
+
+    fn events(&self, state: &Commit, out: &mut Vec<Step>) {
+        out.clear();
+        if state.decision == 0 {
+            out.extend((state.known == (1 << self.managers) - 1).then_some(Step::Decide(1)));
+            out.push(Step::Decide(2));
+        }
+        for manager in 0..self.managers {
+            if state.decision == 0 && state.said >> manager & 1 == 1 {
+                out.push(Step::Hear(manager));
+            }
+            if state.of(manager) == WORKING {
+                out.push(Step::Prepare(manager));
+            }
+            if state.of(manager) == WORKING || self.breaks_promises && state.of(manager) == PREPARED {
+                out.push(Step::Abort(manager));
+            }
+            if state.decision > 0 {
+                out.push(Step::Obey(manager));
+            }
+        }
+    }
+
+    fn after(&self, state: &Commit, event: &Step, _depth: u32) -> Option<Commit> {
+        Some(match *event {
+            Step::Hear(manager) => Commit { known: state.known | 1 << manager, ..*state },
+            Step::Decide(decision) => Commit { decision, ..*state },
+            Step::Prepare(manager) => {
+                Commit { said: state.said | 1 << manager, ..state.with(manager, PREPARED) }
+            }
+            Step::Abort(manager) => state.with(manager, ABORTED),
+            Step::Obey(manager) => state.with(manager, if state.decision == 1 { COMMITTED } else { ABORTED }),
+        })
+    }
+
+    fn fingerprint(&self, state: &Commit) -> u64 {
+        let two = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
+        mix(mix(two(state.managers, state.decision)) ^ two(state.known, state.said))
+    }
+
+    fn violation(&self, state: &Commit) -> Option<Violation> {
+        let any = |is: u32| (0..self.managers).any(|manager| state.of(manager) == is);
+        (any(COMMITTED) && any(ABORTED)).then(|| Violation::new("consistent", "some committed, some aborted"))
+    }
+}
+
 /// The managers, each with its link to the coordinator, and the coordinator are processes.
 impl Fair for TwoPhase {
     fn action(&self, event: &Step) -> Option<u64> {
@@ -86,15 +196,15 @@ impl Fair for TwoPhase {
 
 /// What the sender and the receiver of the alternating-bit protocol know, and what is on its way.
 #[derive(Clone, Debug, PartialEq, Hash)]
-pub(crate) struct Bits {
-    pub(crate) sending: u8,
-    pub(crate) awaited: u8,
-    pub(crate) data: Option<u8>,
-    pub(crate) ack: Option<u8>,
+pub(super) struct Bits {
+    pub(super) sending: u8,
+    pub(super) awaited: u8,
+    pub(super) data: Option<u8>,
+    pub(super) ack: Option<u8>,
 }
 
 /// The alternating-bit protocol; with a thief, messages may be lost.
-pub(crate) fn alternating_bit(lossy: bool) -> Processes<Bits> {
+pub(super) fn alternating_bit(lossy: bool) -> Processes<Bits> {
     Processes {
         name: "alternating-bit",
         count: if lossy { 3 } else { 2 },
@@ -127,11 +237,11 @@ pub(crate) fn alternating_bit(lossy: bool) -> Processes<Bits> {
 
 /// Two processes that want to be alone.
 #[derive(Clone, Debug, PartialEq, Hash)]
-pub(crate) struct Rivals {
+pub(super) struct Rivals {
     /// 0 wants nothing, 1 and 2 on its way, 3 inside.
-    pub(crate) place: [u8; 2],
-    pub(crate) want: [bool; 2],
-    pub(crate) turn: usize,
+    pub(super) place: [u8; 2],
+    pub(super) want: [bool; 2],
+    pub(super) turn: usize,
 }
 
 impl Rivals {
@@ -144,7 +254,7 @@ impl Rivals {
 }
 
 /// Peterson's algorithm, or one whose processes step back when both want.
-pub(crate) fn mutual_exclusion(naive: bool) -> Processes<Rivals> {
+pub(super) fn mutual_exclusion(naive: bool) -> Processes<Rivals> {
     let initial = Rivals { place: [0; 2], want: [false; 2], turn: 0 };
     let steps: fn(&Rivals, usize) -> Vec<Rivals> = if naive {
         |rivals, me| match (rivals.place[me], rivals.want[1 - me]) {
@@ -168,14 +278,14 @@ pub(crate) fn mutual_exclusion(naive: bool) -> Processes<Rivals> {
 
 /// Four nodes in a ring, and the names on their way to each.
 #[derive(Clone, Debug, Default, PartialEq, Hash)]
-pub(crate) struct Ring {
+pub(super) struct Ring {
     toward: [Vec<u8>; 4],
-    pub(crate) started: [bool; 4],
-    pub(crate) leads: [bool; 4],
+    pub(super) started: [bool; 4],
+    pub(super) leads: [bool; 4],
 }
 
 /// Chang and Roberts' election of the greatest name.
-pub(crate) fn ring_election() -> Processes<Ring> {
+pub(super) fn ring_election() -> Processes<Ring> {
     const NAMES: [u8; 4] = [3, 1, 4, 2];
     Processes {
         name: "ring-election",
