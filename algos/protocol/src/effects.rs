@@ -152,6 +152,12 @@ impl<P: Protocol> Effects<P> {
         self.push(|| Effect::Send { to, message, after: Some(write) });
     }
 
+    /// Sends `message` to `to`; with `after`, not before that write is durable.
+    #[inline]
+    pub fn send_when(&mut self, after: Option<WriteId>, to: NodeId, message: P::Message) {
+        self.push(|| Effect::Send { to, message, after });
+    }
+
     /// Sends `message` to every other node at once.
     #[inline]
     pub fn broadcast(&mut self, message: P::Message) {

@@ -54,12 +54,10 @@ impl<M: Machine> Raft<M> {
     }
 
     /// Sends what depends on everything that this node has written so far.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send_durable(&self, to: NodeId, message: Message<M::Command>, out: &mut Effects<Self>) {
-        match out.last_write() {
-            Some(write) if !self.writes.is_empty() => out.send_after(write, to, message),
-            _ => out.send(to, message),
-        }
+        let after = if self.writes.is_empty() { None } else { out.last_write() };
+        out.send_when(after, to, message);
     }
 
     /// Raft §5.4.1: of two logs, the one whose last entry has the later term is more up-to-date; if the

@@ -169,7 +169,8 @@ impl<M: Machine> Raft<M> {
         }
         // Raft Fig. 2, AppendEntries 4: append what is not there yet.
         if agreed < last_new {
-            self.append_entries(entries.skip(known), out);
+            let new = if known == 0 { entries } else { entries.skip(known) };
+            self.append_entries(new, out);
         }
         let Role::Follower { verified, ack_due, .. } = &mut self.role else { return };
         *verified = last_new.max(*verified);
@@ -238,7 +239,7 @@ impl Progress {
 
     /// The append that the follower needs next, as far as its window allows, without entries if there are
     /// none to send; notes it as sent.
-    #[inline]
+    #[inline(always)]
     fn next_append<C: Clone>(
         &mut self,
         config: &Config,

@@ -11,7 +11,7 @@ use swarm_protocol::{Input, NodeId, Properties, Service, Stream, Violation};
 
 use super::atlas::Harm;
 use super::disk::{self, Found, Frame, Journal, Truth};
-use super::engine::{Due, Engine};
+use super::engine::{Due, Engine, Kind};
 use super::{Injury, purpose};
 use crate::profile::{Fault, Span};
 use crate::{Event, EventClass, Slot};
@@ -55,7 +55,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         self.take_down(victim, &found, stream.below(2) == 0);
         if found != Found::Refused {
             let length = self.outage_length(stream);
-            self.schedule_after(length, Due::Restart { node: victim });
+            self.schedule_after(length, Due::of(Kind::Restart, victim, 0));
         }
         Ok(true)
     }
@@ -63,7 +63,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
     /// A node goes down with what its journal has been found to hold.
     fn take_down(&mut self, victim: NodeId, found: &Found, compact: bool) {
         let host = &mut self.hosts[victim.index()];
-        let durable = host.durable.len() as u32;
+        let durable = host.durable().len() as u32;
         let records = match found {
             Found::Records(records) => *records,
             Found::Refused => {
@@ -97,7 +97,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         self.down(victim, 0);
         if returns {
             let length = self.outage_length(stream);
-            self.schedule_after(length, Due::Restart { node: victim });
+            self.schedule_after(length, Due::of(Kind::Restart, victim, 0));
         }
         true
     }
@@ -105,7 +105,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
     /// What the journal of a node that goes down will find when it is read.
     fn what_is_found(&mut self, victim: NodeId, stream: &mut Stream) -> Result<Found, Violation> {
         let host = &self.hosts[victim.index()];
-        let (durable, outstanding) = (host.durable.len() as u32, host.outstanding());
+        let (durable, outstanding) = (host.durable().len() as u32, host.outstanding());
         // Every draw is made, whatever is switched on.
         let kept = stream.below(u64::from(outstanding) + 1) as u32;
         let (survivors, reordered, torn) = (stream.draw(), stream.below(2) == 0, stream.below(2) == 0);
@@ -140,7 +140,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
     /// A synced record becomes unreadable.
     pub(super) fn corrupt(&mut self, stream: &mut Stream) -> bool {
         let victim = self.any_node(stream);
-        let durable = self.hosts[victim.index()].durable.len() as u64;
+        let durable = self.hosts[victim.index()].durable().len() as u64;
         if self.nodes[victim.index()].is_none() || durable == 0 {
             return false;
         }
@@ -150,7 +150,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
     /// A synced record went to the place of an earlier one, and is not in its own.
     pub(super) fn misdirect(&mut self, stream: &mut Stream) -> bool {
         let victim = self.any_node(stream);
-        let durable = self.hosts[victim.index()].durable.len() as u64;
+        let durable = self.hosts[victim.index()].durable().len() as u64;
         if self.nodes[victim.index()].is_none() || durable < 2 {
             return false;
         }
@@ -192,7 +192,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             return Ok(false);
         }
         let length = self.outage_length(stream);
-        self.schedule_after(length, Due::Restart { node: victim });
+        self.schedule_after(length, Due::of(Kind::Restart, victim, 0));
         self.met(Fault::DiskFailure, victim);
         self.fail_writes(victim)?;
         Ok(true)
@@ -209,7 +209,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
     /// under way is lost.
     pub(super) fn give_up(&mut self, victim: NodeId) -> Result<(), Violation> {
         let host = &self.hosts[victim.index()];
-        let durable = host.durable.len() as u32;
+        let durable = host.durable().len() as u32;
         let found = if host.is_damaged() {
             let journal = host.journal();
             disk::judged(&(self.simulation.journal)(&journal), &truth_of(&journal, durable))?

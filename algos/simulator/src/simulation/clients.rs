@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use swarm_protocol::{Input, NodeId, OpId, Properties, Reply, Service, Stream, Ticks, Violation};
 
-use super::engine::{Due, Engine};
+use super::engine::{Due, Engine, Kind};
 use super::purpose;
 use crate::history::{Call, History};
 use crate::profile::Span;
@@ -122,7 +122,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         for client in 0..self.clients.list.len() as u32 {
             let mut stream = self.client_draw();
             let pause = self.simulation.pace.think.draw(&mut stream);
-            self.schedule_after(pause, Due::Client { client });
+            self.schedule_after(pause, Due::numbered(Kind::Client, client));
         }
     }
 
@@ -132,7 +132,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         self.clients.asked_before_healing = self.clients.asked.len() as u32;
         for client in 0..self.clients.list.len() {
             if core::mem::replace(&mut self.clients.list[client].parked, false) {
-                self.schedule_after(Ticks(1), Due::Client { client: client as u32 });
+                self.schedule_after(Ticks(1), Due::numbered(Kind::Client, client as u32));
             }
         }
     }
@@ -156,7 +156,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         });
         let Some(target) = target else {
             let pause = RETRY.draw(&mut stream);
-            self.schedule_after(pause, Due::Client { client });
+            self.schedule_after(pause, Due::numbered(Kind::Client, client));
             return Ok(());
         };
         let number = self.clients.asked.len() as u32;
@@ -184,7 +184,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         });
         self.clients.asked.push(Asked { client, call, work, status: Status::Pending });
         if !watched {
-            self.schedule_after(patience, Due::Patience { client });
+            self.schedule_after(patience, Due::numbered(Kind::Patience, client));
         }
         let place = self.place_asked(target, &mut stream);
         let at = self.slot(place);
@@ -199,7 +199,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         waiting.watched = waiting.waits.is_some() && self.now < waiting.deadline;
         if waiting.watched {
             let left = waiting.deadline - self.now;
-            self.schedule_after(left, Due::Patience { client });
+            self.schedule_after(left, Due::numbered(Kind::Patience, client));
         } else if waiting.waits.is_some() {
             waiting.target = None;
             self.go_on_as_another(client);
@@ -217,7 +217,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
     fn think(&mut self, client: u32) {
         let mut stream = self.client_draw();
         let pause = self.simulation.pace.think.draw(&mut stream);
-        self.schedule_after(pause, Due::Client { client });
+        self.schedule_after(pause, Due::numbered(Kind::Client, client));
     }
 
     /// A node answers.
@@ -270,7 +270,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
                     waiting.target = better;
                     let mut stream = self.client_draw();
                     let pause = if better.is_some() { REDIRECT } else { RETRY }.draw(&mut stream);
-                    self.schedule_after(pause, Due::Client { client });
+                    self.schedule_after(pause, Due::numbered(Kind::Client, client));
                 }
             }
             Reply::Unknown => {

@@ -1,5 +1,6 @@
 //! The loop: what is due next happens, nodes take it, and what they ask for is carried out.
 
+mod due;
 mod liars;
 mod verdicts;
 
@@ -8,11 +9,12 @@ use swarm_protocol::{
     WriteId, mix,
 };
 
+pub(super) use self::due::{Due, Kind};
 use super::adversary::Liars;
 use super::atlas::{Atlas, Harm};
 use super::clients::Clients;
 use super::faults::Outages;
-use super::host::{Host, Leaving, Look, Release};
+use super::host::{Held, Host, Leaving, Look, Release};
 use super::network::{Fate, Network};
 use super::rewound::Rewound;
 use super::{Counts, Injury, PROGRESS, Run, Simulation, Traced, purpose};
@@ -22,26 +24,6 @@ use crate::profile::{Conditions, Fault, Faults, Span};
 use crate::queue::Queue;
 use crate::world::{CONTRACT, PANIC};
 use crate::{Event, EventClass, panics};
-
-/// Something due. Entries that have become void (of a boot that is over, say) are passed over. With a tag as wide
-/// as its fields it is moved by whole words, not by parts that overlap.
-#[derive(Clone, Copy)]
-#[repr(u32)]
-pub(super) enum Due {
-    Message { place: u32 },
-    Timer { node: NodeId, place: u32, token: u32 },
-    Sync { node: NodeId, disk: u32 },
-    Flush { node: NodeId, boot: u32 },
-    Task { place: u32 },
-    Restart { node: NodeId },
-    Client { client: u32 },
-    Patience { client: u32 },
-    Fault(Fault),
-    Ambush { node: NodeId },
-    Mend(u32),
-    Heal,
-    Deadline,
-}
 
 /// Counts by name; names are few and mostly the same text in memory.
 #[derive(Default)]
@@ -271,7 +253,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
         self.start_clients();
         self.start_faults();
-        self.schedule_after(self.simulation.pace.faults, Due::Heal);
+        self.schedule_after(self.simulation.pace.faults, Due::numbered(Kind::Heal, 0));
         while let Some((at, due)) = self.queue.next() {
             if !self.goes_on_rewound(at) {
                 self.cut_short = true;
@@ -297,13 +279,15 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     /// Part of the loop, of which this is most.
     #[inline(always)]
     fn happen(&mut self, due: Due) -> Result<(), Violation> {
-        match due {
-            Due::Message { place } => self.arrive(place),
-            Due::Timer { node, place, token } => {
+        let (node, number) = (due.node(), due.number());
+        match due.kind() {
+            Kind::Message => self.arrive(number),
+            Kind::Timer => {
+                let (place, token) = (due.place(), number);
                 match self.hosts[node.index()].look(place, token, self.now) {
                     Look::Nothing => Ok(()),
                     Look::Again(at) => {
-                        self.queue.schedule(at, Due::Timer { node, place, token });
+                        self.queue.schedule(at, due);
                         Ok(())
                     }
                     Look::Out(timer) => {
@@ -313,10 +297,10 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                     }
                 }
             }
-            Due::Sync { node, disk } => self.sync(node, disk),
-            Due::Flush { node, boot } => {
+            Kind::Sync => self.sync(node, number),
+            Kind::Flush => {
                 let host = &mut self.hosts[node.index()];
-                if host.boot != boot {
+                if host.boot != number {
                     return Ok(());
                 }
                 host.flush_due = false;
@@ -327,23 +311,23 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 }
                 Ok(())
             }
-            Due::Task { place } => match self.tasks[place as usize].take() {
+            Kind::Task => match self.tasks[number as usize].take() {
                 Some(task) if task.boot == self.hosts[task.node.index()].boot => {
                     self.input(task.node, Input::Done(task.outcome))
                 }
                 _ => Ok(()),
             },
-            Due::Restart { node } => self.restart(node),
-            Due::Client { client } => self.client_turn(client),
-            Due::Patience { client } => {
-                self.look_at(client);
+            Kind::Restart => self.restart(node),
+            Kind::Client => self.client_turn(number),
+            Kind::Patience => {
+                self.look_at(number);
                 Ok(())
             }
-            Due::Fault(fault) => self.strike(fault),
-            Due::Ambush { node } => self.spring(node),
-            Due::Mend(number) => self.mend(number),
-            Due::Heal => self.heal(),
-            Due::Deadline => {
+            Kind::Fault => self.strike(due.fault()),
+            Kind::Ambush => self.spring(node),
+            Kind::Mend => self.mend(number),
+            Kind::Heal => self.heal(),
+            Kind::Deadline => {
                 let (waiting, bound) = (self.clients.unsatisfied, self.simulation.pace.progress);
                 let detail = format!("{waiting} clients completed nothing within {bound} of calm");
                 Err(Violation::new(PROGRESS, detail))
@@ -351,6 +335,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
     }
 
+    #[inline]
     pub(super) fn schedule_after(&mut self, pause: Ticks, due: Due) {
         self.queue.schedule(Ticks(self.now.0.saturating_add(pause.0)), due);
     }
@@ -434,7 +419,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
         if host.stalled_until > self.now {
             let until = host.stalled_until;
-            self.queue.schedule(until, Due::Sync { node, disk });
+            self.queue.schedule(until, Due::of(Kind::Sync, node, disk));
             return Ok(());
         }
         if host.full {
@@ -444,9 +429,16 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let durable = host.sync(writes);
         let at = self.slot(node);
         self.note(EventClass::Sync, node, u64::from(writes), || Event::Sync { at, writes });
-        while let Some(what) = self.hosts[node.index()].release() {
-            self.leave(node, what)?;
+        let host = &mut self.hosts[node.index()];
+        let (settled, mut held) = (host.settled(), host.release());
+        for Held { after, what } in held.drain(..) {
+            if after <= settled {
+                self.leave(node, what)?;
+            } else {
+                self.hosts[node.index()].hold(after, what);
+            }
         }
+        self.hosts[node.index()].give_back(held);
         self.input(node, Input::Persisted(durable))
     }
 
@@ -455,7 +447,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         self.effects.reboot();
         self.begin_turn();
         let me = self.identity(node);
-        let disk = self.hosts[node.index()].durable.iter().cloned();
+        let disk = self.hosts[node.index()].durable().iter().cloned();
         let booted = P::recover(&self.simulation.config, me, disk, &mut self.effects);
         self.nodes[node.index()] = Some(booted);
         self.end_turn(node)
@@ -513,7 +505,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 self.batches += 1;
                 self.outages.struck[Fault::Batching as usize] += 1;
                 self.met(Fault::Batching, node);
-                self.schedule_after(Ticks(stream.below(batching.0)), Due::Flush { node, boot });
+                self.schedule_after(Ticks(stream.below(batching.0)), Due::of(Kind::Flush, node, boot));
             }
         }
         self.carry_out(node)
@@ -575,9 +567,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let pause = Ticks(self.conditions.sync.draw(&mut stream).0 * host.slowness);
         let disk = host.disk;
         if core::mem::take(&mut host.ambushed) {
-            self.schedule_after(Ticks(stream.below(pause.0 + 1)), Due::Ambush { node });
+            self.schedule_after(Ticks(stream.below(pause.0 + 1)), Due::of(Kind::Ambush, node, 0));
         }
-        self.schedule_after(pause, Due::Sync { node, disk });
+        self.schedule_after(pause, Due::of(Kind::Sync, node, disk));
     }
 
     /// Does what a node asks for, in order. Each effect is taken apart where it leaves the list, and its parts
@@ -608,7 +600,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                     let delay = host.true_delay(Ticks(stream.between(delay.min.0, delay.max.0)));
                     let deadline = self.now + delay;
                     if let Some((place, token)) = host.set_timer(timer, deadline) {
-                        self.queue.schedule(deadline, Due::Timer { node, place, token });
+                        self.queue.schedule(deadline, Due::timer(node, place, token));
                     }
                 }
                 Effect::CancelTimer(timer) => {
@@ -643,7 +635,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             self.tasks.len() - 1
         });
         self.tasks[place] = Some(Task { node, boot, outcome });
-        self.schedule_after(TASK, Due::Task { place: place as u32 });
+        self.schedule_after(TASK, Due::numbered(Kind::Task, place as u32));
         Ok(())
     }
 
@@ -733,11 +725,11 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 let from = self.identity(from);
                 let copies = 1 + u32::from(again.is_some());
                 let place = self.network.take_off(from, to, copies, message);
-                self.schedule_after(first, Due::Message { place });
+                self.schedule_after(first, Due::numbered(Kind::Message, place));
                 if let Some(again) = again {
                     self.outages.struck[Fault::Duplication as usize] += 1;
                     self.met(Fault::Duplication, to);
-                    self.schedule_after(again, Due::Message { place });
+                    self.schedule_after(again, Due::numbered(Kind::Message, place));
                 }
                 if delayed {
                     self.outages.struck[Fault::Delay as usize] += 1;

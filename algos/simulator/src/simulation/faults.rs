@@ -9,7 +9,7 @@
 use swarm_protocol::{NodeId, Properties, Service, Stream, Ticks, Violation};
 
 use super::atlas::Harm;
-use super::engine::{Due, Engine};
+use super::engine::{Due, Engine, Kind};
 use super::links::{self, Links};
 use super::{Injury, purpose};
 use crate::profile::{Fault, Faults, Span};
@@ -92,7 +92,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
     fn schedule_next(&mut self, fault: Fault) {
         let mean = self.conditions.interval[fault as usize].0;
         let pause = Ticks(self.fault_draw(fault).between(mean / 2, mean + mean / 2));
-        self.schedule_after(pause, Due::Fault(fault));
+        self.schedule_after(pause, Due::numbered(Kind::Fault, fault as u32));
     }
 
     /// A fault of this kind strikes, if it finds a victim and the atlas permits.
@@ -144,7 +144,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
 
     fn outage(&mut self, length: Ticks, what: Outage) {
         self.outages.list.push(what);
-        self.schedule_after(length, Due::Mend(self.outages.list.len() as u32 - 1));
+        self.schedule_after(length, Due::numbered(Kind::Mend, self.outages.list.len() as u32 - 1));
     }
 
     fn cut(&mut self, fault: Fault, stream: &mut Stream, shape: fn(&mut Stream, u32) -> Links) -> bool {
@@ -258,7 +258,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
                 self.outages.flaps += 1;
                 let mut stream = Stream::new(self.seed, purpose::FLAP, self.outages.flaps);
                 self.outages.list[number as usize] = Outage::Flapping { links, cut: !cut, until };
-                self.schedule_after(FLAP.draw_scale(&mut stream), Due::Mend(number));
+                self.schedule_after(FLAP.draw_scale(&mut stream), Due::numbered(Kind::Mend, number));
             }
             Outage::Clogged(links) => self.network.unclog(&links),
             Outage::Slow(node) => {

@@ -11,7 +11,7 @@
 
 use swarm_protocol::{NodeId, Properties, Service, Stream, Violation};
 
-use super::engine::{Due, Engine};
+use super::engine::{Due, Engine, Kind};
 use super::purpose;
 use crate::{Event, EventClass, Slot};
 
@@ -51,7 +51,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             }
         }
         self.heal_clients();
-        self.schedule_after(self.simulation.pace.progress, Due::Deadline);
+        self.schedule_after(self.simulation.pace.progress, Due::numbered(Kind::Deadline, 0));
         Ok(())
     }
 

@@ -1,7 +1,5 @@
 //! What belongs to a node beside its state: timers, disk, clock.
 
-use std::collections::VecDeque;
-
 use smallvec::SmallVec;
 use swarm_protocol::{NodeId, OpId, Protocol, Ticks, WriteId};
 
@@ -23,9 +21,10 @@ pub(super) enum Release {
     Never,
 }
 
-struct Held<P: Protocol> {
-    after: u64,
-    what: Leaving<P>,
+/// Something that leaves a node once the write of this ordinal is durable.
+pub(super) struct Held<P: Protocol> {
+    pub(super) after: u64,
+    pub(super) what: Leaving<P>,
 }
 
 /// A timer that runs, or did.
@@ -57,15 +56,15 @@ pub(super) struct Host<P: Protocol> {
     next_token: u32,
 
     /// What survives a crash, oldest first.
-    pub(super) durable: Vec<P::Record>,
+    records: Vec<P::Record>,
+    /// So many of the records are durable; the others are on their way.
+    durable: u32,
     /// At this many durable records they are compacted.
     compact_at: usize,
-    /// Writes on their way, oldest first.
-    outstanding: VecDeque<P::Record>,
     /// Writes asked for since the boot.
     pub(super) written: u64,
     /// What waits for writes, in the order in which it was asked for.
-    held: VecDeque<Held<P>>,
+    held: Vec<Held<P>>,
     /// Ordinals, first to last, of writes that failed in this boot.
     failed: Vec<(u64, u64)>,
     /// How many writes the sync under way will make durable; 0 if there is none.
@@ -112,11 +111,11 @@ impl<P: Protocol> Host<P> {
         Host {
             timers: SmallVec::new(),
             next_token: 0,
-            durable: Vec::new(),
+            records: Vec::new(),
+            durable: 0,
             compact_at: COMPACT_MIN,
-            outstanding: VecDeque::new(),
             written: 0,
-            held: VecDeque::new(),
+            held: Vec::new(),
             failed: Vec::new(),
             syncing: 0,
             boot: 0,
@@ -204,17 +203,23 @@ impl<P: Protocol> Host<P> {
 
     // The disk.
 
-    pub(super) fn outstanding(&self) -> u32 {
-        self.outstanding.len() as u32
+    /// What is durable, oldest first.
+    pub(super) fn durable(&self) -> &[P::Record] {
+        &self.records[..self.durable as usize]
+    }
+
+    /// How many writes are on their way.
+    pub(super) const fn outstanding(&self) -> u32 {
+        self.records.len() as u32 - self.durable
     }
 
     /// The ordinal of the last write that is not on its way any more.
-    fn settled(&self) -> u64 {
-        self.written - self.outstanding.len() as u64
+    pub(super) fn settled(&self) -> u64 {
+        self.written - u64::from(self.outstanding())
     }
 
     pub(super) fn write(&mut self, record: P::Record) {
-        self.outstanding.push_back(record);
+        self.records.push(record);
         self.written += 1;
     }
 
@@ -241,7 +246,7 @@ impl<P: Protocol> Host<P> {
     /// Keeps something until the write of this ordinal is durable.
     #[inline]
     pub(super) fn hold(&mut self, after: u64, what: Leaving<P>) {
-        self.held.push_back(Held { after, what });
+        self.held.push(Held { after, what });
     }
 
     /// Makes the oldest `writes` outstanding writes durable and returns the last of them.
@@ -251,43 +256,41 @@ impl<P: Protocol> Host<P> {
         WriteId::new(last)
     }
 
-    /// Takes out, of what waits for no more than the writes that are durable, what was asked for first.
+    /// Takes out everything that waits, in the order in which it was asked for. What waits for writes that are
+    /// still on their way is to be held again.
     #[inline]
-    pub(super) fn release(&mut self) -> Option<Leaving<P>> {
-        let durable = self.settled();
-        let held = match self.held.front() {
-            None => None,
-            Some(first) if first.after <= durable => self.held.pop_front(),
-            // A protocol may have asked for what waits for less after what waits for more.
-            Some(_) => {
-                let place = self.held.iter().position(|held| held.after <= durable)?;
-                self.held.remove(place)
-            }
-        };
-        held.map(|held| held.what)
+    pub(super) fn release(&mut self) -> Vec<Held<P>> {
+        core::mem::take(&mut self.held)
+    }
+
+    /// Gives back the list that [`Self::release`] gave, emptied.
+    #[inline]
+    pub(super) fn give_back(&mut self, list: Vec<Held<P>>) {
+        if self.held.is_empty() {
+            self.held = list;
+        }
     }
 
     fn store(&mut self, writes: u32) {
         if let Some(batches) = &mut self.batches
             && writes > 0
         {
-            batches.push(self.durable.len() as u32);
+            batches.push(self.durable);
         }
-        // One by one: most often it is one.
-        for _ in 0..writes {
-            let Some(record) = self.outstanding.pop_front() else { break };
-            self.durable.push(record);
-        }
+        self.durable += writes.min(self.outstanding());
         // A journal that is damaged cannot be rewritten.
-        if self.durable.len() >= self.compact_at && self.damage.is_empty() {
+        if self.durable as usize >= self.compact_at && self.damage.is_empty() {
             self.compact();
         }
     }
 
     fn compact(&mut self) {
-        P::compact(&mut self.durable);
-        self.compact_at = COMPACT_MIN.max(self.durable.len() * 2);
-        self.rewritten = self.durable.len() as u32;
+        let outstanding = self.records.split_off(self.durable as usize);
+        P::compact(&mut self.records);
+        self.durable = self.records.len() as u32;
+        self.records.extend(outstanding);
+        self.compact_at = COMPACT_MIN.max(self.durable as usize * 2);
+        self.rewritten = self.durable;
         if let Some(batches) = &mut self.batches {
             batches.clear();
         }
@@ -297,7 +300,7 @@ impl<P: Protocol> Host<P> {
     pub(super) fn fail(&mut self) -> WriteId {
         let first = self.settled() + 1;
         self.failed.push((first, self.written));
-        self.outstanding.clear();
+        self.records.truncate(self.durable as usize);
         self.held.clear();
         self.syncing = 0;
         self.disk += 1;
@@ -310,7 +313,7 @@ impl<P: Protocol> Host<P> {
         let batches = self.batches.as_deref().unwrap_or_default();
         let mut batch = batches.iter().copied().peekable();
         let mut durable = 0;
-        let mut frames: Vec<_> = (0..self.durable.len() as u32)
+        let mut frames: Vec<_> = (0..self.durable)
             .map(|place| {
                 durable = batch.next_if_eq(&place).unwrap_or(durable);
                 Frame::Whole { place, durable }
@@ -327,7 +330,7 @@ impl<P: Protocol> Host<P> {
     /// # Panics
     /// If there is no such record: an error of the engine.
     pub(super) fn spoil(&mut self, place: u32, frame: Frame) {
-        assert!((place as usize) < self.durable.len(), "record {place} of {}", self.durable.len());
+        assert!(place < self.durable, "record {place} of {}", self.durable);
         self.damage.push((place, frame));
     }
 
@@ -339,20 +342,20 @@ impl<P: Protocol> Host<P> {
     /// Goes down with the oldest `records` of those that are durable and outstanding. The node will boot
     /// from its records as they were written or, if so wished, in their shortest form.
     pub(super) fn crash(&mut self, records: u32, compact: bool) {
-        let durable = self.durable.len() as u32;
+        let durable = self.durable;
         self.store(records.saturating_sub(durable));
         if records < durable {
-            self.durable.truncate(records as usize);
+            self.durable = records;
             self.rewritten = self.rewritten.min(records);
             if let Some(batches) = &mut self.batches {
                 batches.retain(|batch| *batch < records);
             }
         }
+        self.records.truncate(self.durable as usize);
         self.damage.clear();
         if compact {
             self.compact();
         }
-        self.outstanding.clear();
         self.held.clear();
         self.failed.clear();
         self.timers.clear();
