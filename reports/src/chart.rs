@@ -150,6 +150,13 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_cut_shows_it() {
+        assert_eq!(shortened("pré-vote", 8), "pré-vote");
+        assert_eq!(shortened("pré-vote", 5), "pré-…");
+        assert_eq!(shortened("", 0), "");
+    }
+
+    #[test]
     fn nothing_positive_is_no_axis() {
         assert!(LogAxis::over([0.0, -1.0, f64::INFINITY, f64::NAN].into_iter(), (0.0, 1.0)).is_none());
     }

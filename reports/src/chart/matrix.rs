@@ -12,7 +12,7 @@ const LEFT: f64 = 150.0;
 const TURNED: f64 = 38.0;
 /// How wide a character of such a name is, at most, on the average.
 const CHAR: f64 = 6.2;
-const COLUMN_CHARS_MAX: usize = 30;
+const COLUMN_CHARS_MAX: usize = 34;
 const ROW: f64 = 24.0;
 /// Cells are not wider than this, nor so narrow that a count does not fit.
 const CELL_MAX: f64 = 72.0;

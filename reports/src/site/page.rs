@@ -220,7 +220,13 @@ impl Page {
     /// nothing for it.
     fn picture(&mut self, said: &str, svg: &str) {
         let source = format!("data:image/svg+xml;base64,{}", base64(svg.as_bytes()));
-        self.body.open("img", &[("class", &"picture"), ("alt", &said), ("src", &source)]);
+        // It scrolls by itself on a narrow page, as drawings do.
+        let name = "What clients saw";
+        self.body.open(
+            "div",
+            &[("class", &"scroll"), ("tabindex", &"0"), ("role", &"group"), ("aria-label", &name)],
+        );
+        self.body.open("img", &[("class", &"picture"), ("alt", &said), ("src", &source)]).literal("</div>");
     }
 
     /// A text as it is.

@@ -103,6 +103,19 @@ fn what_is_not_there_leaves_no_section() {
 }
 
 #[test]
+fn what_else_had_to_be_changed_is_told_where_there_is_room() {
+    let title = "a vote leaves too early. Lowered: an assertion that would catch it";
+    let (_folder, site) = site("titles", |artifact| {
+        if let Payload::Zoo(zoo) = &mut artifact.payload {
+            zoo.bugs[0].title = title.to_owned();
+        }
+    });
+    let verdicts = content(&site, "tables/raft-zoo.csv");
+    assert!(verdicts.contains(",a vote leaves too early,") && !verdicts.contains("Lowered"), "{verdicts}");
+    assert!(content(&site, "tables/raft-zoo-origins.csv").contains(title));
+}
+
+#[test]
 fn samplers_stand_in_the_order_of_their_rank_and_bugs_with_what_each_made_of_them() {
     let (_folder, site) = site("rank", |_| ());
     let ranking = content(&site, "tables/raft-samplers.csv");

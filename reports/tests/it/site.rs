@@ -145,6 +145,25 @@ fn engines_stand_side_by_side_and_what_differs_is_said() {
     assert_eq!(states.matches("closed").count(), 1, "{states}");
     let properties = document(&documents, "tables/raft-properties.csv");
     assert!(properties.contains("election_safety,always,no violation,3,"), "{properties}");
+    // Searches of one instance stand one below the other.
+    let mut names: Vec<&str> = rows.iter().filter_map(|row| row.split(',').next()).collect();
+    names.dedup();
+    assert_eq!(names.len(), 2, "{engines}");
+    // The same search beside another run is no other search; one within other bounds is.
+    let repeat = |nodes: Option<&str>| {
+        let mut repeated = site.clone();
+        let run = repeated.artifacts.iter().find(|artifact| artifact.subject == "raft").expect("it is there");
+        let mut run = Artifact { subject: "raft-again".to_owned(), ..run.clone() };
+        if let Payload::Verify(verify) = &mut run.payload {
+            for instance in &mut verify.instances {
+                instance.bounds.extend(nodes.map(|nodes| ("nodes".to_owned(), nodes.to_owned())));
+            }
+        }
+        repeated.artifacts.push(run);
+        document(&repeated.render(), "tables/raft-states.csv").lines().count()
+    };
+    assert_eq!(repeat(None), states.lines().count(), "{states}");
+    assert!(repeat(Some("77")) > states.lines().count());
     // Without a second engine there is nothing to compare.
     let mut alone = site;
     alone.artifacts.retain(|artifact| artifact.subject != "raft-own");
