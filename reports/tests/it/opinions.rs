@@ -78,6 +78,16 @@ fn counts_of_three_engines_stand_beside_each_other_and_who_differs_is_marked() {
         assert_eq!(rows, known);
     }
     assert!(!text(&site, "harness.html").contains("not run cargo xtask verify"));
+    // Beside searches of the harness's own it is told apart from them.
+    let mut both = site.clone();
+    let searched = site.artifacts.iter().find(|artifact| matches!(artifact.payload, Payload::Verify(_)));
+    let searched = searched.expect("the sample has some").clone();
+    both.artifacts.push(Artifact {
+        algorithm: "harness".to_owned(),
+        subject: "harness".to_owned(),
+        ..searched
+    });
+    assert_eq!(text(&both, "harness.html").matches("cargo xtask verify --spin").count(), 1);
 }
 
 #[test]
