@@ -7,12 +7,14 @@
 //! 2. **Faults off**: one kind of fault at a time; writes and batches that leave at once.
 //! 3. **Operations**: taken out of the workload, from large chunks to single ones; later ones are renamed.
 //! 4. **Events**, likewise (delta debugging: Zeller and Hildebrandt 2002).
-//! 5. **Search** for a shorter way, breadth first: with the very events that the run uses, then with all of
+//! 5. **Stand-ins**: events again, and two at a time; but what is not enabled without them is not skipped if
+//!    there is something like it. Without one of the first elections, all later messages are of other terms.
+//! 6. **Search** for a shorter way, breadth first: with the very events that the run uses, then with all of
 //!    their kinds at their places, then with all there are. Where one goes through, no run of these is shorter.
-//! 6. **Values**: plainer operations, crashes that lose everything; and bounds that allow no more than it
+//! 7. **Values**: plainer operations, crashes that lose everything; and bounds that allow no more than it
 //!    takes.
 //!
-//! Stages 1 to 5 take turns until none of them gains anything. Work is counted in events tried, not in
+//! Stages 1 to 6 take turns until none of them gains anything. Work is counted in events tried, not in
 //! time, so that the result is the same on every machine; when that is used up, the best so far is given,
 //! and says that it was cut off. The worlds that are kept meanwhile are counted, too ([`Shrunk::held_most`]).
 //!
@@ -213,9 +215,9 @@ impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
         let fits = |course: &Course<P, Q>| course.len() <= self.course.len();
         let mut played = Course::play(&setup, events, property, &mut self.purse).filter(fits);
         if played.is_none() && events.len() <= FOLLOWED_MAX {
-            let happened = follow::<P, Q>(&setup, events, &mut self.purse);
-            played = happened
-                .and_then(|happened| Course::play(&setup, &happened, property, &mut self.purse))
+            let followed = follow::<P, Q>(&setup, World::new(&setup), events, &mut self.purse);
+            played = followed
+                .and_then(|(happened, _)| Course::play(&setup, &happened, property, &mut self.purse))
                 .filter(fits);
         }
         let Some(course) = played else { return false };
@@ -338,6 +340,10 @@ impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
             self.operations();
             self.course.minimise(&self.setup, &mut self.purse);
             self.note("events");
+            if self.stand_ins() {
+                self.note("stand-ins");
+                continue;
+            }
             // What a long run cannot do without, a short one may.
             if !self.simplify(clusters) {
                 if !self.searches() {
@@ -367,6 +373,42 @@ impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
             }
         }
         self.note("operations");
+    }
+
+    /// Leaves events out and lets others stand in for those that are not enabled without them: without an
+    /// election, the messages of later terms are other ones. From large chunks to single events, then two at a
+    /// time: two nodes may have to skip a term each to meet again. Says whether that came to a shorter run.
+    fn stand_ins(&mut self) -> bool {
+        if self.course.len() > FOLLOWED_MAX {
+            return false;
+        }
+        let (setup, purse, course) = (&self.setup, &mut self.purse, &mut self.course);
+        let length = course.len();
+        let mut chunk = length.div_ceil(2);
+        while chunk > 0 && !purse.ran_out {
+            let (mut end, mut progress) = (course.len(), false);
+            while end > 0 && !purse.ran_out {
+                let start = end.saturating_sub(chunk);
+                progress |= course.spare_with_stand_ins(setup, start..end.min(course.len()), purse);
+                end = start;
+            }
+            if !(progress && chunk == 1) {
+                chunk /= 2;
+            }
+        }
+        let enough = purse.spent.saturating_add(purse.limit / 4);
+        let mut second = course.len();
+        while second > 1 && !purse.ran_out && purse.spent < enough {
+            second -= 1;
+            let spared = (0..second).rev().any(|first| {
+                course.events[first].class() == course.events[second].class()
+                    && course.spare_with_stand_ins(setup, [first, second], purse)
+            });
+            if spared {
+                second = course.len();
+            }
+        }
+        course.len() < length
     }
 
     /// Looks for shorter ways. Says whether there is one; if so, others may have come into reach.

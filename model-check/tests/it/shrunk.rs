@@ -10,7 +10,7 @@ use swarm_simulator::profile::{Pace, Profile, Span};
 use swarm_simulator::shrink::{Ways, plainer, smallest};
 use swarm_simulator::simulation::Simulation;
 use swarm_simulator::walk::{Weights, walk};
-use swarm_simulator::{Event, EventClass, Setup};
+use swarm_simulator::{Bounds, Event, EventClass, Setup, World};
 
 type Node = Forgetful<Raft<Kv>>;
 
@@ -70,4 +70,32 @@ fn simulated_runs_shrink_to_the_shortest_way_there_in_a_smaller_cluster() {
         all += seen;
     }
     assert!(all >= 4, "{all} runs elect two leaders");
+}
+
+#[test]
+fn elections_that_only_count_terms_are_left_out_on_all_nodes_at_once() {
+    let bounds = Bounds { crashes: 1, ..Bounds::default() };
+    let setup = Setup::<Node>::new(Config { pre_vote: false, ..Config::new(3) }, 3).bounds(bounds);
+    let timeouts = |node| std::iter::repeat_n(format!("timeout n{node} Election"), 6);
+    let votes = [
+        "deliver n0 n2 RequestVote(t6 last 0@0)",
+        "deliver n2 n0 Vote(t6 granted)",
+        "crash n2 0",
+        "restart n2",
+        "deliver n1 n2 RequestVote(t6 last 0@0)",
+        "deliver n2 n1 Vote(t6 granted)",
+    ];
+    let mut world = World::<Node, RaftProperties>::new(&setup);
+    let (mut enabled, mut events) = (Vec::new(), Vec::new());
+    for line in timeouts(0).chain(timeouts(1)).chain(votes.map(str::to_owned)) {
+        world.enabled(&setup, &mut enabled);
+        let event = enabled.iter().find(|event| format!("{event:?}") == line).expect("it is enabled").clone();
+        world.apply(&setup, &event).expect("it is enabled");
+        events.push(event);
+    }
+    // Too little for a search to find the way.
+    let ways = Ways { effort: 10_000, ..ways() };
+    let shrunk = smallest::<Node, RaftProperties>(&setup, &events, "election_safety", &ways).unwrap();
+    assert_eq!(shrunk.events.len(), SHORTEST, "{shrunk}\n{:#?}", shrunk.events);
+    assert!(shrunk.stages.iter().any(|stage| stage.name == "stand-ins"), "{shrunk}");
 }

@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use swarm_protocol::{Properties, Violation};
 
+use super::values::follow;
 use crate::{Event, Setup, Subject, World};
 
 /// How many worlds a run keeps.
@@ -175,6 +176,33 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> Course<P, Q> {
         let rest = kept.into_iter().map(|place| self.events[place].clone()).collect();
         self.go_on_with(setup, start, rest);
         true
+    }
+
+    /// Leaves out the events at `places`, which ascend, and lets others stand in for those that are not enabled
+    /// without them, if that is shorter and breaks the property, too. Says whether it does.
+    pub(super) fn spare_with_stand_ins(
+        &mut self,
+        setup: &Setup<P>,
+        places: impl IntoIterator<Item = usize>,
+        purse: &mut Purse,
+    ) -> bool {
+        let mut places = places.into_iter().peekable();
+        let Some(&start) = places.peek() else { return false };
+        let mut left = Vec::new();
+        for (place, event) in self.events.iter().enumerate().skip(start) {
+            if places.next_if_eq(&place).is_none() {
+                left.push(event.clone());
+            }
+        }
+        let Some((rest, world)) = follow(setup, self.before(setup, start), &left, purse) else {
+            return false;
+        };
+        let broken = world.violation().is_some_and(|other| other.property == self.violation.property);
+        let shorter = broken && start + rest.len() < self.len();
+        if shorter {
+            self.go_on_with(setup, start, rest);
+        }
+        shorter
     }
 
     /// Puts `rest`, of which each makes a difference, in the place of the events from `start` on, which is one

@@ -4,6 +4,7 @@
 //! events much like its own: of the same kind, at the same place, from the same sender, and with the text
 //! that has most in common. Whether what comes out breaks the property is seen by playing it.
 
+use core::cmp::Reverse;
 use core::fmt::Debug;
 use core::hash::Hash;
 use core::ops::Range;
@@ -14,14 +15,14 @@ use swarm_protocol::{NodeId, OpId, Properties};
 use super::course::Purse;
 use crate::{Event, Setup, Slot, Subject, World};
 
-/// The events of a run in another setup, or their stand-ins; those without are skipped. `None` if the purse
-/// is empty.
+/// Lets the events of a run happen in a world that is not the one they are from, or their stand-ins; those
+/// without are skipped. Gives what happened and the world that it led to; `None` if the purse is empty.
 pub(super) fn follow<P: Subject, Q: Properties<P> + Eq + Hash>(
     setup: &Setup<P>,
+    mut world: World<P, Q>,
     events: &[Event<P>],
     purse: &mut Purse,
-) -> Option<Vec<Event<P>>> {
-    let mut world = World::<P, Q>::new(setup);
+) -> Option<(Vec<Event<P>>, World<P, Q>)> {
     let mut happened = Vec::new();
     let mut enabled = Vec::new();
     for event in events {
@@ -48,7 +49,7 @@ pub(super) fn follow<P: Subject, Q: Properties<P> + Eq + Hash>(
             }
         }
     }
-    Some(happened)
+    Some((happened, world))
 }
 
 /// The enabled event that is most like `event`, if one is like it at all.
@@ -67,18 +68,29 @@ fn stand_in<'a, P: Subject>(enabled: &'a [Event<P>], event: &Event<P>) -> Option
         let is_letter = |c: char| c.is_alphanumeric() || c == '\'';
         text.split(|c| !is_letter(c)).take(words).map(str::to_owned).collect()
     };
-    let common = |other: &Event<P>| {
+    let likeness = |other: &Event<P>| {
         let other = format!("{other:?}");
-        let alike = |a: &mut dyn Iterator<Item = char>, b: &mut dyn Iterator<Item = char>| {
-            a.zip(b).take_while(|(a, b)| a == b).count()
-        };
-        let prefix = alike(&mut text.chars(), &mut other.chars());
-        let suffix = alike(&mut text.chars().rev(), &mut other.chars().rev());
-        (head(&other) == head(&text)).then_some(prefix + suffix)
+        (head(&other) == head(&text)).then(|| likeness(&text, &other))
     };
-    let likeness = enabled.iter().filter(same_place).filter_map(|other| Some((common(other)?, other)));
+    let alike = enabled.iter().filter(same_place).filter_map(|other| Some((likeness(other)?, other)));
     // Of equally like ones the first: `max_by_key` gives the last.
-    likeness.rev().max_by_key(|(common, _)| *common).map(|(_, other)| other)
+    alike.rev().max_by_key(|(likeness, _)| *likeness).map(|(_, other)| other)
+}
+
+/// How like two texts are: by what they begin and end with apart from their numbers, and then by how near their
+/// numbers are, as where one of the first events is left out all that is counted moves by one.
+fn likeness(one: &str, other: &str) -> (usize, Reverse<u64>) {
+    let words = |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };
+    let numbers = |text: &str| -> Vec<u64> {
+        text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+    };
+    let alike = |a: &mut dyn Iterator<Item = char>, b: &mut dyn Iterator<Item = char>| {
+        a.zip(b).take_while(|(a, b)| a == b).count()
+    };
+    let (a, b) = (words(one), words(other));
+    let common = alike(&mut a.chars(), &mut b.chars()) + alike(&mut a.chars().rev(), &mut b.chars().rev());
+    let apart = numbers(one).into_iter().zip(numbers(other)).map(|(a, b)| a.abs_diff(b));
+    (common, Reverse(apart.fold(0, u64::saturating_add)))
 }
 
 /// The event in a cluster whose nodes go by other names: none if it is about a node without one. Messages are
