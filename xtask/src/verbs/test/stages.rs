@@ -95,7 +95,8 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
             "cargo-test",
             "unit, paper, scenario, property and documentation tests",
             // What a passing test prints is kept, so that one which skips itself is heard.
-            tests(&["test --workspace --no-fail-fast -- --show-output"]),
+            // A peer's core goes under our simulator and oracles with the rest.
+            tests(&["test --workspace --features bench/peers --no-fail-fast -- --show-output"]),
         ),
         stage(
             "loom",
@@ -125,26 +126,17 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
                 programs(&["build --release -p fuzz --features libfuzzer --bins"]),
             ),
         ),
-        stage(
-            "bench-smoke",
-            "each bench runs once and verifies its answer",
-            programs(&["bench -p bench --bench * -- --test"]),
-        ),
         needs(
             Need::Clippy,
             stage(
-                "peers",
-                "the peers build, run and verify their answers",
+                "bench-smoke",
+                "each bench runs once, the peers' too, and verifies its answer",
                 programs(&[
                     "clippy -p bench --features peers --all-targets -- -D warnings",
-                    "bench -p bench --features peers --bench * -- --test",
+                    // What is measured is built for it; what only has to be right shares the builds of before.
+                    "bench -p bench --features peers --profile release --bench * -- --test",
                 ]),
             ),
-        ),
-        stage(
-            "peers-simulated",
-            "a peer's core under our simulator and oracles",
-            tests(&["test -p bench --features peers --lib --no-fail-fast -- --show-output"]),
         ),
         stage(
             "tutorial",
@@ -168,7 +160,8 @@ fn same_trace(algorithms: &[String]) -> Work {
             format!("run {build} -p model-check --bin simulate -- {name} --digest --threads {threads}");
         apart(Program::cargo(&line).args(["--seeds", &format!("0..{SEEDS}")]))
     };
-    let builds = [("--release", "1"), ("--release", "2"), ("", "1")];
+    // Not optimised at all, the third one is as far from the first as a build can be, and soon there.
+    let builds = [("--release", "1"), ("--release", "2"), ("--config profile.dev.opt-level=0", "1")];
     let group = |name: &String| builds.iter().map(|(build, threads)| program(build, name, threads)).collect();
     Work::SameOutput { groups: algorithms.iter().map(group).collect(), lines: SEEDS }
 }
