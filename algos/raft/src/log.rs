@@ -353,6 +353,11 @@ mod tests {
                     assert!(walked.eq(expected.iter().map(|(_, command)| Entry::Command(*command))));
                 }
             }
+            for (prev, count) in (0..=last + 2).flat_map(|prev| [0, 1, 3, 99].map(|count| (prev, count))) {
+                let behind = log.behind(prev, count).map(|(term, entries)| (term, plain(&entries)));
+                let expected = log.term_at(prev).map(|term| (term, plain(&log.slice(prev + 1, count))));
+                assert_eq!(behind, expected, "seed {seed}, {count} behind {prev}");
+            }
             for (index, term) in (0..=last + 2).flat_map(|index| (0..9).map(move |term| (index, term))) {
                 let plain = (1..=index.min(last)).rev().find(|i| model[*i as usize - 1].0 <= term);
                 assert_eq!(log.last_at_most(index, term), plain.unwrap_or(0), "seed {seed}");

@@ -216,10 +216,9 @@ impl<T: Copy> Wheel<T> {
                 self.free = place;
                 place = next;
             }
-            // The last moment of the slot: whatever comes later differs from it on this level or above.
-            let ends = begins + (1 << shift);
-            self.now = ends - 1;
-            return Some(ends);
+            // Whatever comes after the slot differs from its moments on this level or above.
+            self.now = begins;
+            return Some(begins + (1 << shift));
         }
     }
 
@@ -315,6 +314,7 @@ mod tests {
                     assert_eq!(queue.next(), expected, "seed {seed}, step {serial}");
                 }
                 most = most.max(model.len());
+                assert!(queue.near.len() <= 2 * NEAR_MAX, "{} of {}", queue.near.len(), model.len());
             }
             assert!(most > 4 * NEAR_MAX && queue.horizon > 0, "{most} at a time");
         }

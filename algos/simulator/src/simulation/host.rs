@@ -367,3 +367,69 @@ impl<P: Protocol> Host<P> {
         self.disk += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use swarm_protocol::{Effects, Input, Never};
+
+    /// A protocol for its types alone.
+    #[derive(Debug)]
+    struct Types;
+
+    impl Protocol for Types {
+        type Config = ();
+        type Message = u8;
+        type Timer = ();
+        type Op = ();
+        type Answer = ();
+        type Record = u8;
+        type Task = Never;
+        type Outcome = Never;
+
+        fn recover((): &(), _: NodeId, _: impl Iterator<Item = u8>, _: &mut Effects<Self>) -> Self {
+            Types
+        }
+
+        fn step(&mut self, (): &(), _: Ticks, _: Input<Self>, _: &mut Effects<Self>) {}
+
+        fn compact(records: &mut Vec<u8>) {
+            *records = vec![records.iter().sum()];
+        }
+    }
+
+    /// A host that was asked for the writes 1, 2, 3, 4, 5, of which so many are durable.
+    fn host(durable: u32) -> Host<Types> {
+        let mut host = Host::new(0, 0, false);
+        (1..=5).for_each(|record| host.write(record));
+        assert_eq!(host.sync(durable), WriteId::new(u64::from(durable)));
+        host
+    }
+
+    #[test]
+    fn records_are_durable_oldest_first_and_the_others_are_on_their_way() {
+        let mut host = host(2);
+        assert_eq!((host.durable(), host.outstanding(), host.settled()), (&[1, 2][..], 3, 2));
+        host.compact();
+        assert_eq!((host.durable(), host.outstanding()), (&[3][..], 3), "what is on its way stays so");
+        assert_eq!(host.sync(2), WriteId::new(4));
+        assert_eq!((host.durable(), host.outstanding()), (&[3, 3, 4][..], 1));
+        assert_eq!(host.fail(), WriteId::new(5));
+        assert_eq!((host.durable(), host.outstanding()), (&[3, 3, 4][..], 0));
+        host.write(9);
+        assert_eq!(host.sync(1), WriteId::new(6));
+        assert_eq!(host.durable(), [3, 3, 4, 9]);
+    }
+
+    #[test]
+    fn a_crash_keeps_the_oldest_records_that_it_is_told_to() {
+        for kept in 0..=5 {
+            let mut host = host(2);
+            host.crash(kept, false);
+            assert_eq!((host.durable().len() as u32, host.outstanding()), (kept, 0));
+            host.write(7);
+            host.sync(1);
+            assert!(host.durable().iter().copied().eq((1..=5).take(kept as usize).chain([7])));
+        }
+    }
+}

@@ -204,3 +204,96 @@ impl<P: Protocol> Network<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{Pace, Profile};
+    use swarm_protocol::{Effects, Never};
+
+    /// A protocol for its types alone.
+    #[derive(Debug)]
+    struct Types;
+
+    impl Protocol for Types {
+        type Config = ();
+        type Message = u8;
+        type Timer = ();
+        type Op = ();
+        type Answer = ();
+        type Record = u8;
+        type Task = Never;
+        type Outcome = Never;
+
+        fn recover((): &(), _: NodeId, _: impl Iterator<Item = u8>, _: &mut Effects<Self>) -> Self {
+            Types
+        }
+
+        fn step(&mut self, (): &(), _: Ticks, _: Input<Self>, _: &mut Effects<Self>) {}
+    }
+
+    const NODES: u32 = 3;
+
+    /// How long the first message from `from` to `to` takes after `change`, if it arrives.
+    fn time(from: u32, to: u32, change: impl FnOnce(&mut Network<Types>)) -> Option<u64> {
+        let conditions = Conditions::draw(1, Profile::CALM, &Pace::default());
+        let mut network = Network::new(NODES as usize, 1, &conditions);
+        change(&mut network);
+        match network.fate(Ticks::ZERO, NodeId(from), NodeId(to), &conditions) {
+            Fate::Arrives { first, again: None, delayed: false } => Some(first.0),
+            Fate::Arrives { .. } => panic!("nothing is to happen to it"),
+            Fate::Lost(fault) => {
+                assert_eq!(fault, None);
+                None
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_takes_as_long_as_the_slower_of_its_ends_and_as_the_link_lets_it() {
+        for (from, to) in (0..NODES).flat_map(|from| (0..NODES).map(move |to| (from, to))) {
+            let usual = time(from, to, |_| {}).expect("it arrives");
+            let slow = time(from, to, |network| {
+                network.slow(NodeId(0), 3);
+                network.slow(NodeId(1), 7);
+            });
+            let factor = if from == 1 || to == 1 {
+                7
+            } else if from == 0 || to == 0 {
+                3
+            } else {
+                1
+            };
+            assert_eq!(slow, Some(usual * factor), "{from} to {to}");
+            let again = time(from, to, |network| {
+                network.slow(NodeId(1), 7);
+                network.slow(NodeId(1), 1);
+            });
+            assert_eq!(again, Some(usual));
+            assert_eq!(time(from, to, |network| network.cut(&[(from, to)], true)), None);
+            let held = time(from, to, |network| assert!(network.clog(&[(from, to)], Ticks(50_000))));
+            assert_eq!(held, Some(usual + 50_000));
+        }
+    }
+
+    #[test]
+    fn a_parcel_is_itself_once_and_its_place_is_used_again() {
+        let conditions = Conditions::draw(1, Profile::CALM, &Pace::default());
+        let mut network = Network::<Types>::new(NODES as usize, 1, &conditions);
+        let takes = |network: &mut Network<Types>, place, message: u8, last| {
+            assert_eq!(network.arrive(place), (NodeId(2), last));
+            let landed = network.land(place, last);
+            assert!(matches!(landed, Input::Message { from: NodeId(1), message: m } if m == message));
+        };
+        let one = network.take_off(NodeId(1), NodeId(2), 2, 7);
+        let other = network.take_off(NodeId(1), NodeId(2), 1, 8);
+        takes(&mut network, one, 7, false);
+        assert_eq!(network.in_flight(), 2);
+        takes(&mut network, one, 7, true);
+        assert_eq!(network.in_flight(), 1);
+        assert_eq!(network.take_off(NodeId(1), NodeId(2), 1, 9), one);
+        takes(&mut network, other, 8, true);
+        takes(&mut network, one, 9, true);
+        assert_eq!(network.in_flight(), 0);
+    }
+}
