@@ -380,3 +380,28 @@ fn a_run_that_is_too_long_is_cut_short() {
     let run = simulation.run(1);
     assert_eq!((run.steps, run.cut_short, run.violation), (50, true, None));
 }
+
+/// That properties see every node, those that are down as such.
+#[derive(Clone, Debug, Default)]
+struct SeesAll;
+
+impl Properties<Register> for SeesAll {
+    const NAMES: &'static [&'static str] = &["sees_all"];
+
+    fn full(&self, config: &Config, nodes: &[Option<&Register>]) -> Result<(), Violation> {
+        // All boot before anything happens, one after the other, and none goes down.
+        let up = nodes.iter().take_while(|node| node.is_some()).count();
+        let seen = nodes.len() == config.nodes as usize && nodes[up..].iter().all(Option::is_none);
+        if seen { Ok(()) } else { Err(Violation::new("sees_all", format!("{up} of {}", nodes.len()))) }
+    }
+}
+
+#[test]
+fn clusters_of_all_sizes_are_judged_as_a_whole() {
+    for nodes in [1, 3, 8, 9, 20] {
+        let config = Config { nodes, flaw: Flaw::None };
+        let run = Simulation::<Register, SeesAll>::new(config, nodes, workload).pace(brisk()).run(1);
+        assert_eq!(run.violation, None, "{nodes} nodes");
+        assert!(run.steps > 100, "{nodes} nodes, {} steps", run.steps);
+    }
+}

@@ -1,10 +1,12 @@
 //! Verdicts: after each step on the node that took it and on all together, and from scratch now and then.
 
-use smallvec::SmallVec;
 use swarm_protocol::{NodeId, Properties, Service, Violation};
 
 use super::Engine;
 use crate::world::{INVARIANTS, PANIC};
+
+/// So many nodes are a few.
+const FEW: usize = 8;
 
 impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
     #[inline]
@@ -21,10 +23,24 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             state.assert_invariants(config);
             self.phase = PANIC;
         }
-        let nodes: SmallVec<[Option<&P>; 8]> = self.nodes.iter().map(Option::as_ref).collect();
-        self.properties.after_step(config, &nodes, node)?;
+        // After every step: what a few nodes need is a loop over an array.
+        let mut few = [None; FEW];
+        let many: Vec<_>;
+        let nodes = match few.get_mut(..self.nodes.len()) {
+            Some(few) => {
+                for (place, state) in few.iter_mut().zip(&self.nodes) {
+                    *place = state.as_ref();
+                }
+                &*few
+            }
+            None => {
+                many = self.nodes.iter().map(Option::as_ref).collect();
+                &many[..]
+            }
+        };
+        self.properties.after_step(config, nodes, node)?;
         if self.turns.is_multiple_of(self.simulation.full_every.max(1)) {
-            self.properties.full(config, &nodes)?;
+            self.properties.full(config, nodes)?;
         }
         Ok(())
     }
