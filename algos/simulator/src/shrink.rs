@@ -40,7 +40,7 @@ use crate::{Bounds, Event, EventClass, Participant, Setup, Subject, World, scena
 pub use self::values::plainer;
 
 /// How many events are tried if nothing else is said: about a second of one processor.
-pub const EFFORT: u64 = 1_000_000;
+pub const EFFORT: u64 = 2_000_000;
 
 /// Lets the events that are enabled happen in turn and skips the others, to the first violation. Returns
 /// the world and the events that made a difference.
@@ -379,9 +379,6 @@ impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
     /// election, the messages of later terms are other ones. From large chunks to single events, then two at a
     /// time: two nodes may have to skip a term each to meet again. Says whether that came to a shorter run.
     fn stand_ins(&mut self) -> bool {
-        if self.course.len() > FOLLOWED_MAX {
-            return false;
-        }
         let (setup, purse, course) = (&self.setup, &mut self.purse, &mut self.course);
         let length = course.len();
         let mut chunk = length.div_ceil(2);
@@ -507,8 +504,9 @@ impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
     }
 }
 
-/// The longest run whose events get stand-ins, in events: that takes many times as long as playing it.
-const FOLLOWED_MAX: usize = 2_000;
+/// The longest run that is played with stand-ins in another setup, in events: that takes many times as long as
+/// playing it, and a longer one gets short by other means first.
+const FOLLOWED_MAX: usize = 200;
 
 /// How many sets of nodes are tried as a smaller cluster.
 const CLUSTERS_TRIED: u32 = 50;
