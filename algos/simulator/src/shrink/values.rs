@@ -15,14 +15,17 @@ use swarm_protocol::{NodeId, OpId, Properties};
 use super::course::Purse;
 use crate::{Event, Setup, Slot, Subject, World};
 
+/// What happened, and the world that it led to.
+pub(super) type Followed<P, Q> = (Vec<Event<P>>, World<P, Q>);
+
 /// Lets the events of a run happen in a world that is not the one they are from, or their stand-ins; those
-/// without are skipped. Gives what happened and the world that it led to; `None` if the purse is empty.
+/// without are skipped. `None` if the purse is empty.
 pub(super) fn follow<P: Subject, Q: Properties<P> + Eq + Hash>(
     setup: &Setup<P>,
     mut world: World<P, Q>,
     events: &[Event<P>],
     purse: &mut Purse,
-) -> Option<(Vec<Event<P>>, World<P, Q>)> {
+) -> Option<Followed<P, Q>> {
     let mut happened = Vec::new();
     let mut enabled = Vec::new();
     for event in events {
@@ -160,4 +163,20 @@ pub fn plainer<Op: FromStr + Debug + PartialEq>(op: &Op) -> Vec<Op> {
         start = end;
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_alike_by_their_words_and_then_by_how_near_their_numbers_are() {
+        let nearest = |texts: &[&'static str], text: &str| {
+            texts.iter().copied().max_by_key(|other| likeness(text, other)).unwrap()
+        };
+        let votes = ["Vote(t1 granted)", "Vote(t6 granted)", "Vote(t8 refused)", "Vote(t12 granted)"];
+        assert_eq!(nearest(&votes, "Vote(t7 granted)"), "Vote(t6 granted)");
+        assert_eq!(nearest(&votes, "Vote(t7 refused)"), "Vote(t8 refused)");
+        assert_eq!(nearest(&votes, "Vote(t10 granted)"), "Vote(t12 granted)", "numbers, not digits");
+    }
 }
