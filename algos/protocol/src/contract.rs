@@ -77,7 +77,8 @@ pub trait Protocol: Sized + Debug {
 
     /// Whether a flush would do anything: no driver flushes a node while this does not hold. The checker may make
     /// a flush that is put off an event of its own, so that `true` for nothing costs states. Unless told otherwise
-    /// nothing is batched.
+    /// nothing is batched: a protocol with a `flush` says here when. One that keeps something back and says `false`
+    /// breaks the contract; the checker's worlds look for that.
     fn needs_flush(&self) -> bool {
         false
     }

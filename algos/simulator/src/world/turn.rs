@@ -166,13 +166,26 @@ impl<P: Checkable> Outcome<P> {
             Ok(()) if copy.state.as_ref().is_some_and(|state| !(setup.within)(state)) => Some(Stop::Boundary),
             Ok(()) => {
                 copy.rehash();
-                None
+                unflushed(setup, copy).map(Stop::Violated)
             }
             Err(stop) => Some(stop),
         };
         let leaving = if stop.is_none() { spread(setup, me, leaving) } else { Vec::new() };
         Outcome { node: stop.map_or(Ok(node), Err), leaving, marks, refusals, timers_set }
     }
+}
+
+/// Nobody flushes a node that says it needs no flush: what such a one keeps back never leaves it. One slot in
+/// [`PROBED`] is held to its word; which ones, their hashes say, so that a turn stays a function.
+fn unflushed<P: Checkable>(setup: &Setup<P>, node: &NodeSlot<P>) -> Option<Violation> {
+    let state =
+        node.state.as_ref().filter(|state| node.hash().is_multiple_of(PROBED) && !state.needs_flush())?;
+    let (mut flushed, mut effects) = (state.clone(), Effects::new(Choices::script(Vec::new())));
+    flushed.flush(&setup.config, node.clock, &mut effects);
+    (!effects.is_empty() || flushed != *state).then(|| {
+        let detail = format!("{} says that it needs no flush, and a flush does something", node.slot);
+        Violation::new(CONTRACT, detail)
+    })
 }
 
 impl<P: Checkable> PartialEq for Outcome<P> {
@@ -224,6 +237,9 @@ struct Turn<'a, P: Protocol, Seen> {
     /// The name of the property that a panic breaks at this place.
     phase: &'static str,
 }
+
+/// One slot in so many is asked to keep its word on flushes.
+const PROBED: u64 = 16;
 
 /// How many rounds of writes and tasks may follow from one input: a protocol that writes whenever it
 /// learns of a write would go on forever.

@@ -10,6 +10,7 @@ mod faults;
 mod healing;
 mod history;
 mod journal;
+mod kept_back;
 mod known;
 mod ledger;
 mod logbook;
