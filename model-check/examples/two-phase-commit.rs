@@ -167,6 +167,9 @@ impl Protocol for Node {
 swarm_protocol::promise!(Node, Register<u8>);
 
 /// Atomicity: what is committed somewhere is committed everywhere, or can still be.
+///
+/// It judges moments and remembers nothing: a node that decided otherwise is seen as long as the number is the newest
+/// anywhere, and the next one needs the votes of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Atomicity;
 

@@ -31,12 +31,14 @@ pub struct Alarm;
 /// - [`Protocol::recover`] is the only way to boot, first boot included. What is not in a durable
 ///   record does not survive a crash.
 /// - What depends on a write leaves through [`Effects::send_after`] or [`Effects::answer_after`].
+/// - Whoever overrides [`Protocol::flush`] overrides [`Protocol::needs_flush`], too: nobody flushes a node that
+///   needs no flush.
 /// - No input panics. A message not to act on is refused by name ([`Effects::refuse`]).
 /// - Equality and hash cover what influences behaviour: logical content in canonical form, without
 ///   batch boundaries, counters and write ordinals (see [`crate::Outstanding`]).
 ///
-/// `Clone + Eq + Hash` on top ([`Checkable`]) unlocks the checker; without them simulator, fuzzer and
-/// bench still run the type.
+/// `Clone + Eq + Hash` on top ([`Checkable`]) unlocks checker and fuzzer; without them simulator and
+/// runtime still run the type.
 pub trait Protocol: Sized + Debug {
     /// What all nodes of a cluster agree on before they start; constant during a run.
     type Config: Debug;

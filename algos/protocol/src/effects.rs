@@ -152,7 +152,8 @@ impl<P: Protocol> Effects<P> {
         self.push(|| Effect::Send { to, message, after: Some(write) });
     }
 
-    /// Sends `message` to `to`; with `after`, not before that write is durable.
+    /// Sends `message` to `to`; with `after`, not before that write and all before it are durable, and never if
+    /// the node crashes before.
     #[inline]
     pub fn send_when(&mut self, after: Option<WriteId>, to: NodeId, message: P::Message) {
         self.push(|| Effect::Send { to, message, after });

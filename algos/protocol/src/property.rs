@@ -100,7 +100,7 @@ pub trait Specification {
     }
 }
 
-/// An operation of which simulated clients can think for themselves.
+/// An operation of which simulated clients can think for themselves. A type of another crate goes into one of yours.
 pub trait Drawn: Sized {
     /// What a client asks for next: little enough to choose from that operations collide.
     fn draw(stream: &mut Stream) -> Self;
@@ -110,6 +110,25 @@ pub trait Drawn: Sized {
 impl Drawn for () {
     fn draw(_: &mut Stream) {}
 }
+
+/// One of two.
+impl Drawn for bool {
+    fn draw(stream: &mut Stream) -> Self {
+        stream.below(2) == 1
+    }
+}
+
+macro_rules! small_numbers {
+    ($($number:ty)*) => {$(
+        /// One of the first eight.
+        impl Drawn for $number {
+            fn draw(stream: &mut Stream) -> Self {
+                stream.below(8) as $number
+            }
+        }
+    )*};
+}
+small_numbers!(u8 u16 u32 u64 usize);
 
 /// What an operation does to one register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

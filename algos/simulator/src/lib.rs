@@ -167,7 +167,6 @@
 //!             _ => {}
 //!         }
 //!     }
-//!
 //! }
 //!
 //! /// The first proposal wins, and everyone is told so.

@@ -10,8 +10,8 @@
 //!
 //! When the list is empty, the next slots of the wheel move into it until it has some length, and the horizon moves
 //! behind them. If it grows too long, because much was scheduled before the horizon, everything is put into the
-//! wheel again and a shorter list taken out: so scheduling costs a bounded number of steps whatever the load, and
-//! an entry moves a few times at most. Payloads such as messages lie elsewhere, entries name them. Verified by
+//! wheel again and a shorter list taken out. So scheduling costs few steps, but where very much is due at one moment,
+//! or in many bursts with little between them; an entry seldom moves more than a few times. Payloads such as messages lie elsewhere, entries name them. Verified by
 //! comparison with a sorted map in the tests below, under loads that stay in the list and loads that do not.
 
 use swarm_protocol::Ticks;

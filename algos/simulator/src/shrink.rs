@@ -39,7 +39,7 @@ use crate::{Bounds, Event, EventClass, Participant, Setup, Subject, World, scena
 
 pub use self::values::plainer;
 
-/// How many events are tried if nothing else is said: about a second of one processor.
+/// How many events are tried if nothing else is said.
 pub const EFFORT: u64 = 2_000_000;
 
 /// Lets the events that are enabled happen in turn and skips the others, to the first violation. Returns
@@ -111,7 +111,8 @@ pub struct Shrunk<P: Subject> {
     /// The most that was kept of worlds at a time, each counted as the events that led to it; at most a little
     /// more than two million.
     pub held_most: usize,
-    /// The effort was used up before all was tried: perhaps more can be spared.
+    /// The effort was used up before all was tried: perhaps more can be spared. Two events at a time are tried for a
+    /// part of it only, cut off or not.
     pub cut_off: bool,
     /// What a search has shown of its length.
     pub proved: Proved,
@@ -177,6 +178,7 @@ pub fn smallest<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash>(
         purse: Purse::new(ways.effort, ways.stop),
         stages: Vec::new(),
         proved: Proved::Nothing,
+        for_stand_ins: ways.effort / 2,
     };
     shrinking.purse.hold(shrinking.course.held());
     shrinking.note("found");
@@ -184,7 +186,7 @@ pub fn smallest<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash>(
     shrinking.operations_events_and_searches(&ways.clusters);
     shrinking.values(ways.plainer);
     shrinking.bounds()?;
-    let Shrinking { setup, course, purse, stages, proved } = shrinking;
+    let Shrinking { setup, course, purse, stages, proved, .. } = shrinking;
     let Purse { spent: tried, ran_out: cut_off, held_most, .. } = purse;
     let Course { events, violation, .. } = course;
     Some(Shrunk { setup, events, violation, stages, tried, held_most, cut_off, proved })
@@ -196,6 +198,8 @@ struct Shrinking<P: Subject, Q> {
     purse: Purse,
     stages: Vec<Stage>,
     proved: Proved,
+    /// How many events may still be tried for the sake of stand-ins: half of all, so that searches have theirs.
+    for_stand_ins: u64,
 }
 
 impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
@@ -381,10 +385,12 @@ impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
     fn stand_ins(&mut self) -> bool {
         let (setup, purse, course) = (&self.setup, &mut self.purse, &mut self.course);
         let length = course.len();
+        let begun = purse.spent;
+        let enough = begun.saturating_add(self.for_stand_ins);
         let mut chunk = length.div_ceil(2);
-        while chunk > 0 && !purse.ran_out {
+        while chunk > 0 && !purse.ran_out && purse.spent < enough {
             let (mut end, mut progress) = (course.len(), false);
-            while end > 0 && !purse.ran_out {
+            while end > 0 && !purse.ran_out && purse.spent < enough {
                 let start = end.saturating_sub(chunk);
                 progress |= course.spare_with_stand_ins(setup, start..end.min(course.len()), purse);
                 end = start;
@@ -393,18 +399,19 @@ impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
                 chunk /= 2;
             }
         }
-        let enough = purse.spent.saturating_add(purse.limit / 4);
         let mut second = course.len();
         while second > 1 && !purse.ran_out && purse.spent < enough {
             second -= 1;
             let spared = (0..second).rev().any(|first| {
-                course.events[first].class() == course.events[second].class()
+                purse.spent < enough
+                    && course.events[first].class() == course.events[second].class()
                     && course.spare_with_stand_ins(setup, [first, second], purse)
             });
             if spared {
                 second = course.len();
             }
         }
+        self.for_stand_ins = self.for_stand_ins.saturating_sub(purse.spent - begun);
         course.len() < length
     }
 
@@ -414,6 +421,8 @@ impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
             self.proved = Proved::Shortest;
             return false;
         }
+        // What was shown of the run before is not shown of this one.
+        self.proved = Proved::Nothing;
         let (setup, purse, course) = (&self.setup, &mut self.purse, &mut self.course);
         let words = Vocabulary::words(&course.events);
         let share = purse.limit / 3;

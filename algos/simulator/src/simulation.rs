@@ -22,7 +22,7 @@
 //! [`Properties::after_step`]; every [`Simulation::full_every`] steps and at the end
 //! [`Properties::full`]; at the end the history must be linearizable. A panic is a violation.
 //!
-//! **Flushes.** A node is flushed right after each input, as in a world whose flushes are eager; where
+//! **Flushes.** A node that needs it is flushed right after each input, as in a world whose flushes are eager; where
 //! the seed switches [`Fault::Batching`] on, some time after the first input since the last flush, as in
 //! one whose flushes are deferred.
 //!
@@ -37,7 +37,7 @@
 //! Verified by `tests/it/simulation.rs`: equal seeds give equal runs and traces, traces play in a world to
 //! equal nodes, and flawed protocols are found; by `faults.rs`, `disks.rs`, `atlas.rs` and `healing.rs` there,
 //! each for its subject. `byzantine.rs` looks at nodes that lie. Not modelled: corrupted messages, and retirement
-//! of records: compaction alone, before some boots, shortens disks. A world cannot follow a run in which a disk
+//! of records: compaction alone shortens disks, now and then. A world cannot follow a run in which a disk
 //! forgot what it had acknowledged, a wiped node came back, or an adversary spoke.
 
 use core::fmt;

@@ -32,7 +32,11 @@ pub(super) fn run(options: &Options, limits: &Limits<'_>) -> Result<Exit, Refuse
     let command = options.caller.command("verify", &options.common);
     let mut recorder = Recorder::start(Verb::Verify, "small-models", &command).map_err(Refused::missing)?;
     recorder.algorithm("harness").title("Engines on small models").allocator("mimalloc");
-    let folder = Folder(std::env::temp_dir().join(format!("swarmproof-spin-{}", std::process::id())));
+    let path = std::env::temp_dir().join(format!("swarmproof-spin-{}", std::process::id()));
+    // One that is there already is somebody else's.
+    let made = fs::create_dir(&path);
+    made.map_err(|error| Refused::missing(format!("{}: {error}", path.display())))?;
+    let folder = Folder(path);
     let mut line = ProgressLine::new();
     let compared = compare(&Spin::find(), &folder.0, limits, |name| line.show(|| name.to_owned()));
     line.clear();
@@ -40,7 +44,7 @@ pub(super) fn run(options: &Options, limits: &Limits<'_>) -> Result<Exit, Refuse
         Ok(opinions) => opinions,
         Err(Without::Stopped(_)) if limits.interrupt.load(Ordering::Relaxed) => return Ok(Exit::Interrupted),
         Err(Without::Stopped(model)) => {
-            return Err(Refused::usage(format!("{model}: our search was cut off: more memory")));
+            return Err(Refused::usage(format!("{model}: our search was cut off")));
         }
         Err(Without::Broken(reason)) => return Err(Refused::missing(reason)),
     };

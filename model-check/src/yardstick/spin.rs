@@ -28,6 +28,10 @@ impl Spin {
             let output = Command::new(program).arg(version).stdin(Stdio::null()).output();
             let output = output.ok().filter(|output| output.status.success()).ok_or(Missing(program))?;
             let text = String::from_utf8_lossy(&output.stdout);
+            // Another program goes by the name of `spin`, too.
+            if program == "spin" && !text.contains("Spin Version") {
+                return Err(Missing(program));
+            }
             Ok(text.lines().next().unwrap_or_default().trim().to_owned())
         });
         match said {

@@ -2,25 +2,34 @@
 //!
 //! Verified in `tests/it/opinions.rs`.
 
-use super::Site;
 use super::page::Page;
+use super::{ALGORITHMS, Site};
 use crate::artifact::{Artifact, ComparedModel, ComparedPromise, Opinions, Payload, Verb};
 use crate::number;
 use crate::table::{Cell, Table, Tone};
+
+const HEADING: &str = "The engines and SPIN on small models";
 
 /// The command that asks them.
 const COMMAND: &str = "cargo xtask verify --spin";
 
 /// What they say; or, where they were not asked, how to ask them.
 pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
-    page.heading("The engines and SPIN on small models");
     let mut asked = site.artifacts.iter().filter_map(|artifact| match &artifact.payload {
         Payload::Opinions(opinions) if artifact.verb == Verb::Verify => Some((artifact, opinions)),
         _ => None,
     });
     match asked.next() {
-        Some((artifact, opinions)) => told(page, site, algorithm, artifact, opinions),
-        None => page.paragraph(format!("Not run, and SPIN was not asked: {COMMAND}.")),
+        Some((artifact, opinions)) => {
+            page.heading(HEADING);
+            told(page, site, algorithm, artifact, opinions);
+        }
+        // Whoever brings a protocol cannot ask them.
+        None if ALGORITHMS.contains(&algorithm) => {
+            page.heading(HEADING);
+            page.paragraph(format!("Not run, and SPIN was not asked: {COMMAND}."));
+        }
+        None => {}
     }
 }
 
@@ -30,8 +39,8 @@ fn told(page: &mut Page, site: &Site, algorithm: &str, artifact: &Artifact, opin
     let kept = opinions.promises.iter().filter(|promise| promise.agree()).count();
     let (models, promises) = (opinions.models.len(), opinions.promises.len());
     page.paragraph(format!(
-        "The engines that search the instances above search models, too, that are small enough to be written again, by \
-         hand, in Promela. All engines find as many states as are known in {agreed} of {}, and say what is known of \
+        "The engines that search instances of protocols search models, too, that are small enough to be written again, \
+         by hand, in Promela. All that were asked find as many states as are known in {agreed} of {}, and say what is known of \
          {kept} of {}.",
         number::of(models as u64, "model"),
         number::of(promises as u64, "promise"),

@@ -213,6 +213,14 @@ fn status_cell(site: &Site, algorithm: &str, verb: Verb) -> Cell {
 }
 
 fn states_of(results: &[&Artifact]) -> String {
+    let searched = |artifact: &&Artifact| matches!(artifact.payload, Payload::Verify(_));
+    if !results.iter().any(searched) {
+        let models = |payload: &Payload| match payload {
+            Payload::Opinions(opinions) => opinions.models.len() as u64,
+            _ => 0,
+        };
+        return sum_of(results, "models compared", models);
+    }
     let of = |payload: &Payload| match payload {
         Payload::Verify(verify) => {
             verify.instances.iter().fold(0u64, |sum, instance| sum.saturating_add(instance.states))

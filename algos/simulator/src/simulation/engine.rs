@@ -9,7 +9,7 @@ use swarm_protocol::{
     WriteId, mix,
 };
 
-pub(super) use self::due::{Due, Kind};
+pub(super) use self::due::{Due, Kind, TIMERS_MAX};
 use super::adversary::Liars;
 use super::atlas::{Atlas, Harm};
 use super::clients::Clients;
@@ -598,8 +598,12 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                     let mut stream = Stream::of(self.draws.timer, self.timers_set);
                     self.timers_set += 1;
                     let delay = host.true_delay(Ticks(stream.between(delay.min.0, delay.max.0)));
-                    let deadline = self.now + delay;
+                    let deadline = Ticks(self.now.0.saturating_add(delay.0));
                     if let Some((place, token)) = host.set_timer(timer, deadline) {
+                        if place >= TIMERS_MAX {
+                            let detail = format!("{node} has more than {TIMERS_MAX} timers under way");
+                            return Err(Violation::new(CONTRACT, detail));
+                        }
                         self.queue.schedule(deadline, Due::timer(node, place, token));
                     }
                 }

@@ -149,6 +149,9 @@ impl<P: Protocol> Network<P> {
     }
 
     /// Takes a copy of the message at `place`: if it is the last one, itself.
+    ///
+    /// # Panics
+    /// If no message is on its way there.
     #[inline]
     pub(super) fn land(&mut self, place: u32, last: bool) -> Input<P> {
         let input = &mut self.parcels[place as usize].input;

@@ -23,5 +23,6 @@ mod session;
 mod shrink;
 mod simulation;
 mod smaller;
+mod timers;
 mod toy;
 mod world;
