@@ -57,6 +57,11 @@ impl Sampler {
     /// The one that is used where nobody chooses.
     pub const DEFAULT: Sampler = Sampler::Priorities;
 
+    /// Whether a walk depends on what walks before it have met. The others search at random.
+    pub const fn learns(self) -> bool {
+        matches!(self, Sampler::Guided)
+    }
+
     /// The sampler in one word.
     pub const fn name(self) -> &'static str {
         match self {

@@ -305,6 +305,6 @@ fn tell(bug: &artifact::Bug, json: bool) {
         );
     }
     if let Some(missed) = bug.missed_events {
-        println!("    hard: every sampler walked {} events in vain, at least", grouped(missed));
+        println!("    hard: each random sampler walked {} events in vain, at least", grouped(missed));
     }
 }

@@ -339,10 +339,13 @@ fn trials(efforts: &[Option<u64>]) -> Vec<Trial> {
     efforts.iter().map(trial).collect()
 }
 
-/// Walks under two samplers, of which one may find something.
+/// Walks under three samplers, of which one may find something; the one that learns does.
 fn in_vain(engine: Engine, found: Option<u64>) -> Catch {
-    let samplers =
-        vec![("cuts".to_owned(), trials(&[None, found])), ("uniform".to_owned(), trials(&[None; 2]))];
+    let samplers = vec![
+        ("cuts".to_owned(), trials(&[None, found])),
+        ("uniform".to_owned(), trials(&[None; 2])),
+        ("guided".to_owned(), trials(&[Some(1); 2])),
+    ];
     Catch { samplers: if engine == Engine::Walks { samplers } else { Vec::new() }, ..nothing(engine) }
 }
 

@@ -303,7 +303,7 @@ pub struct Bug {
     /// One per sampler of walks, where all of them hunted.
     #[serde(default)]
     pub samplers: Vec<SamplerHunt>,
-    /// Of a hard bug: how many events each sampler walked in vain, at least.
+    /// Of a hard bug: how many events each sampler that does not learn on its way walked in vain, at least.
     #[serde(default)]
     pub missed_events: Option<u64>,
     /// Of a hard bug: from how near the end of its scenario engines find it.

@@ -2,7 +2,7 @@
 
 use super::Site;
 use super::page::Page;
-use crate::artifact::{Bug, Detection, Payload, Verb, Zoo};
+use crate::artifact::{Bug, Detection, Payload, SamplerHunt, Verb, Zoo};
 use crate::number;
 use crate::statistics;
 use crate::table::{Cell, Table, Tone};
@@ -130,9 +130,10 @@ fn missed(page: &mut Page, algorithm: &str, hard: &[&Bug]) {
     let titles: Vec<String> = engines.iter().map(|engine| format!("{engine}: events left")).collect();
     let first = [
         ("Bug", "bug"),
-        ("Events in vain, under each sampler", "missed_events"),
-        ("In one run", "missed_in_one_run"),
+        ("Events in vain, under each random sampler", "missed_events"),
+        ("In one run", "in_one_run"),
         ("Samplers", "samplers"),
+        ("Found by", "found_by"),
         ("Events of the scenario", "scenario_events"),
     ];
     let columns: Vec<(&str, &str)> = first
@@ -149,11 +150,17 @@ fn missed(page: &mut Page, algorithm: &str, hard: &[&Bug]) {
             }
         });
         let long = bug.samplers.iter().map(|hunt| hunt.long_events).min().flatten();
+        let finds = |hunt: &&SamplerHunt| hunt.found_in > 0 || hunt.long_found == Some(true);
+        let samplers = bug.samplers.iter().filter(finds).map(|hunt| format!("{} walks", hunt.sampler));
+        let others = bug.detections.iter().filter(|found| found.found && found.engine != "walks");
+        let found_by: Vec<String> =
+            samplers.chain(others.map(|detection| detection.engine.clone())).collect();
         let first = [
             Cell::text(&bug.id),
             Cell::maybe(bug.missed_events, number::count),
             Cell::maybe(long, number::count),
             Cell::count(bug.samplers.len() as u64),
+            Cell::text(found_by.join(", ")),
             Cell::maybe(bug.near.first().map(|near| u64::from(near.of)), number::count),
         ];
         table.row(first.into_iter().chain(cells));

@@ -132,7 +132,7 @@ fn samplers_stand_in_the_order_of_their_rank_and_bugs_with_what_each_made_of_the
 fn what_random_search_misses_is_told_with_how_long_it_looked_and_from_how_near_it_is_found() {
     let (_folder, site) = site("missed", |_| ());
     let row = &rows(&site, "raft-hard", "figure-eight,")[0];
-    assert!(row.starts_with("figure-eight,20000000,10000000,5,51,"), "{row}");
+    assert!(row.starts_with("figure-eight,20000000,10000000,5,checker,51,"), "{row}");
     assert!(row.contains("9 of 51, after 812,000 states") && row.contains("14 of 51"), "{row}");
     assert_eq!(rows(&site, "raft-hard", "").len(), 2, "no other bug is hard");
 }
