@@ -1,5 +1,7 @@
 //! The first page: what was verified, how deep, when and on what; where a peer is ahead; what is missing.
 
+use std::collections::BTreeMap;
+
 use super::page::Page;
 use super::throughput::{self, Verdict};
 use super::{HARNESS, Site, command, data_path, display_name, environment, headline, minute, outcome_cell};
@@ -221,13 +223,17 @@ fn states_of(results: &[&Artifact]) -> String {
         };
         return sum_of(results, "models compared", models);
     }
-    let of = |payload: &Payload| match payload {
-        Payload::Verify(verify) => {
-            verify.instances.iter().fold(0u64, |sum, instance| sum.saturating_add(instance.states))
+    // Several engines search the same instances.
+    let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+    for artifact in results {
+        let Payload::Verify(verify) = &artifact.payload else { continue };
+        for instance in &verify.instances {
+            let most = states.entry(&instance.name).or_default();
+            *most = instance.states.max(*most);
         }
-        _ => 0,
-    };
-    sum_of(results, "states", of)
+    }
+    let sum = states.into_values().fold(0, u64::saturating_add);
+    format!("{} states", number::short_count(sum))
 }
 
 fn sum_of(results: &[&Artifact], unit: &str, of: impl Fn(&Payload) -> u64) -> String {
