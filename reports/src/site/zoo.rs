@@ -152,7 +152,8 @@ fn missed(page: &mut Page, algorithm: &str, hard: &[&Bug]) {
         let long = bug.samplers.iter().map(|hunt| hunt.long_events).min().flatten();
         let finds = |hunt: &&SamplerHunt| hunt.found_in > 0 || hunt.long_found == Some(true);
         let samplers = bug.samplers.iter().filter(finds).map(|hunt| format!("{} walks", hunt.sampler));
-        let others = bug.detections.iter().filter(|found| found.found && found.engine != "walks");
+        let once = |found: &Detection| found.found || found.found_trials.is_some_and(|trials| trials > 0);
+        let others = bug.detections.iter().filter(|found| once(found) && found.engine != "walks");
         let found_by: Vec<String> =
             samplers.chain(others.map(|detection| detection.engine.clone())).collect();
         let first = [
