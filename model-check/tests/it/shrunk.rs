@@ -56,7 +56,7 @@ fn simulated_runs_shrink_to_the_shortest_way_there_in_a_smaller_cluster() {
             let shrunk = traced.shrunk::<RaftProperties>(config(nodes), violation.property, &ways).unwrap();
             let Setup { workload, bounds, .. } = &shrunk.setup;
             let told = format!("seed {seed}, {} events: {shrunk}\n{:#?}", traced.trace.len(), shrunk.events);
-            assert!(shrunk.events.len() * 2 <= SHORTEST * 3, "{told}");
+            assert_eq!(shrunk.events.len(), SHORTEST, "{told}");
             assert!(workload.is_empty() && bounds.crashes == 1 && bounds.drops == 0, "{told}");
             assert_eq!(shrunk.setup.nodes(), 3, "{told}");
             let crash = |event: &Event<Node>| matches!(event, Event::Crash { .. });

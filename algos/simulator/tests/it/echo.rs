@@ -77,12 +77,9 @@ impl Service for Echo {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Anything;
 
-impl Properties<Echo> for Anything {
+impl<P: Protocol> Properties<P> for Anything {
     const NAMES: &'static [&'static str] = &[];
-    fn after_step(&mut self, _: &u32, _: &[Option<&Echo>], _: NodeId) -> Result<(), Violation> {
-        Ok(())
-    }
-    fn full(&self, _: &u32, _: &[Option<&Echo>]) -> Result<(), Violation> {
+    fn full(&self, _: &P::Config, _: &[Option<&P>]) -> Result<(), Violation> {
         Ok(())
     }
 }

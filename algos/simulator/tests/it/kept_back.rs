@@ -1,13 +1,11 @@
 //! Nodes that keep something back and say that they need no flush: nobody would ever flush them.
 
-use swarm_protocol::{
-    Delay, Effects, Input, Never, NodeId, Properties, Protocol, Reply, Service, Ticks, Violation,
-};
+use swarm_protocol::{Delay, Effects, Input, Never, NodeId, Protocol, Reply, Service, Ticks};
 use swarm_simulator::sampler::{Sampler, Walks};
 use swarm_simulator::world::CONTRACT;
 use swarm_simulator::{Bounds, Setup};
 
-use crate::echo::Silence;
+use crate::echo::{Anything, Silence};
 
 /// A node that answers a timeout with a message, which leaves with the next flush.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,17 +58,6 @@ impl Service for Batching {
     type Spec = Silence;
     fn reply((): &()) -> Reply<()> {
         Reply::Done(())
-    }
-}
-
-/// Whatever they do is right.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Anything;
-
-impl Properties<Batching> for Anything {
-    const NAMES: &'static [&'static str] = &[];
-    fn full(&self, _: &bool, _: &[Option<&Batching>]) -> Result<(), Violation> {
-        Ok(())
     }
 }
 

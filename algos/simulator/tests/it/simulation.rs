@@ -13,6 +13,7 @@ use swarm_simulator::shrink::{Shrunk, Ways, replay};
 use swarm_simulator::simulation::{DETERMINISM, PROGRESS, Run, Simulation, Summary, Traced};
 use swarm_simulator::{Event, World};
 
+use crate::echo::Anything;
 use crate::toy::{Config, Flaw, OneValuePerVersion, Op, Register};
 
 type Cluster = Simulation<Register, OneValuePerVersion>;
@@ -325,22 +326,7 @@ impl Service for Forgetful {
     }
 }
 
-#[derive(Clone, Debug, Default)]
-struct AnythingGoes;
-
-impl<P: Protocol> Properties<P> for AnythingGoes {
-    const NAMES: &'static [&'static str] = &[];
-
-    fn after_step(&mut self, _: &P::Config, _: &[Option<&P>], _: NodeId) -> Result<(), Violation> {
-        Ok(())
-    }
-
-    fn full(&self, _: &P::Config, _: &[Option<&P>]) -> Result<(), Violation> {
-        Ok(())
-    }
-}
-
-fn forgetful(every: u64) -> Simulation<Forgetful, AnythingGoes> {
+fn forgetful(every: u64) -> Simulation<Forgetful, Anything> {
     let mut simulation = Simulation::new(every, 1, |draw| OpId(draw.below(9)));
     simulation.perform = Some(|_, id| *id);
     simulation

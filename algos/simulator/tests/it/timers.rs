@@ -1,12 +1,10 @@
 //! Nodes with more timers than there is room for are told so.
 
-use swarm_protocol::{
-    Delay, Effects, Input, Never, NodeId, Properties, Protocol, Reply, Service, Ticks, Violation,
-};
+use swarm_protocol::{Delay, Effects, Input, Never, NodeId, Protocol, Reply, Service, Ticks};
 use swarm_simulator::simulation::Simulation;
 use swarm_simulator::world::CONTRACT;
 
-use crate::echo::Silence;
+use crate::echo::{Anything, Silence};
 
 /// A node that sets timers as it boots, and stops all but the last again if it is tidy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,17 +48,6 @@ impl Service for Alarms {
     type Spec = Silence;
     fn reply((): &()) -> Reply<()> {
         Reply::Done(())
-    }
-}
-
-/// Whatever they do is right.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Anything;
-
-impl Properties<Alarms> for Anything {
-    const NAMES: &'static [&'static str] = &[];
-    fn full(&self, _: &Config, _: &[Option<&Alarms>]) -> Result<(), Violation> {
-        Ok(())
     }
 }
 
