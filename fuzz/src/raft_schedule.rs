@@ -94,8 +94,9 @@ type Field = fn(&Config) -> u64;
 
 /// What a `config` line of a scenario may set, and how it reads: switches as 0 and 1. Timeouts are missing,
 /// because a world knows no time.
-const FIELDS: [(&str, Field); 5] = [
+const FIELDS: [(&str, Field); 6] = [
     ("pre-vote", |config| u64::from(config.pre_vote)),
+    ("check-quorum", |config| u64::from(config.check_quorum)),
     ("batch-entries-max", |config| u64::from(config.batch_entries_max)),
     ("append-entries-max", |config| u64::from(config.append_entries_max)),
     ("in-flight-entries-max", |config| config.in_flight_entries_max),
@@ -113,15 +114,19 @@ where
     fn number<T: FromStr>(name: &str, value: &str) -> Result<T, String> {
         value.parse().map_err(|_| format!("config {name}: `{value}` is not a number that it can be"))
     }
+    fn switch(name: &str, value: &str) -> Result<bool, String> {
+        match value {
+            "0" | "off" => Ok(false),
+            "1" | "on" => Ok(true),
+            _ => Err(format!("config {name}: `{value}` is neither 0 nor 1")),
+        }
+    }
     let mut config = Config::new(scenario.nodes);
     for (name, value) in &scenario.config {
         // Files written by hand say `pre_vote off`.
         match name.replace('_', "-").as_str() {
-            "pre-vote" => match value.as_str() {
-                "0" | "off" => config.pre_vote = false,
-                "1" | "on" => config.pre_vote = true,
-                _ => return Err(format!("config {name}: `{value}` is neither 0 nor 1")),
-            },
+            "pre-vote" => config.pre_vote = switch(name, value)?,
+            "check-quorum" => config.check_quorum = switch(name, value)?,
             "batch-entries-max" => config.batch_entries_max = number(name, value)?,
             "append-entries-max" => config.append_entries_max = number(name, value)?,
             "in-flight-entries-max" => config.in_flight_entries_max = number(name, value)?,

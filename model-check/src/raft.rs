@@ -8,6 +8,7 @@
 //! Verified by the pinned counts, equal on one and two threads, by what each instance must reach, and by the
 //! two instances whose broken property must be found.
 
+mod leadership;
 mod liveness;
 mod symmetry;
 
@@ -27,6 +28,7 @@ use crate::forgetful::Forgetful;
 use crate::instance::{Check, Instance, Pinned};
 use crate::registered::{self, Extent, Registered};
 
+pub use self::leadership::{TWO_NODES_UNDISTURBED, UNDISTURBED};
 pub use self::liveness::{LIVELY_PRE_VOTE, LIVELY_THREE_NODES, LIVELY_TWO_NODES};
 pub use self::symmetry::{
     ALIKE, ALIKE_CLOSED, ALIKE_NO_STABLE_STORAGE, ALIKE_PRE_VOTE, ALIKE_TWO_COMMANDS, ALIKE_TWO_NODES,
@@ -65,12 +67,13 @@ fn commits_of_term(node: &Node, term: u64) -> bool {
 /// The instances: the quick ones, or all. Those that need least memory come first, as what is resident is
 /// measured of the process as a whole.
 pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
-    let quick: [Box<dyn Check>; 7] = [
+    let quick: [Box<dyn Check>; 8] = [
         Box::new(NO_STABLE_STORAGE),
         Box::new(LIVELY_TWO_NODES),
         Box::new(LIVELY_PRE_VOTE),
         Box::new(LIVELY_THREE_NODES),
         Box::new(BETWEEN_WRITES),
+        Box::new(UNDISTURBED),
         Box::new(PRE_VOTE),
         Box::new(CLOSED),
     ];
@@ -87,6 +90,7 @@ pub fn small() -> Vec<Box<dyn Check>> {
         Box::new(TWO_NODES_PRE_VOTE),
         Box::new(TWO_NODES_BETWEEN_WRITES),
         Box::new(TWO_NODES_BOUNDED),
+        Box::new(TWO_NODES_UNDISTURBED),
     ]
 }
 

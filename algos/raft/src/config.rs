@@ -15,6 +15,9 @@ pub struct Config {
     pub voters: NodeSet,
     /// Whether an election begins with a round of PreVote (dissertation §9.6).
     pub pre_vote: bool,
+    /// Whether a leader that hears from no majority steps down (dissertation §6.2), and whether a server that
+    /// heard from its leader less than `election_timeout.min` ago keeps out of elections (§4.2.3). Needs a clock.
+    pub check_quorum: bool,
     /// How long a follower waits for its leader before it stands for election (Raft §5.2): a range, from
     /// which the driver picks, so that split votes are rare.
     pub election_timeout: Delay,
@@ -41,6 +44,7 @@ impl Config {
         Config {
             voters: NodeSet::first(n),
             pre_vote: true,
+            check_quorum: false,
             election_timeout: Delay { min: Ticks::from_millis(150), max: Ticks::from_millis(300) },
             heartbeat_interval: Ticks::from_millis(50),
             batch_entries_max: 4096,

@@ -15,7 +15,7 @@ impl<M: Machine> Raft<M> {
     /// election came to nothing.
     pub(crate) fn on_election_timeout(&mut self, config: &Config, out: &mut Effects<Self>) {
         if self.is_leader() {
-            return out.refuse("leader-needs-no-election");
+            return self.check_quorum(config, out);
         }
         if !config.voters.contains(self.me) {
             return out.refuse("not-a-voter");
@@ -72,13 +72,13 @@ impl<M: Machine> Raft<M> {
     /// a leader. Nothing is promised, so nothing is written.
     pub(crate) fn on_request_pre_vote(
         &mut self,
+        has_leader: bool,
         from: NodeId,
         term: Term,
         last_index: Index,
         last_term: Term,
         out: &mut Effects<Self>,
     ) {
-        let has_leader = self.leader().is_some();
         let granted = term > self.term && !has_leader && self.is_up_to_date(last_term, last_index);
         if !granted {
             out.mark("pre-vote-refused");

@@ -8,7 +8,7 @@
 //! - **Raft**: D. Ongaro and J. Ousterhout, *In Search of an Understandable Consensus Algorithm
 //!   (Extended Version)*, 2014. Cited as "Raft §5.2" or "Raft Fig. 2".
 //! - **dissertation**: D. Ongaro, *Consensus: Bridging Theory and Practice*, 2014: PreVote §9.6, writing
-//!   to the leader's disk in parallel §10.2.1.
+//!   to the leader's disk in parallel §10.2.1, disruptive servers §4.2.3, leaders that are cut off §6.2.
 //! - **Rebello et al. 2020**: *Can Applications Recover from fsync Failures?*, USENIX ATC 2020.
 //!
 //! # Rules
@@ -34,6 +34,8 @@
 //! | after a conflict go back by terms (§5.3) | `replication::on_conflict` | `a_conflict_sends_the_leader_back_by_whole_terms` |
 //! | what is committed is applied in order | `step::apply_committed` | `followers_learn_the_commit_index_and_apply` |
 //! | PreVote (dissertation §9.6) | `election::on_request_pre_vote` | `beyond_the_paper`: `a_returning_server_does_not_disturb_the_leader` |
+//! | a leader without a majority steps down (dissertation §6.2) | `tenure::check_quorum` | `dissertation`: `a_leader_that_no_majority_answers_steps_down` |
+//! | who hears a leader keeps out of elections (dissertation §4.2.3) | `tenure::is_undisturbed` | `dissertation`: `a_server_that_hears_a_leader_keeps_out_of_elections` |
 //! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
 //!
 //! The five properties of Fig. 3 are in [`properties`]; they are judged after every step of every engine.
@@ -49,9 +51,11 @@
 //! - A request for votes waits until the candidate's vote, and with it all of its log, is durable, and
 //!   the candidate's own vote counts from then on. Fig. 2 asks this of voters alone; but a candidate that
 //!   loses the tail of its log in a crash could otherwise be elected by answers to what it no longer is.
-//! - With PreVote a server refuses while it knows a leader; it forgets its leader when its own election
-//!   timer runs out. The dissertation asks for the least election timeout since the last message: that
-//!   needs a clock, and elects somewhat sooner.
+//! - With PreVote and without CheckQuorum a server refuses while it knows a leader; it forgets its leader when
+//!   its own election timer runs out. The dissertation asks for the least election timeout since the last
+//!   message: that needs a clock, elects somewhat sooner, and is what a server does with CheckQuorum.
+//! - A server that hears a leader ignores requests for its vote in its own term, too, not in later terms alone:
+//!   it has promised to keep out for a while, whatever took it into that term meanwhile.
 //! - A server that cannot win any more (refused by a majority) is a follower again, instead of a candidate
 //!   until its timer runs out.
 //! - What is in flight to a follower is limited in entries not yet acknowledged, not in messages: there is
@@ -64,7 +68,7 @@
 //!
 //! # Limitations
 //! Membership is fixed ([`Config::voters`]), the log is never compacted, reads go through the log, and
-//! there is no leadership transfer and no CheckQuorum: a leader that is cut off from the majority goes on
+//! there is no leadership transfer. Without CheckQuorum a leader that is cut off from the majority goes on
 //! refusing nothing until its limit of uncommitted entries. Limits count entries; commands are as large
 //! as their type allows. Byzantine nodes are outside of the model: an impossible message is refused where
 //! it is recognised, a forged one is believed.
@@ -84,6 +88,7 @@ mod replication;
 mod state;
 mod step;
 mod symmetry;
+mod tenure;
 #[cfg(test)]
 mod testing;
 pub mod wire;

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use swarm_protocol::{Effects, NodeId, NodeSet, OpId, Outstanding};
 
 use crate::log::Log;
+use crate::tenure::{Heard, Tenure};
 use crate::{Answer, Config, Entry, Index, Machine, Record, Term, Timer};
 
 /// One node of a Raft cluster that replicates `M`.
@@ -39,6 +40,10 @@ pub struct Raft<M: Machine> {
     /// Where the commands of clients that wait for an answer stand, by ascending index: in the log, or,
     /// beyond its end, among the proposals. Empty unless leader.
     pub(crate) waiting: VecDeque<(Index, OpId)>,
+    /// When it last heard from a leader; [`Heard::Never`] without CheckQuorum.
+    pub(crate) heard: Heard,
+    /// What it keeps of its time as a leader; nothing unless leader.
+    pub(crate) tenure: Tenure,
     /// The disk has failed or cannot be trusted: the node does nothing any more.
     pub(crate) halted: bool,
 }
@@ -212,6 +217,7 @@ impl<M: Machine> Raft<M> {
                 }
             }
             self.proposals.clear();
+            self.tenure = Tenure::default();
         }
         // Raft §5.4.3: what is committed agrees with the log of every later leader.
         self.role = Role::Follower { leader, verified: self.commit, ack_due: false };
@@ -243,7 +249,11 @@ impl<M: Machine> Raft<M> {
             Progress { matched: 0, next: self.log.last_index() + 1, pace: Pace::Probe { sent } }
         });
         self.role = Role::Leader { progress: progress.collect() };
-        out.cancel_timer(Timer::Election);
+        if config.check_quorum {
+            out.set_timer(Timer::Election, swarm_protocol::Delay::exactly(config.election_timeout.min));
+        } else {
+            out.cancel_timer(Timer::Election);
+        }
         out.set_timer(Timer::Heartbeat, swarm_protocol::Delay::exactly(config.heartbeat_interval));
         self.proposals.push(Entry::NoOp); // Raft §8: a no-op at the start of the term.
     }
@@ -292,6 +302,7 @@ impl<M: Machine> Raft<M> {
         if !self.is_leader() {
             assert!(self.proposals.is_empty(), "only a leader takes proposals");
             assert!(self.waiting.is_empty(), "only a leader answers");
+            assert_eq!(self.tenure, Tenure::default(), "only a leader has a tenure");
         }
         assert!(
             self.waiting.back().is_none_or(|(index, _)| *index < self.next_proposal_index()),
@@ -314,6 +325,8 @@ where
             && self.durable == other.durable
             && self.commit == other.commit
             && self.halted == other.halted
+            && self.heard == other.heard
+            && self.tenure == other.tenure
             && self.writes == other.writes
             && self.waiting == other.waiting
             && self.proposals == other.proposals
@@ -336,6 +349,8 @@ where
         self.durable.hash(state);
         self.commit.hash(state);
         self.halted.hash(state);
+        self.heard.hash(state);
+        self.tenure.hash(state);
         self.writes.hash(state);
         self.waiting.hash(state);
         self.proposals.hash(state);
@@ -376,6 +391,12 @@ impl<M: Machine> Debug for Raft<M> {
         }
         if !self.waiting.is_empty() {
             write!(f, " waiting {:?}", self.waiting)?;
+        }
+        if let Heard::At(heard) = self.heard {
+            write!(f, " heard {heard}")?;
+        }
+        if self.tenure != Tenure::default() {
+            write!(f, " {:?}", self.tenure)?;
         }
         if self.halted { f.write_str(" halted") } else { Ok(()) }
     }

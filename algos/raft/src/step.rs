@@ -8,6 +8,7 @@ use swarm_protocol::{Effects, Input, Never, NodeId, OpId, Protocol, Reply, Servi
 use crate::coverage;
 use crate::record::{self, Stable};
 use crate::state::{Pace, Role, Written};
+use crate::tenure::{Heard, Tenure};
 use crate::{Answer, Config, Entries, Entry, Log, Machine, Message, Raft, Record, Timer};
 
 impl<M: Machine> Protocol for Raft<M> {
@@ -42,8 +43,13 @@ impl<M: Machine> Protocol for Raft<M> {
             machine: M::default(),
             proposals: Vec::new(),
             waiting: std::collections::VecDeque::new(),
+            heard: Heard::Never,
+            tenure: Tenure::default(),
             halted: false,
         };
+        if config.check_quorum && node.term > 0 {
+            node.heard = Heard::BeforeBoot;
+        }
         // A log of a later term than the node has seen is nobody's log.
         let damage = damage.or((node.log.last_term() > term).then_some("disk-term-behind-log"));
         if let Some(damage) = damage {
@@ -54,13 +60,16 @@ impl<M: Machine> Protocol for Raft<M> {
         node
     }
 
-    fn step(&mut self, config: &Config, _now: Ticks, mut input: Input<Self>, out: &mut Effects<Self>) {
+    fn step(&mut self, config: &Config, now: Ticks, mut input: Input<Self>, out: &mut Effects<Self>) {
         if self.halted {
             return out.refuse("halted");
         }
+        if self.heard == Heard::BeforeBoot {
+            self.heard = Heard::At(now);
+        }
         match input {
             // Not moved: it is large, and of most messages a few numbers are wanted.
-            Input::Message { from, ref mut message } => self.on_message(config, from, message, out),
+            Input::Message { from, ref mut message } => self.on_message(config, now, from, message, out),
             Input::Timeout(Timer::Election) => self.on_election_timeout(config, out),
             Input::Timeout(Timer::Heartbeat) => self.on_heartbeat_timeout(config, out),
             Input::Invoke { id, op } => self.on_invoke(config, id, op, out),
@@ -142,6 +151,7 @@ impl<M: Machine> Raft<M> {
     fn on_message(
         &mut self,
         config: &Config,
+        now: Ticks,
         from: NodeId,
         message: &mut Message<M::Command>,
         out: &mut Effects<Self>,
@@ -154,6 +164,12 @@ impl<M: Machine> Raft<M> {
         }
         if message.term() < self.term {
             return self.refuse_stale(from, message, out);
+        }
+        if config.check_quorum {
+            if self.is_undisturbed(config, now, message) {
+                return out.refuse("hears-a-leader");
+            }
+            self.note_answer(from, message);
         }
         // Raft Fig. 2, Rules for Servers: a higher term makes every server a follower of that term.
         if message.term() > self.term && !message.is_hypothetical() {
@@ -169,7 +185,8 @@ impl<M: Machine> Raft<M> {
         }
         match *message {
             Message::RequestPreVote { term, last_index, last_term } => {
-                self.on_request_pre_vote(from, term, last_index, last_term, out);
+                let has_leader = self.has_leader(config, now);
+                self.on_request_pre_vote(has_leader, from, term, last_index, last_term, out);
             }
             Message::PreVote { term, granted } => self.on_pre_vote(config, from, term, granted, out),
             Message::RequestVote { last_index, last_term, .. } => {
@@ -179,6 +196,7 @@ impl<M: Machine> Raft<M> {
             Message::Append { prev_index, prev_term, commit, ref mut entries, .. } => {
                 let entries = core::mem::replace(entries, Entries::none());
                 self.on_append(config, from, (prev_index, prev_term), commit, entries, out);
+                self.hear(config, now, from);
             }
             Message::Appended { matched, .. } => self.on_appended(config, from, matched, out),
             Message::Conflict { prev_index, hint_index, hint_term, .. } => {

@@ -9,6 +9,7 @@
 use swarm_protocol::{NodeId, NodeSet, Rename, Renaming, Symmetric};
 
 use crate::state::{Ballot, Role};
+use crate::tenure::Tenure;
 use crate::{Answer, Config, Kv, Machine, Message, Raft, Record, Timer};
 
 /// Election timeouts are ranges, the same for all; a draw within them is the driver's.
@@ -34,10 +35,13 @@ impl<M: Machine> Rename for Raft<M> {
             machine: _,
             proposals: _,
             waiting: _,
+            heard: _,
+            tenure: Tenure { answered },
             halted: _,
         } = self;
         me.rename(names);
         vote.rename(names);
+        answered.rename(names);
         saved.rename(names);
         match role {
             Role::Follower { leader, verified: _, ack_due: _ } => leader.rename(names),

@@ -22,6 +22,8 @@ struct Disk {
 
 pub(crate) struct Cluster {
     pub(crate) config: Config,
+    /// What all clocks say.
+    pub(crate) now: Ticks,
     nodes: Vec<Option<Node>>,
     effects: Vec<Effects<Node>>,
     disks: Vec<Disk>,
@@ -50,6 +52,7 @@ impl Cluster {
         let n = logs.len();
         let mut cluster = Cluster {
             config,
+            now: Ticks::ZERO,
             nodes: vec![None; n],
             effects: (0..n).map(|_| Effects::new(Choices::script(vec![]))).collect(),
             disks: (0..n).map(|_| Disk::default()).collect(),
@@ -139,7 +142,7 @@ impl Cluster {
 
     pub(crate) fn step(&mut self, at: NodeId, input: Input<Node>) {
         if let Some(node) = &mut self.nodes[at.index()] {
-            node.step(&self.config, Ticks::ZERO, input, &mut self.effects[at.index()]);
+            node.step(&self.config, self.now, input, &mut self.effects[at.index()]);
             self.carry_out(at);
         }
     }
@@ -148,7 +151,7 @@ impl Cluster {
         if let Some(node) = &mut self.nodes[at.index()] {
             let needed = node.needs_flush();
             let before = node.clone();
-            node.flush(&self.config, Ticks::ZERO, &mut self.effects[at.index()]);
+            node.flush(&self.config, self.now, &mut self.effects[at.index()]);
             let idle = *node == before && self.effects[at.index()].is_empty();
             assert!(needed || idle, "a flush that is not needed does nothing: {before:?} {node:?}");
             self.carry_out(at);

@@ -3,6 +3,7 @@
 
 mod beyond_the_paper;
 mod cluster;
+mod dissertation;
 mod node;
 mod paper;
 mod random;

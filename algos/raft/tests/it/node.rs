@@ -14,6 +14,8 @@ pub(crate) const N4: NodeId = NodeId(4);
 pub(crate) struct Node {
     pub(crate) config: Config,
     pub(crate) raft: Raft<Kv>,
+    /// What its clock says.
+    pub(crate) now: Ticks,
     out: Effects<Raft<Kv>>,
     /// What it asked to be written since it booted.
     pub(crate) written: Vec<Record<KvOp>>,
@@ -49,7 +51,7 @@ impl Node {
         let mut out = Effects::new(Choices::script(vec![]));
         let raft = Raft::recover(&config, me, disk.into_iter(), &mut out);
         out.clear();
-        Node { config, raft, out, written: vec![] }
+        Node { config, raft, now: Ticks::ZERO, out, written: vec![] }
     }
 
     /// Node 0 of `config`, in `term` with a durable log of entries of these terms.
@@ -91,7 +93,7 @@ impl Node {
 
     /// One input, and what the node asks for, as text.
     pub(crate) fn input(&mut self, input: Input<Raft<Kv>>) -> Vec<String> {
-        self.raft.step(&self.config, Ticks::ZERO, input, &mut self.out);
+        self.raft.step(&self.config, self.now, input, &mut self.out);
         self.drained()
     }
 
@@ -108,7 +110,7 @@ impl Node {
     }
 
     pub(crate) fn flush(&mut self) -> Vec<String> {
-        self.raft.flush(&self.config, Ticks::ZERO, &mut self.out);
+        self.raft.flush(&self.config, self.now, &mut self.out);
         self.drained()
     }
 

@@ -18,7 +18,7 @@ fn simulated_clusters_are_safe_linearizable_and_live() {
     for profile in Profile::ALL.into_iter().filter(|profile| *profile != Profile::CALM) {
         for seed in 0..12 {
             let nodes = 3 + 2 * (seed as u32 % 2);
-            let config = Config { pre_vote: seed % 3 > 0, ..Config::new(nodes) };
+            let config = Config { pre_vote: seed % 3 > 0, check_quorum: seed % 4 > 1, ..Config::new(nodes) };
             let mut simulation = Simulation::<Raft<Kv>, RaftProperties>::new(config, nodes, operation);
             simulation.profile = profile;
             simulation.operations_max = 300;
@@ -37,9 +37,14 @@ fn simulated_clusters_are_safe_linearizable_and_live() {
             }
         }
     }
-    for label in
-        ["leader-elected", "leader-steps-down", "command-committed", "append-conflict", "log-truncated"]
-    {
+    for label in [
+        "leader-elected",
+        "leader-steps-down",
+        "command-committed",
+        "append-conflict",
+        "log-truncated",
+        "quorum-lost",
+    ] {
         assert!(marks.get(label).is_some_and(|count| *count > 0), "{label}: {marks:?}");
     }
     assert!(faults.values().filter(|count| **count > 0).count() >= 18, "{faults:?}");
