@@ -27,6 +27,8 @@ pub mod build;
 pub mod calibration;
 pub mod campaign;
 pub mod decisive;
+#[cfg(feature = "algorithms")]
+pub mod elections;
 pub mod engine;
 pub mod explore;
 pub mod exported;

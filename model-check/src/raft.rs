@@ -24,9 +24,10 @@ use swarm_simulator::{Bounds, Setup, Subject, World};
 
 use crate::adapter::Goal;
 use crate::campaign::{Campaign, Simulate};
+use crate::elections;
 use crate::forgetful::Forgetful;
 use crate::instance::{Check, Instance, Pinned};
-use crate::registered::{self, Extent, Registered};
+use crate::registered::{self, Experiment, Extent, Registered};
 
 pub use self::leadership::{TWO_NODES_UNDISTURBED, UNDISTURBED};
 pub use self::liveness::{LIVELY_PRE_VOTE, LIVELY_THREE_NODES, LIVELY_TWO_NODES};
@@ -347,6 +348,10 @@ impl Registered for Node {
                 .profile(profile)
         };
         Some(Box::new(Campaign::new(sizes, &[], make)))
+    }
+
+    fn elections() -> Option<Experiment> {
+        Some(elections::reproduce)
     }
 
     const RARE_NODES: &'static [u32] = &[1, 2, 4, 6, 7];

@@ -11,12 +11,14 @@ use std::ffi::OsString;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::marker::PhantomData;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 use fuzz::schedule;
+use reports::artifact::Elections;
 use reports::command_line::{self, Exit, Refused};
-use swarm_protocol::{Drawn, Properties, Service, Specification, Stream};
+use swarm_protocol::{Drawn, Properties, Service, Specification, Stream, Violation};
 use swarm_simulator::profile::Profile;
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::shrink::Ways;
@@ -175,6 +177,11 @@ pub trait Registered: Shared {
         None
     }
 
+    /// How long its clusters are without a leader after a crash, if anybody has published figures to compare.
+    fn elections() -> Option<Experiment> {
+        None
+    }
+
     /// What is simulated, at this size and without faults yet.
     fn simulation(nodes: u32) -> Simulation<Self, Self::Properties> {
         let mut simulation = Simulation::new(Self::config(nodes), nodes, Self::operation);
@@ -182,6 +189,15 @@ pub trait Registered: Shared {
         simulation
     }
 }
+
+/// An experiment about elections: on these seeds, on so many threads, until it is done or stopped. It tells what comes
+/// next, and errs by what a run violated, and which.
+pub type Experiment = fn(
+    Range<u64>,
+    usize,
+    &AtomicBool,
+    &mut dyn FnMut(&str),
+) -> Result<Option<Elections>, (String, Violation)>;
 
 /// Which instances are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,6 +234,9 @@ pub trait Algorithm: Sync {
 
     /// The same on disks that keep nothing, if the protocol has that.
     fn campaign_without_storage(&self, profile: Profile, nodes: Option<u32>) -> Option<Box<dyn Simulate>>;
+
+    /// How long its clusters are without a leader after a crash, if there is an experiment about that.
+    fn elections(&self) -> Option<Experiment>;
 
     /// The sizes of its simulated clusters, for even and for odd seeds.
     fn sizes(&self) -> [u32; 2];
@@ -295,6 +314,10 @@ impl<P: Registered> Algorithm for Of<P> {
 
     fn campaign_without_storage(&self, profile: Profile, nodes: Option<u32>) -> Option<Box<dyn Simulate>> {
         P::campaign_without_storage(profile, nodes.map_or(P::NODES, |nodes| [nodes; 2]))
+    }
+
+    fn elections(&self) -> Option<Experiment> {
+        P::elections()
     }
 
     fn sizes(&self) -> [u32; 2] {

@@ -6,6 +6,7 @@
 pub mod bench;
 mod calibrate;
 mod decisive;
+mod elections;
 pub mod explore;
 pub mod fuzz;
 pub mod report;

@@ -10,6 +10,7 @@ mod calibration;
 mod checks;
 mod coverage;
 mod decisive;
+mod elections;
 mod measures;
 mod opinions;
 
@@ -25,6 +26,7 @@ pub use self::checks::{
 };
 pub use self::coverage::{Coverage, FaultMet, MessagePair, Overlap};
 pub use self::decisive::{Decisive, Rewound};
+pub use self::elections::{ElectionClaim, ElectionRange, Elections, PublishedPoint};
 pub use self::measures::{
     Bench, Benchmark, Compare, Implementation, Latency, LoadPoint, Measurement, Role, Stage, Test,
 };
@@ -190,6 +192,8 @@ pub enum Payload {
     Simulate(Simulate),
     /// Of `simulate` too, where it rewinds one failing run.
     Decisive(Decisive),
+    /// Of `simulate` too, where leaders crash and the time to the next is measured.
+    Elections(Elections),
     /// Of `zoo`.
     Zoo(Zoo),
     /// Of `fuzz`.
@@ -209,7 +213,7 @@ impl Payload {
     pub const fn verb(&self) -> Verb {
         match self {
             Payload::Verify(_) | Payload::Calibration(_) | Payload::Opinions(_) => Verb::Verify,
-            Payload::Simulate(_) | Payload::Decisive(_) => Verb::Simulate,
+            Payload::Simulate(_) | Payload::Decisive(_) | Payload::Elections(_) => Verb::Simulate,
             Payload::Zoo(_) => Verb::Zoo,
             Payload::Fuzz(_) => Verb::Fuzz,
             Payload::Compare(_) => Verb::Compare,

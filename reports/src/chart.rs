@@ -6,6 +6,7 @@
 //! artifacts; that they look right was looked at, not tested.
 
 pub(crate) mod bars;
+pub(crate) mod cumulative;
 pub(crate) mod curves;
 pub(crate) mod decisive;
 pub(crate) mod dots;

@@ -10,6 +10,7 @@ mod algorithm;
 mod calibration;
 mod coverage;
 mod decisive;
+mod elections;
 mod engines;
 mod environment;
 mod findability;

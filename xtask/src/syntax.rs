@@ -210,6 +210,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
             switch("smaller", "with --replay: print the smallest simulation found that breaks the same"),
             option("shard", Kind::Shard, "K/N", "run the K-th of N equal parts of the seeds"),
             switch("digest", "print one line per seed, the digest of its trace"),
+            switch("elections", "how long without a leader after a crash: Figure 16 of the Raft paper"),
             switch("decisive", "rewind a failing run: after which events was it likely to fail?"),
             option("futures", Kind::Count, "N", "futures drawn from each moment of a run that is rewound"),
             switch("without-storage", "rewind a run on disks that keep nothing, which must fail"),

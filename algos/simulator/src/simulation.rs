@@ -72,12 +72,14 @@ mod network;
 mod rewound;
 mod shrunk;
 pub mod smaller;
+mod staged;
 
 pub use self::adversary::{Adversary, Equivocator, Make, Outbox, Replayer, Silent, Withholder, named};
 pub use self::atlas::{Account, Assumption};
 pub use self::campaign::{Summary, VIOLATIONS_KEPT, campaign};
 pub use self::disk::{Frame, JOURNAL, Journal, Reading, Rule, checksummed};
 pub use self::rewound::Rewound;
+pub use self::staged::{Arrival, Stage};
 
 /// The purposes of draws. Recorded seeds depend on these numbers.
 pub(crate) mod purpose {
@@ -98,6 +100,7 @@ pub(crate) mod purpose {
     pub(crate) const LIARS: u64 = 50;
     pub(crate) const LIE: u64 = 51;
     pub(crate) const SWARM: u64 = 52;
+    pub(crate) const STAGE: u64 = 53;
     /// Plus the number of the fault.
     pub(crate) const FAULT: u64 = 16;
 }

@@ -14,7 +14,7 @@ use reports::recorder::Recorder;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::simulation::Run;
 
-use super::{Caller, decisive};
+use super::{Caller, decisive, elections};
 use crate::campaign::kept::{self, Keeping};
 use crate::campaign::{self, Simulate};
 use crate::registered::Algorithm;
@@ -22,7 +22,7 @@ use crate::{exported, finding};
 
 const HELP: &str = "\
 simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--threads N] [--nodes N] [--digest]
-              [--decisive [--futures N] [--without-storage]] [--checkpoints DIR] [--write DIR] [--smaller]
+              [--elections] [--decisive [--futures N] [--without-storage]] [--checkpoints DIR] [--write DIR] [--smaller]
               [--quick|--full] [--json]
 
 Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
@@ -38,6 +38,8 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
   --nodes N       nodes of the cluster (default: two sizes in turn, for Raft 3 and 5, and
                   one seed in eight another, for Raft up to 7)
   --digest        print one line per seed: seed, steps, digest of its trace
+  --elections     crash a leader once per seed and range of election timeouts, and say how long there was none,
+                  beside published figures (default of --seeds: 0..1000, for which they are asserted)
   --decisive      rewind the run of --replay, or the first run that fails, to its moments, draw its future anew from
                   each, and say after which events it was likely to fail
   --futures N     futures drawn from each moment (default: 200)
@@ -60,6 +62,7 @@ struct Options {
     shard: Option<(u32, u32)>,
     nodes: Option<u32>,
     digest: bool,
+    elections: bool,
     decisive: bool,
     futures: u32,
     without_storage: bool,
@@ -82,9 +85,10 @@ impl<T: FromStr, const DOTS: bool> FromStr for Pair<T, DOTS> {
 }
 
 fn options(caller: Caller) -> Result<Option<Options>, Refused> {
-    let (mut seeds, mut profile, mut replay, mut shard) = (None, Profile::EVERYTHING, None, None);
+    let (mut seeds, mut profile, mut replay, mut shard) = (None, None::<Profile>, None, None);
     let (mut write, mut smaller): (Option<PathBuf>, bool) = (None, false);
     let (mut nodes, mut digest, mut checkpoints) = (None, false, None);
+    let mut elections = false;
     let (mut decisive, mut futures, mut without_storage) = (false, None::<u32>, false);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
@@ -95,7 +99,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
                 }
                 seeds = Some(first..end);
             }
-            "profile" => profile = command_line::value(parser, "profile")?,
+            "profile" => profile = Some(command_line::value(parser, "profile")?),
             "replay" => replay = Some(command_line::value(parser, "replay")?),
             "smaller" => smaller = true,
             "write" => write = Some(command_line::value(parser, "write")?),
@@ -108,6 +112,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
             }
             "nodes" => nodes = Some(command_line::value(parser, "nodes")?),
             "digest" => digest = true,
+            "elections" => elections = true,
             "decisive" => decisive = true,
             "futures" => futures = Some(command_line::value(parser, "futures")?),
             "without-storage" => without_storage = true,
@@ -133,6 +138,22 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     if !decisive && (futures.is_some() || without_storage) {
         return Err(Refused::usage("--futures and --without-storage need --decisive"));
     }
+    let others = [
+        profile.is_some(),
+        replay.is_some(),
+        write.is_some(),
+        smaller,
+        shard.is_some(),
+        nodes.is_some(),
+        digest,
+        decisive,
+        checkpoints.is_some(),
+    ];
+    if elections && others.contains(&true) {
+        return Err(Refused::usage(
+            "--elections is an experiment of its own: --seeds and --threads alone go with it",
+        ));
+    }
     if decisive && (digest || shard.is_some()) {
         return Err(Refused::usage("--decisive rewinds one run: no --digest, no --shard"));
     }
@@ -144,6 +165,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         return Err(Refused::usage("--checkpoints keeps what a campaign came to: no --digest, no --replay"));
     }
     let seeds = seeds.unwrap_or(match common.effort {
+        _ if elections => 0..1000,
         Effort::Quick => 0..1000,
         Effort::Full => 0..100_000,
     });
@@ -154,13 +176,14 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         caller,
         algorithm,
         seeds,
-        profile,
+        profile: profile.unwrap_or(Profile::EVERYTHING),
         replay,
         write,
         smaller,
         shard,
         nodes,
         digest,
+        elections,
         decisive,
         futures,
         without_storage,
@@ -179,6 +202,11 @@ pub fn main(caller: Caller) -> ExitCode {
         &caller.help(HELP),
         || options(caller),
         |options| {
+            if options.elections {
+                let (algorithm, interrupt) = (options.algorithm, command_line::interrupt()?);
+                let Options { common, caller, seeds, .. } = options;
+                return elections::run(algorithm, caller, common, seeds.clone(), interrupt);
+            }
             if options.decisive {
                 return rewind(options);
             }

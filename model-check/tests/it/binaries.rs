@@ -65,6 +65,8 @@ fn a_wrong_command_line_ends_with_2_and_says_why() {
         (SIMULATE, "raft --shard 4/3", "1/N to N/N"),
         (SIMULATE, "raft --profile stormy", "`stormy` is not a profile"),
         (SIMULATE, "raft --replay 1 --seeds 0..2", "--replay runs one seed"),
+        (SIMULATE, "raft --elections --replay 1", "--elections is an experiment of its own"),
+        (SIMULATE, "raft --elections --profile calm", "--elections is an experiment of its own"),
         (SIMULATE, "raft --nodes 99", "--nodes is 1 to 9"),
         (SIMULATE, "raft raft", "raft"),
         (EXPLORE, "", "which algorithm?"),
@@ -354,4 +356,19 @@ fn a_seed_is_the_same_run_under_another_allocator() {
     let own = (0..12).map(|seed| simulate.run(seed));
     let own: Vec<_> = own.map(|run| format!("{} {} {:016x}", run.seed, run.steps, run.digest)).collect();
     assert_eq!(lines, own);
+}
+
+#[test]
+fn elections_leave_an_artifact_with_their_claims() {
+    let folder = folder("elections");
+    let output = run(SIMULATE, &folder, "raft --elections --seeds 0..20");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = out(&output);
+    assert!(said.contains("(published: 287 ms); not judged on these seeds"), "{said}");
+    let artifact = artifact(&folder, "simulate");
+    assert_eq!((artifact.subject.as_str(), &artifact.outcome), ("raft-elections", &Outcome::Passed));
+    let Payload::Elections(elections) = artifact.payload else { panic!("another payload") };
+    assert_eq!((elections.ranges.len(), elections.servers), (13, 5));
+    assert!(elections.ranges.iter().all(|range| range.trials() == 20));
+    assert!(elections.claims.iter().all(|claim| claim.holds.is_none()));
 }

@@ -6,6 +6,7 @@ mod brought;
 mod calibration;
 mod campaigns;
 mod decisive;
+mod elections;
 mod engine;
 mod explore;
 mod exported;

@@ -2,8 +2,8 @@
 
 use super::page::Page;
 use super::{
-    HARNESS, Site, calibration, decisive, display_name, findability, further, fuzzing, latency, opinions,
-    simulation, throughput, verification, zoo,
+    HARNESS, Site, calibration, decisive, display_name, elections, findability, further, fuzzing, latency,
+    opinions, simulation, throughput, verification, zoo,
 };
 use crate::artifact::{Artifact, Payload, Verb};
 
@@ -27,6 +27,7 @@ pub(super) fn page(site: &Site, algorithm: &str) -> Page {
     if shown(Verb::Simulate) {
         simulation::write(&mut page, site, algorithm);
         decisive::write(&mut page, site, algorithm);
+        elections::write(&mut page, site, algorithm);
     }
     if shown(Verb::Fuzz) {
         fuzzing::write(&mut page, site, algorithm);

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use quickcheck::{Arbitrary, Gen};
 use reports::artifact::{
     Action, Artifact, Atlas, Bench, Benchmark, Bin, Bug, CalibratedInstance, CalibratedSampler, Calibration,
-    CalibrationPoint, Compare, ComparedModel, ComparedPromise, Coverage, Decisive, Detection, FaultMet,
-    Finding, Footprint, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Interval, Latency,
-    LoadPoint, Measurement, MessagePair, Metric, Near, Opinions, Outcome, Overlap, Payload, PropertyKind,
-    PropertyResult, Quantile, Quantiles, RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Seen, Shard,
-    Simulate, Stage, Test, Verify, Zoo,
+    CalibrationPoint, Compare, ComparedModel, ComparedPromise, Coverage, Decisive, Detection, ElectionClaim,
+    ElectionRange, Elections, FaultMet, Finding, Footprint, Fuzz, FuzzRun, Implementation, Injected,
+    Instance, Interleavings, Interval, Latency, LoadPoint, Measurement, MessagePair, Metric, Near, Opinions,
+    Outcome, Overlap, Payload, PropertyKind, PropertyResult, PublishedPoint, Quantile, Quantiles,
+    RankedSampler, Rewound, Role, SCHEMA, SamplerHunt, Seen, Shard, Simulate, Stage, Test, Verify, Zoo,
 };
 use reports::machine::{Conditions, Fingerprint};
 
@@ -112,7 +112,8 @@ fn implementation(g: &mut Gen) -> Implementation {
 }
 
 fn payload(g: &mut Gen) -> Payload {
-    match u8::arbitrary(g) % 11 {
+    match u8::arbitrary(g) % 12 {
+        11 => Payload::Elections(elections(g)),
         10 => Payload::Opinions(opinions(g)),
         9 => Payload::Calibration(calibration(g)),
         8 => Payload::Decisive(decisive(g)),
@@ -356,6 +357,37 @@ fn opinions(g: &mut Gen) -> Opinions {
             known: bool::arbitrary(g),
             kept: some(g, |g| (text(g), bool::arbitrary(g))).into_iter().collect(),
         }),
+    }
+}
+
+fn elections(g: &mut Gen) -> Elections {
+    let range = |g: &mut Gen| {
+        let mut times_ms = some(g, number);
+        times_ms.sort_by(f64::total_cmp);
+        ElectionRange {
+            plot: text(g),
+            low_ms: number(g),
+            high_ms: number(g),
+            delays: text(g),
+            times_ms,
+            open: u64::arbitrary(g) % 3,
+            published: some(g, |g| PublishedPoint { share: number(g), time_ms: number(g) }),
+        }
+    };
+    let claim = |g: &mut Gen| ElectionClaim {
+        figure: text(g),
+        published: maybe(g, text),
+        measured: text(g),
+        bounds: maybe(g, text),
+        holds: maybe(g, bool::arbitrary),
+    };
+    Elections {
+        servers: u32::arbitrary(g),
+        seed_first: u64::arbitrary(g),
+        seed_end: u64::arbitrary(g),
+        cap_ms: number(g),
+        ranges: some(g, range),
+        claims: some(g, claim),
     }
 }
 

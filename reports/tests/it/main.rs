@@ -1,6 +1,7 @@
 //! What the crate promises, through its public face.
 
 mod command;
+mod elections;
 mod findability;
 mod folder;
 mod invented;

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use reports::artifact::{
     Action, Atlas, Bench, Benchmark, Bin, Bug, CalibratedInstance, CalibratedSampler, Calibration,
-    CalibrationPoint, Compare, Coverage, Decisive, Detection, FaultMet, Finding, Footprint, Fuzz, FuzzRun,
-    Implementation, Injected, Instance, Interleavings, Latency, LoadPoint, Measurement, MessagePair, Metric,
-    Near, Outcome, Overlap, Payload, PropertyResult, Quantiles, RankedSampler, Rewound, Role, SamplerHunt,
-    Seen, Simulate, Stage, Test, Verb, Verify, Zoo,
+    CalibrationPoint, Compare, Coverage, Decisive, Detection, ElectionClaim, ElectionRange, Elections,
+    FaultMet, Finding, Footprint, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Latency,
+    LoadPoint, Measurement, MessagePair, Metric, Near, Outcome, Overlap, Payload, PropertyResult,
+    PublishedPoint, Quantiles, RankedSampler, Rewound, Role, SamplerHunt, Seen, Simulate, Stage, Test, Verb,
+    Verify, Zoo,
 };
 use reports::recorder::Recorder;
 
@@ -33,6 +34,11 @@ pub(crate) fn write(root: &Path) -> std::io::Result<()> {
     let mut run = start(Verb::Simulate, "raft-without-storage-decisive", command)?;
     run.algorithm("raft").title("A failing run, rewound");
     run.finish(Outcome::Passed, Payload::Decisive(decisive()))?;
+
+    let command = "cargo xtask simulate raft --elections";
+    let mut run = start(Verb::Simulate, "raft-elections", command)?;
+    run.algorithm("raft").title("Elections of raft after a crash");
+    run.finish(Outcome::Passed, Payload::Elections(elections()))?;
 
     let mut run = start(Verb::Verify, "raft-calibration", "cargo xtask verify raft --calibrate")?;
     run.algorithm("raft").title("How much of raft samplers see").parameter("seeds", 10);
@@ -328,6 +334,53 @@ pub(crate) fn calibration() -> Calibration {
     Calibration {
         instances: vec![instance("two-nodes", 22_814, 2e-6), instance("between-writes", 99_874, 5e-7)],
         left_out: BTreeMap::from([("closed".to_owned(), "it has 1,883,301 states".to_owned())]),
+    }
+}
+
+fn elections() -> Elections {
+    let range = |plot: &str, low_ms: f64, high_ms: f64, open: u64| {
+        let median = PublishedPoint { share: 0.5, time_ms: 287.0 };
+        let round = low_ms * 4.0 / (high_ms - low_ms + 0.5);
+        let time =
+            |trial: i32| low_ms * 0.6 + round * (-(1.0 - f64::from(trial) / 500.0).ln()) + high_ms * 0.2;
+        ElectionRange {
+            plot: plot.into(),
+            low_ms,
+            high_ms,
+            delays: "request 3 ms; reply, with its disk write, 12 ms; each ±50 %".into(),
+            times_ms: (0..500 - open as i32).map(time).collect(),
+            open,
+            published: if (154.0..156.0).contains(&high_ms) { vec![median] } else { Vec::new() },
+        }
+    };
+    let (randomness, scale) = ("How much randomness", "At what scale");
+    let claim = |figure: &str, published: &str, measured: &str, bounds: Option<&str>| ElectionClaim {
+        figure: figure.into(),
+        published: Some(published.into()),
+        measured: measured.into(),
+        bounds: bounds.map(str::to_owned),
+        holds: bounds.map(|_| true),
+    };
+    Elections {
+        servers: 5,
+        seed_first: 0,
+        seed_end: 500,
+        cap_ms: 20_000.0,
+        ranges: vec![
+            range(randomness, 150.0, 150.0, 280),
+            range(randomness, 150.0, 151.0, 1),
+            range(randomness, 150.0, 155.0, 0),
+            range(randomness, 150.0, 175.0, 0),
+            range(randomness, 150.0, 200.0, 0),
+            range(randomness, 150.0, 300.0, 0),
+            range(scale, 12.0, 24.0, 0),
+            range(scale, 25.0, 50.0, 0),
+            range(scale, 150.0, 300.0, 0),
+        ],
+        claims: vec![
+            claim("150–155 ms: median", "287 ms", "281 ms", Some("258.3 to 315.7 ms")),
+            claim("12–24 ms: mean", "35 ms", "51 ms", None),
+        ],
     }
 }
 

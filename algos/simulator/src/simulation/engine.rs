@@ -17,6 +17,7 @@ use super::faults::Outages;
 use super::host::{Held, Host, Leaving, Look, Release};
 use super::network::{Fate, Network};
 use super::rewound::Rewound;
+use super::staged::Stage;
 use super::{Counts, Injury, PROGRESS, Run, Simulation, Traced, purpose};
 use crate::consistency::{self, Judgement};
 use crate::coverage::Recorder;
@@ -35,6 +36,10 @@ impl Tally {
             Some((_, count)) => *count += 1,
             None => self.0.push((name, 1)),
         }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, _)| *other == name)
     }
 
     fn counts(&self) -> Counts {
@@ -116,6 +121,10 @@ pub(super) struct Engine<'a, P: Service, Q> {
     cut_short: bool,
     /// Another future than that of the seed.
     pub(super) rewound: Option<Rewound>,
+    /// Where the run begins and ends, if not as any other.
+    pub(super) stage: Option<&'a Stage<P>>,
+    /// How many messages took the stage's time so far.
+    pub(super) staged: u64,
     trace: Option<Vec<(Ticks, Event<P>)>>,
     /// By moment, how many events had happened after it; only where there is a trace.
     moments: Vec<u32>,
@@ -179,6 +188,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             refusals: Tally::default(),
             cut_short: false,
             rewound: None,
+            stage: None,
+            staged: 0,
             trace: tracing.then(Vec::new),
             moments: Vec::new(),
             coverage: simulation.covers(seed).then(|| Box::new(Recorder::new(simulation.nodes))),
@@ -246,16 +257,20 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
 
     fn drive(&mut self) -> Result<(), Violation> {
         for node in (0..self.simulation.nodes).map(NodeId) {
-            self.boot(node)?;
+            if self.boots(node) {
+                self.boot(node)?;
+            }
         }
         for twin in self.liars.as_ref().map_or(NodeSet::EMPTY, |liars| liars.twins()).iter() {
             self.boot(NodeId(twin.0 + self.simulation.nodes))?;
         }
         self.start_clients();
         self.start_faults();
-        self.schedule_after(self.simulation.pace.faults, Due::numbered(Kind::Heal, 0));
+        if !self.set_the_stage() {
+            self.schedule_after(self.simulation.pace.faults, Due::numbered(Kind::Heal, 0));
+        }
         while let Some((at, due)) = self.queue.next() {
-            if !self.goes_on_rewound(at) {
+            if !self.goes_on_rewound(at) || self.stage.is_some_and(|stage| at > stage.until) {
                 self.cut_short = true;
                 break;
             }
@@ -268,11 +283,15 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             if self.network.healed && self.clients.unsatisfied == 0 {
                 break;
             }
+            if self.stage.is_some_and(|stage| self.marks.has(stage.ends)) {
+                break;
+            }
             if self.steps >= self.simulation.steps_max {
                 self.cut_short = true;
                 break;
             }
         }
+        self.cut_short |= self.stage.is_some_and(|stage| !self.marks.has(stage.ends));
         if self.simulation.judged { self.judge_from_scratch() } else { Ok(()) }
     }
 
@@ -726,6 +745,10 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 self.note(EventClass::Drop, to, sender, || Event::Drop { from, to: to_slot, message });
             }
             Fate::Arrives { first, again, delayed } => {
+                let first = match self.stage {
+                    Some(stage) if again.is_none() && !delayed => self.staged_latency(stage, &message),
+                    _ => first,
+                };
                 let from = self.identity(from);
                 let copies = 1 + u32::from(again.is_some());
                 let place = self.network.take_off(from, to, copies, message);

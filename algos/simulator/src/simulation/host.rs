@@ -218,6 +218,18 @@ impl<P: Protocol> Host<P> {
         self.written - u64::from(self.outstanding())
     }
 
+    /// Puts records on an empty disk, all of them durable.
+    pub(super) fn begin_with(&mut self, records: impl Iterator<Item = P::Record>) {
+        assert!(self.records.is_empty(), "a disk that was written to has its own beginning");
+        self.records.extend(records);
+        self.durable = self.records.len() as u32;
+        if let Some(batches) = &mut self.batches
+            && self.durable > 0
+        {
+            batches.push(0);
+        }
+    }
+
     pub(super) fn write(&mut self, record: P::Record) {
         self.records.push(record);
         self.written += 1;

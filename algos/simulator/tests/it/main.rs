@@ -23,6 +23,7 @@ mod session;
 mod shrink;
 mod simulation;
 mod smaller;
+mod staged;
 mod timers;
 mod toy;
 mod world;

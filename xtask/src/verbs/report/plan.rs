@@ -132,6 +132,16 @@ pub(super) fn steps(algorithms: &[String], targets: &[String], depth: Depth) -> 
             artifact: Path::new("simulate").join(format!("{name}-without-storage-decisive.json")),
         }),
     );
+    // And how long a cluster is without a leader.
+    let experiments = algorithms.iter().filter(|name| ELECTIONS.contains(&name.as_str()));
+    steps.splice(
+        campaigns..campaigns,
+        experiments.map(|name| Step {
+            name: format!("simulate {name} --elections"),
+            words: ["simulate", name, "--elections", depth.option()].map(str::to_owned).into(),
+            artifact: Path::new("simulate").join(format!("{name}-elections.json")),
+        }),
+    );
     // Behind the zoo, which ranks the samplers: how much they see.
     let zoos = steps.iter().rposition(|step| step.words[0] == "zoo").map_or(0, |last| last + 1);
     steps.splice(
@@ -147,6 +157,9 @@ pub(super) fn steps(algorithms: &[String], targets: &[String], depth: Depth) -> 
 
 /// Algorithms that can be run on disks that keep nothing, where they must fail.
 const WITHOUT_STORAGE: [&str; 1] = ["raft"];
+
+/// Algorithms whose clusters elect a leader.
+const ELECTIONS: [&str; 1] = ["raft"];
 
 impl Step {
     /// What a reader types to do the same.
@@ -233,6 +246,7 @@ mod tests {
                 "verify raft --engine own --reduction sleep",
                 "verify --spin",
                 "simulate raft",
+                "simulate raft --elections",
                 "simulate raft --decisive",
                 "zoo raft",
                 "verify raft --calibrate",
@@ -244,9 +258,10 @@ mod tests {
         assert_eq!(steps[0].command(), "cargo xtask verify raft --quick");
         assert_eq!(steps[1].command(), "cargo xtask verify raft --engine own --quick");
         assert_eq!(steps[3].command(), "cargo xtask verify --spin");
-        assert_eq!(steps[5].command(), "cargo xtask simulate raft --decisive --without-storage --quick");
-        assert_eq!(steps[7].command(), "cargo xtask verify raft --calibrate --quick");
-        assert_eq!(steps[8].artifact, Path::new("fuzz/raft-bytes.json"));
+        assert_eq!(steps[5].command(), "cargo xtask simulate raft --elections --quick");
+        assert_eq!(steps[6].command(), "cargo xtask simulate raft --decisive --without-storage --quick");
+        assert_eq!(steps[8].command(), "cargo xtask verify raft --calibrate --quick");
+        assert_eq!(steps[9].artifact, Path::new("fuzz/raft-bytes.json"));
         for step in steps {
             let words = step.words.iter().map(std::ffi::OsString::from);
             assert!(crate::cli::parse(words).is_ok(), "{} is no command of ours", step.command());
