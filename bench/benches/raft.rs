@@ -11,6 +11,7 @@ use bench::raft::{Digesting, OurRaft};
 use bench::workload::{Load, time_commits};
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use reports::artifact::Implementation;
 use swarm_protocol::quorum::commit_index;
 use swarm_protocol::{Choices, Effect, Effects, Input, NodeId, NodeSet, Protocol, Stream, Ticks, WriteId};
 use swarm_raft::{Config, Entries, Entry, Log, Message, Raft, Run};
@@ -147,5 +148,23 @@ fn closed_loop(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, quorum, log, step, closed_loop);
+/// The same loop with every peer that is compiled in; `compare` has them take turns with ours.
+fn peers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("peers, 3 nodes");
+    group.throughput(Throughput::Elements(1));
+    for peer in bench::peers::contestants(false) {
+        for window in [1, 64] {
+            let load = Load::new(1, 64, window);
+            let Implementation { name, settings, .. } = &peer.implementation;
+            let name = format!("64 B, window {window}, {name} ({settings})");
+            group.bench_function(name, |bencher| {
+                bencher.iter_custom(|commands| {
+                    peer.time_commits(&load, commands).expect("every node applies what was proposed")
+                });
+            });
+        }
+    }
+}
+
+criterion_group!(benches, quorum, log, step, closed_loop, peers);
 criterion_main!(benches);

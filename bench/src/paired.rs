@@ -10,11 +10,13 @@
 //!
 //! Verified by tests with contestants that work, lie and differ.
 
+use std::time::Duration;
+
 use reports::artifact::{Implementation, Measurement, Quantiles};
 use swarm_protocol::Stream;
 
 use crate::recorder;
-use crate::workload::{Budget, Cluster, Load, Measured, Proof, Wrong, measure, prove};
+use crate::workload::{Budget, Cluster, Load, Measured, Proof, Wrong, measure, prove, time_commits};
 
 /// Leader and followers of every contestant.
 pub const NODES: u32 = 3;
@@ -28,6 +30,7 @@ pub struct Contestant {
     pub implementation: Implementation,
     prove: Runner<u64, Proof>,
     measure: Runner<Budget, Measured>,
+    time: Runner<u64, Duration>,
 }
 
 impl Contestant {
@@ -36,11 +39,12 @@ impl Contestant {
         implementation: Implementation,
         build: impl Fn(&Load) -> C + Clone + 'static,
     ) -> Self {
-        let build_again = build.clone();
+        let (to_measure, to_time) = (build.clone(), build.clone());
         Contestant {
             implementation,
             prove: Box::new(move |load, commands| prove(&mut build(load), load, *commands)),
-            measure: Box::new(move |load, budget| measure(|| build_again(load), load, budget)),
+            measure: Box::new(move |load, budget| measure(|| to_measure(load), load, budget)),
+            time: Box::new(move |load, commands| time_commits(|| to_time(load), load, *commands)),
         }
     }
 
@@ -58,6 +62,14 @@ impl Contestant {
     /// If it stalls, or any node applied anything but the commands handed in.
     pub fn measure(&self, load: &Load, budget: &Budget) -> Result<Measured, Wrong> {
         (self.measure)(load, budget)
+    }
+
+    /// The CPU time in which fresh clusters commit `commands` commands.
+    ///
+    /// # Errors
+    /// As [`Contestant::measure`].
+    pub fn time_commits(&self, load: &Load, commands: u64) -> Result<Duration, Wrong> {
+        (self.time)(load, &commands)
     }
 }
 
@@ -227,7 +239,6 @@ mod tests {
     use crate::floor::{Arena, Handles, Shared, Slab};
     use crate::workload::{Burst, Digest};
     use reports::artifact::Role;
-    use std::time::Duration;
 
     fn named(name: &str) -> Implementation {
         Implementation::new(Role::Floor, name, "1", "")

@@ -8,7 +8,6 @@ mod campaigns;
 mod decisive;
 mod elections;
 mod engine;
-mod etcd_trace;
 mod explore;
 mod exported;
 mod findings;
