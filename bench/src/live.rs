@@ -80,6 +80,18 @@ impl Machine for Applied {
     fn apply(&mut self, command: &Payload) {
         self.0.take(command.as_bytes());
     }
+
+    fn bytes(command: &Payload) -> u64 {
+        command.as_bytes().len() as u64
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        self.0.save(out);
+    }
+
+    fn restore(bytes: &[u8]) -> Option<Self> {
+        Digest::restore(bytes).map(Applied)
+    }
 }
 
 /// Records by their wire format.

@@ -62,6 +62,18 @@ impl Machine for Digesting {
     fn apply(&mut self, command: &Bytes) {
         self.0.take(command);
     }
+
+    fn bytes(command: &Bytes) -> u64 {
+        command.len() as u64
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        self.0.save(out);
+    }
+
+    fn restore(bytes: &[u8]) -> Option<Self> {
+        Digest::restore(bytes).map(Digesting)
+    }
 }
 
 /// What clients are promised of commands `C`: an answer. The digests say the rest.

@@ -143,6 +143,21 @@ pub struct Digest {
 }
 
 impl Digest {
+    /// Appends the digest in bytes.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.commands.to_le_bytes());
+        out.extend_from_slice(&self.fold.to_le_bytes());
+    }
+
+    /// The digest that was saved so; `None` if these bytes are none.
+    pub fn restore(bytes: &[u8]) -> Option<Self> {
+        let (commands, fold) = bytes.split_first_chunk()?;
+        Some(Digest {
+            commands: u64::from_le_bytes(*commands),
+            fold: u64::from_le_bytes(fold.try_into().ok()?),
+        })
+    }
+
     /// Takes in one applied command; the empty command, an election's no-op, is none.
     #[inline]
     pub fn take(&mut self, command: &[u8]) {

@@ -12,7 +12,7 @@ use core::fmt::{self, Debug};
 use core::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::Term;
+use crate::{Membership, Term};
 
 /// One entry of the log.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,9 @@ pub enum Entry<C> {
     NoOp,
     /// A command for the state machine.
     Command(C),
+    /// Who takes part from here on (Raft §6). Stands in a run of its own, so that it is found by looking at
+    /// runs.
+    Membership(Box<Membership>),
 }
 
 impl<C: Debug> Debug for Entry<C> {
@@ -28,6 +31,7 @@ impl<C: Debug> Debug for Entry<C> {
         match self {
             Entry::NoOp => f.write_str("NoOp"),
             Entry::Command(command) => command.fmt(f),
+            Entry::Membership(membership) => membership.fmt(f),
         }
     }
 }
@@ -46,8 +50,15 @@ impl<C> Run<C> {
     /// All of `batch`, as entries of `term`.
     ///
     /// # Panics
-    /// If the batch is empty or has 2³² entries or more.
+    /// If the batch is empty or has 2³² entries or more, or if a membership stands among others.
     pub fn new(term: Term, batch: Arc<[Entry<C>]>) -> Self {
+        let alone = batch.len() == 1 || !batch.iter().any(|entry| matches!(entry, Entry::Membership(_)));
+        assert!(alone, "a membership stands alone");
+        Self::of_commands(term, batch)
+    }
+
+    /// The same of a batch without memberships.
+    pub(crate) fn of_commands(term: Term, batch: Arc<[Entry<C>]>) -> Self {
         assert!(!batch.is_empty(), "a run has at least one entry");
         let hi = u32::try_from(batch.len()).expect("a batch has fewer than 2^32 entries");
         Run { term, batch, lo: 0, hi }
@@ -66,6 +77,15 @@ impl<C> Run<C> {
     /// The entries.
     pub fn entries(&self) -> &[Entry<C>] {
         &self.batch[self.lo as usize..self.hi as usize]
+    }
+
+    /// The membership that the run is, if it is one.
+    #[inline]
+    pub fn membership(&self) -> Option<&Membership> {
+        match self.entries() {
+            [Entry::Membership(membership)] => Some(membership),
+            _ => None,
+        }
     }
 
     /// The entries from position `from` on (at most `count_max` of them), sharing the batch.

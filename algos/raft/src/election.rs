@@ -4,11 +4,11 @@
 //! durable. A request for votes waits for the disk too: it speaks of the candidate's log, and a candidate
 //! that lost the tail of its log in a crash must not be elected on answers to what it said before.
 
-use swarm_protocol::quorum::{VoteResult, vote_result};
-use swarm_protocol::{Effects, NodeId, NodeSet};
+use swarm_protocol::quorum::VoteResult;
+use swarm_protocol::{Effects, NodeId};
 
 use crate::state::{Ballot, Role};
-use crate::{Config, Index, Machine, Message, Raft, Term, Timer};
+use crate::{Config, Index, Machine, Membership, Message, Raft, Term, Timer};
 
 impl<M: Machine> Raft<M> {
     /// Raft §5.2: a follower that hears from no leader stands for election, and so does a candidate whose
@@ -17,7 +17,7 @@ impl<M: Machine> Raft<M> {
         if self.is_leader() {
             return self.check_quorum(config, out);
         }
-        if !config.voters.contains(self.me) {
+        if !self.members.now().is_voter(self.me) {
             return out.refuse("not-a-voter");
         }
         if self.term >= Term::MAX - 1 {
@@ -26,25 +26,26 @@ impl<M: Machine> Raft<M> {
         out.set_timer(Timer::Election, config.election_timeout);
         if config.pre_vote {
             self.become_pre_candidate();
-            self.request_votes(config, out);
+            self.request_votes(out);
             self.on_pre_vote(config, self.me, self.term + 1, true, out);
         } else {
-            self.campaign(config, out);
+            self.campaign(out);
         }
     }
 
     /// Enters the next term and asks for votes.
-    fn campaign(&mut self, config: &Config, out: &mut Effects<Self>) {
+    fn campaign(&mut self, out: &mut Effects<Self>) {
         out.mark("campaign");
         self.become_candidate();
         self.save_vote(out);
-        self.request_votes(config, out);
+        self.request_votes(out);
     }
 
     /// Asks every other voter for its vote, or for its opinion.
-    fn request_votes(&self, config: &Config, out: &mut Effects<Self>) {
+    fn request_votes(&self, out: &mut Effects<Self>) {
         let (last_index, last_term) = (self.log.last_index(), self.log.last_term());
-        for peer in config.voters.iter().filter(|peer| *peer != self.me) {
+        let members = self.members.now();
+        for peer in members.voters.union(members.outgoing).iter().filter(|peer| *peer != self.me) {
             if self.is_pre_candidate() {
                 out.send(peer, Message::RequestPreVote { term: self.term + 1, last_index, last_term });
             } else {
@@ -102,8 +103,8 @@ impl<M: Machine> Raft<M> {
         if granted && term != self.term + 1 {
             return out.refuse("pre-vote-for-another-term");
         }
-        match ballot.count(config, from, granted) {
-            VoteResult::Won => self.campaign(config, out),
+        match ballot.count(self.members.now(), from, granted) {
+            VoteResult::Won => self.campaign(out),
             VoteResult::Lost => self.become_follower(config, None, out),
             VoteResult::Pending => {}
         }
@@ -141,7 +142,7 @@ impl<M: Machine> Raft<M> {
         let Role::Candidate(ballot) = &mut self.role else {
             return out.refuse("not-a-candidate");
         };
-        match ballot.count(config, from, granted) {
+        match ballot.count(self.members.now(), from, granted) {
             VoteResult::Won => self.become_leader(config, out),
             VoteResult::Lost => self.become_follower(config, None, out),
             VoteResult::Pending => {}
@@ -151,10 +152,10 @@ impl<M: Machine> Raft<M> {
 
 impl Ballot {
     /// Notes an answer and says where the election stands.
-    fn count(&mut self, config: &Config, from: NodeId, granted: bool) -> VoteResult {
+    fn count(&mut self, members: &Membership, from: NodeId, granted: bool) -> VoteResult {
         let side = if granted { &mut self.granted } else { &mut self.refused };
         side.insert(from);
         // Raft §5.2: a majority elects.
-        vote_result(config.voters, NodeSet::EMPTY, self.granted, self.refused)
+        members.vote_result(self.granted, self.refused)
     }
 }

@@ -112,6 +112,36 @@ impl Machine for Kv {
         }
     }
 
+    fn read(&self, command: &KvOp) -> Option<KvAnswer> {
+        match *command {
+            KvOp::Get(key) => Some(KvAnswer::Value(self.get(key))),
+            KvOp::Put(..) | KvOp::Cas(..) => None,
+        }
+    }
+
+    /// Ten bytes a key, ascending.
+    fn save(&self, out: &mut Vec<u8>) {
+        for (key, value) in &self.values {
+            out.extend_from_slice(&key.to_le_bytes());
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+
+    fn restore(bytes: &[u8]) -> Option<Self> {
+        let (pairs, rest) = bytes.as_chunks::<10>();
+        let mut values = BTreeMap::new();
+        for pair in pairs {
+            let (key, value) = pair.split_first_chunk()?;
+            let (key, value) = (u16::from_le_bytes(*key), u64::from_le_bytes(value.try_into().ok()?));
+            // One state has one form.
+            if values.last_key_value().is_some_and(|(last, _)| *last >= key) {
+                return None;
+            }
+            values.insert(key, value);
+        }
+        rest.is_empty().then_some(Kv { values })
+    }
+
     fn kind(command: &KvOp) -> &'static str {
         match command {
             KvOp::Get(_) => "Get",
@@ -191,7 +221,17 @@ mod tests {
             let (mut store, mut spec) = (Kv::default(), vec![]);
             for _ in 0..40 {
                 let op = drawn(&mut draw);
-                assert_eq!(store.apply(&op), KvSpec::apply(&mut spec, &op), "{op:?}");
+                let (before, read) = (store.clone(), store.read(&op));
+                let answer = store.apply(&op);
+                assert_eq!(answer, KvSpec::apply(&mut spec, &op), "{op:?}");
+                assert!(read.is_none_or(|read| read == answer && store == before), "{op:?}");
+            }
+            let mut saved = vec![];
+            store.save(&mut saved);
+            assert_eq!(Kv::restore(&saved).as_ref(), Some(&store));
+            if !saved.is_empty() {
+                assert_eq!(Kv::restore(&saved[1..]), None, "cut off");
+                assert_eq!(Kv::restore(&[&saved[..], &saved[..10]].concat()), None, "a key twice");
             }
             assert!(store.values.iter().map(|(k, v)| (*k, *v)).eq(spec));
         }

@@ -11,7 +11,7 @@
 use core::hash::{Hash, Hasher};
 use std::collections::VecDeque;
 
-use crate::{Entries, Entry, Index, Run, Term};
+use crate::{Entries, Entry, Index, Membership, Run, Term};
 
 /// A sequence of entries with their terms. Index 0 is the place before the first entry; its term is 0.
 #[derive(Clone)]
@@ -111,6 +111,13 @@ impl<C> Log<C> {
             let skipped = index.saturating_sub(placed.first) as usize;
             placed.run.entries()[skipped..].iter().map(move |entry| (placed.run.term(), entry))
         })
+    }
+
+    /// The memberships in the log and where they stand, oldest first. Costs one comparison per run.
+    pub fn memberships(&self) -> impl Iterator<Item = (Index, &Membership)> {
+        self.runs
+            .iter()
+            .filter_map(|placed| placed.run.membership().map(|membership| (placed.first, membership)))
     }
 
     /// The position of the run that holds `index`, which must exist. Gallops back from the tail, because

@@ -5,7 +5,23 @@
 
 use core::fmt::Debug;
 
-use swarm_protocol::Specification;
+use swarm_protocol::{NodeId, NodeSet, Specification};
+
+/// What a client may ask of the cluster instead of its machine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Administration {
+    /// That this server lead (dissertation §3.10).
+    Transfer(NodeId),
+    /// That these take part from now on (Raft §6).
+    Change {
+        /// Who votes.
+        voters: NodeSet,
+        /// Who replicates without a vote.
+        learners: NodeSet,
+        /// Which of them store no commands.
+        witnesses: NodeSet,
+    },
+}
 
 /// A deterministic state machine: equal machines that apply equal commands stay equal and answer alike.
 pub trait Machine: Clone + Default + Debug {
@@ -18,6 +34,30 @@ pub trait Machine: Clone + Default + Debug {
 
     /// Applies one committed command.
     fn apply(&mut self, command: &Self::Command) -> Self::Answer;
+
+    /// What the command asks of the cluster instead of the machine, and what its client is told once that is
+    /// done. By default nothing: every command is for the machine. See [`crate::Managed`].
+    fn administration(_command: &Self::Command) -> Option<(Administration, Self::Answer)> {
+        None
+    }
+
+    /// The answer to a command that changes nothing, as [`Machine::apply`] would give it; `None` for any other.
+    /// Such a command need not go through the log ([`crate::Config::reads`]).
+    fn read(&self, _command: &Self::Command) -> Option<Self::Answer> {
+        None
+    }
+
+    /// How large a command is, in bytes: what limits of memory count.
+    fn bytes(_command: &Self::Command) -> u64 {
+        size_of::<Self::Command>() as u64
+    }
+
+    /// Appends the machine's state in bytes, the same for equal machines. Runs inside of a step: costs what the
+    /// state does.
+    fn save(&self, out: &mut Vec<u8>);
+
+    /// The machine whose state [`Machine::save`] wrote; `None` if these bytes are no such state.
+    fn restore(bytes: &[u8]) -> Option<Self>;
 
     /// What kind of command this is, in a word, for coverage.
     fn kind(_command: &Self::Command) -> &'static str {

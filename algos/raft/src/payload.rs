@@ -125,6 +125,21 @@ impl Machine for PayloadLog {
         self.fold(command);
         self.count - 1
     }
+
+    fn bytes(command: &Payload) -> u64 {
+        command.as_bytes().len() as u64
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.count.to_le_bytes());
+        out.extend_from_slice(&self.checksum.to_le_bytes());
+    }
+
+    fn restore(bytes: &[u8]) -> Option<Self> {
+        let (count, checksum) = bytes.split_first_chunk()?;
+        let (count, checksum) = (u64::from_le_bytes(*count), u64::from_le_bytes(checksum.try_into().ok()?));
+        Some(PayloadLog { count, checksum })
+    }
 }
 
 /// What clients of [`PayloadLog`] are promised: a queue that only grows and tells each its place.

@@ -7,8 +7,7 @@
 
 use std::sync::Arc;
 
-use swarm_protocol::quorum::commit_index;
-use swarm_protocol::{Delay, Effects, NodeId, NodeSet};
+use swarm_protocol::{Delay, Effects, NodeId};
 
 use crate::state::{Pace, Progress, Role, Written};
 use crate::{Config, Entries, Index, Log, Machine, Message, Raft, Record, Run, Term, Timer};
@@ -23,7 +22,7 @@ impl<M: Machine> Raft<M> {
             return out.refuse("not-a-leader");
         };
         out.set_timer(Timer::Heartbeat, Delay::exactly(config.heartbeat_interval));
-        for peer in config.voters.iter().filter(|peer| *peer != self.me) {
+        for peer in self.members.now().all().iter().filter(|peer| *peer != self.me) {
             let progress = &mut progress[peer.index()];
             if let Pace::Probe { sent } = &mut progress.pace {
                 *sent = false; // The probe, or its answer, may be lost.
@@ -37,14 +36,14 @@ impl<M: Machine> Raft<M> {
         while !self.proposals.is_empty() {
             let count = self.proposals.len().min(config.batch_entries_max as usize);
             let batch: Arc<[_]> = self.proposals.drain(..count).collect();
-            self.append_entries(Run::new(self.term, batch).into(), out);
+            self.append_entries(Run::of_commands(self.term, batch).into(), out);
         }
     }
 
     /// Sends every follower what its window allows.
     pub(crate) fn send_appends(&mut self, config: &Config, out: &mut Effects<Self>) {
         let Role::Leader { progress } = &mut self.role else { return };
-        for peer in config.voters.iter().filter(|peer| *peer != self.me) {
+        for peer in self.members.now().all().iter().filter(|peer| *peer != self.me) {
             let progress = &mut progress[peer.index()];
             while progress.next <= self.log.last_index() && progress.window(config) > 0 {
                 out.send(peer, progress.next_append(config, self.term, self.commit, &self.log));
@@ -53,13 +52,7 @@ impl<M: Machine> Raft<M> {
     }
 
     /// A follower's log agrees with this leader's up to `matched`, durably.
-    pub(crate) fn on_appended(
-        &mut self,
-        config: &Config,
-        from: NodeId,
-        matched: Index,
-        out: &mut Effects<Self>,
-    ) {
+    pub(crate) fn on_appended(&mut self, from: NodeId, matched: Index, out: &mut Effects<Self>) {
         let Role::Leader { progress } = &mut self.role else {
             return out.refuse("not-a-leader");
         };
@@ -75,7 +68,7 @@ impl<M: Machine> Raft<M> {
             progress.matched = matched;
             // A place up to `commit` makes no majority beyond it.
             if matched > self.commit {
-                self.advance_commit(config);
+                self.advance_commit();
             }
         }
     }
@@ -111,10 +104,14 @@ impl<M: Machine> Raft<M> {
 
     /// Commits what a majority holds durably, this node among them only as far as its own disk is.
     #[inline]
-    pub(crate) fn advance_commit(&mut self, config: &Config) {
+    pub(crate) fn advance_commit(&mut self) {
         let Role::Leader { progress } = &self.role else { return };
-        let held = commit_index(config.voters, NodeSet::EMPTY, |node| {
-            if node == self.me { self.durable } else { progress[node.index()].matched }
+        let members = self.members.now();
+        let held = members.commit_index(|node| {
+            if node == self.me {
+                return self.durable;
+            }
+            progress[node.index()].matched
         });
         if held <= self.commit {
             return;
@@ -204,6 +201,9 @@ impl<M: Machine> Raft<M> {
     fn append_entries(&mut self, entries: Entries<M::Command>, out: &mut Effects<Self>) {
         let first = self.log.last_index() + 1;
         for run in entries.runs() {
+            if let Some(membership) = run.membership() {
+                self.members.append(self.log.last_index() + 1, *membership);
+            }
             self.log.append(run.clone());
         }
         let write = out.persist(Record::Append { first, entries });
@@ -216,6 +216,7 @@ impl<M: Machine> Raft<M> {
         assert!(index >= self.commit, "truncation after {index} drops committed entries");
         out.mark("log-truncated");
         self.log.truncate_after(index);
+        self.members.truncate_after(index);
         self.durable = self.durable.min(index);
         for written in self.writes.iter_mut() {
             if let Written::Log(last) = written {

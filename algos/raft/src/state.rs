@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use swarm_protocol::{Effects, NodeId, NodeSet, OpId, Outstanding};
 
 use crate::log::Log;
+use crate::members::Members;
 use crate::tenure::{Heard, Tenure};
-use crate::{Answer, Config, Entry, Index, Machine, Record, Term, Timer};
+use crate::{Answer, Config, Entry, Index, Machine, Membership, Record, Term, Timer};
 
 /// One node of a Raft cluster that replicates `M`.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Raft<M: Machine> {
     pub(crate) saved: (Term, Option<NodeId>),
     pub(crate) role: Role,
     pub(crate) log: Log<M::Command>,
+    /// Who takes part, as the log has it.
+    pub(crate) members: Members,
     /// The last entry of the present log that is known to be durable here.
     pub(crate) durable: Index,
     /// What is on its way to the disk.
@@ -156,6 +159,11 @@ impl<M: Machine> Raft<M> {
         &self.log
     }
 
+    /// Who takes part: the latest membership in the log, committed or not (Raft §6).
+    pub const fn membership(&self) -> &Membership {
+        self.members.now()
+    }
+
     /// The last entry of the present log that is known to be durable here.
     pub const fn durable_index(&self) -> Index {
         self.durable
@@ -267,12 +275,13 @@ impl<M: Machine> Raft<M> {
     ///
     /// # Panics
     /// If a condition does not hold.
-    pub fn check_invariants(&self, config: &Config) {
+    pub fn check_invariants(&self, _config: &Config) {
         let last = self.log.last_index();
         assert_eq!(self.saved, (self.term, self.vote), "term and vote are on their way to the disk");
         assert!(self.commit <= last, "committed {} of {last} entries", self.commit);
         assert_eq!(self.applied, self.commit, "what is committed is applied in the same step");
         assert!(self.durable <= last, "durable {} of {last} entries", self.durable);
+        assert!(self.members.since() <= last, "a membership of {} in {last} entries", self.members.since());
         assert!(self.log.last_term() <= self.term, "entry of term {} in {}", self.log.last_term(), self.term);
         for written in self.writes.iter() {
             if let Written::Log(index) = written {
@@ -292,7 +301,7 @@ impl<M: Machine> Raft<M> {
             Role::Candidate(_) => assert_eq!(self.vote, Some(self.me), "a candidate votes for itself"),
             Role::Leader { progress } => {
                 assert_eq!(self.vote, Some(self.me), "a leader voted for itself");
-                for node in config.voters.iter().filter(|node| *node != self.me) {
+                for node in self.members.now().all().iter().filter(|node| *node != self.me) {
                     let Progress { matched, next, .. } = progress[node.index()];
                     assert!(matched < next, "{node}: matched {matched}, next {next}");
                     assert!(next <= last + 1, "{node}: next {next} of {last} entries");
@@ -317,7 +326,8 @@ where
     M::Command: PartialEq,
 {
     fn eq(&self, other: &Self) -> bool {
-        // `saved` equals `(term, vote)`, and `applied` equals `commit`, between steps.
+        // `saved` equals `(term, vote)`, and `applied` equals `commit`, between steps; `members` is what the
+        // log says.
         self.me == other.me
             && self.term == other.term
             && self.vote == other.vote

@@ -6,6 +6,7 @@
 use swarm_protocol::{Effects, Input, Never, NodeId, OpId, Protocol, Reply, Service, Ticks, WriteId};
 
 use crate::coverage;
+use crate::members::Members;
 use crate::record::{self, Stable};
 use crate::state::{Pace, Role, Written};
 use crate::tenure::{Heard, Tenure};
@@ -28,6 +29,8 @@ impl<M: Machine> Protocol for Raft<M> {
         out: &mut Effects<Self>,
     ) -> Self {
         let Stable { term, vote, log, damage } = Stable::replay(disk);
+        let mut members = Members::new(config);
+        log.memberships().for_each(|(index, membership)| members.append(index, *membership));
         out.set_timer(Timer::Election, config.election_timeout);
         let mut node = Raft {
             me,
@@ -37,6 +40,7 @@ impl<M: Machine> Protocol for Raft<M> {
             role: Role::Follower { leader: None, verified: 0, ack_due: false },
             durable: log.last_index(),
             log,
+            members,
             writes: swarm_protocol::Outstanding::new(),
             commit: 0,
             applied: 0,
@@ -54,6 +58,7 @@ impl<M: Machine> Protocol for Raft<M> {
         let damage = damage.or((node.log.last_term() > term).then_some("disk-term-behind-log"));
         if let Some(damage) = damage {
             node.log = Log::new();
+            node.members = Members::new(config);
             node.durable = 0;
             node.halt(config, damage, out);
         }
@@ -198,7 +203,7 @@ impl<M: Machine> Raft<M> {
                 self.on_append(config, from, (prev_index, prev_term), commit, entries, out);
                 self.hear(config, now, from);
             }
-            Message::Appended { matched, .. } => self.on_appended(config, from, matched, out),
+            Message::Appended { matched, .. } => self.on_appended(from, matched, out),
             Message::Conflict { prev_index, hint_index, hint_term, .. } => {
                 self.on_conflict(from, prev_index, hint_index, hint_term, out);
             }
@@ -233,7 +238,7 @@ impl<M: Machine> Raft<M> {
         match &self.role {
             // A candidate's only vote in its term is its own; like every vote it counts once durable.
             Role::Candidate(_) if voted => self.on_vote(config, self.me, true, out),
-            Role::Leader { .. } => self.advance_commit(config),
+            Role::Leader { .. } => self.advance_commit(),
             _ => {}
         }
     }

@@ -28,6 +28,7 @@ impl<M: Machine> Rename for Raft<M> {
             saved: (_, saved),
             role,
             log: _,
+            members,
             durable: _,
             writes: _,
             commit: _,
@@ -43,6 +44,7 @@ impl<M: Machine> Rename for Raft<M> {
         vote.rename(names);
         answered.rename(names);
         saved.rename(names);
+        members.rename(names);
         match role {
             Role::Follower { leader, verified: _, ack_due: _ } => leader.rename(names),
             Role::PreCandidate(ballot) | Role::Candidate(ballot) => {

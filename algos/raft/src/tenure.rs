@@ -14,7 +14,6 @@
 //!
 //! Verified by `tests/it/dissertation.rs` and by simulations under faults of every kind.
 
-use swarm_protocol::quorum::{VoteResult, vote_result};
 use swarm_protocol::{Delay, Effects, NodeId, NodeSet, Ticks};
 
 use crate::{Config, Machine, Message, Raft, Timer};
@@ -86,8 +85,7 @@ impl<M: Machine> Raft<M> {
         }
         let mut answered = core::mem::take(&mut self.tenure.answered);
         answered.insert(self.me);
-        let heard = vote_result(config.voters, NodeSet::EMPTY, answered, NodeSet::EMPTY);
-        if heard == VoteResult::Won {
+        if self.membership().is_quorum(answered) {
             out.set_timer(Timer::Election, Delay::exactly(config.election_timeout.min));
         } else {
             out.mark("quorum-lost");

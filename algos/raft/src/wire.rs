@@ -16,9 +16,9 @@
 use core::fmt;
 use std::sync::Arc;
 
-use swarm_protocol::NodeId;
+use swarm_protocol::{NodeId, NodeSet};
 
-use crate::{Entries, Entry, KvOp, Message, Payload, Record, Run};
+use crate::{Entries, Entry, KvOp, Membership, Message, Payload, Record, Run};
 
 /// Something that has a form in bytes.
 pub trait Wire: Sized {
@@ -150,6 +150,10 @@ impl<C: Wire> Wire for Entry<C> {
                 out.push(1);
                 command.write(out);
             }
+            Entry::Membership(membership) => {
+                out.push(2);
+                membership.write(out);
+            }
         }
     }
 
@@ -158,6 +162,7 @@ impl<C: Wire> Wire for Entry<C> {
         match read_u8(bytes)? {
             0 => Ok(Entry::NoOp),
             1 => C::read(bytes).map(Entry::Command),
+            2 => Membership::read(bytes).map(|membership| Entry::Membership(Box::new(membership))),
             tag => Err(Error::Tag { of: "an entry", tag }),
         }
     }
@@ -182,7 +187,24 @@ impl<C: Wire> Wire for Run<C> {
         for _ in 0..count {
             entries.push(Entry::read(bytes)?);
         }
-        Ok(Run::new(term, Arc::from(entries)))
+        if count > 1 && entries.iter().any(|entry| matches!(entry, Entry::Membership(_))) {
+            return Err(Error::Count { of: "entries beside a membership", count: count as u32 - 1 });
+        }
+        Ok(Run::of_commands(term, Arc::from(entries)))
+    }
+}
+
+impl Wire for Membership {
+    const BYTES_MIN: usize = 5 * 8;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let Membership { voters, outgoing, learners, witnesses, goal } = self;
+        write_u64s(out, &[voters, outgoing, learners, witnesses, goal].map(|set| set.bits()));
+    }
+
+    fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
+        let mut set = || read_u64(bytes).map(NodeSet::from_bits);
+        Ok(Membership { voters: set()?, outgoing: set()?, learners: set()?, witnesses: set()?, goal: set()? })
     }
 }
 
@@ -398,7 +420,17 @@ mod tests {
                 0 => Entry::NoOp,
                 _ => Entry::Command(command(draw)),
             });
-            let batch: Vec<_> = batch.collect();
+            let mut batch: Vec<_> = batch.collect();
+            if draw.below(8) == 0 {
+                let mut set = || NodeSet::from_bits(draw.draw());
+                let membership = Membership {
+                    outgoing: set(),
+                    learners: set(),
+                    witnesses: set(),
+                    ..Membership::of(set())
+                };
+                batch = vec![Entry::Membership(Box::new(membership))];
+            }
             runs.push(Run::new(draw.below(5), batch.into()));
         }
         Entries::from_runs(runs)

@@ -99,7 +99,7 @@ fn verify_leaves_an_artifact_and_says_one_object_a_line() {
     assert_eq!((&artifact.outcome, &*artifact.subject), (&Outcome::Passed, "raft"));
     assert_eq!(artifact.command, "cargo xtask verify raft --small --threads 2 --json");
     let Payload::Verify(verify) = &artifact.payload else { panic!("{artifact:?}") };
-    assert_eq!(verify.instances.len(), 4);
+    assert_eq!(verify.instances.len(), raft::small().len());
     for instance in &verify.instances {
         assert!(instance.complete_depth.is_some() || instance.threads > 1, "{instance:?}");
         assert!(instance.states > 1000 && instance.generated > instance.states, "{instance:?}");
@@ -107,8 +107,8 @@ fn verify_leaves_an_artifact_and_says_one_object_a_line() {
     }
     let lines: Vec<serde_json::Value> =
         out(&output).lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
-    assert_eq!(lines.len(), 5);
-    assert_eq!(lines[4]["outcome"], "passed");
+    assert_eq!(lines.len(), raft::small().len() + 1);
+    assert_eq!(lines[raft::small().len()]["outcome"], "passed");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_search_over_its_budget_ends_whole_and_is_no_pass_of_what_it_did_not_see() {
     let artifact = artifact(&folder, "verify");
     let Payload::Verify(verify) = &artifact.payload else { panic!("{artifact:?}") };
     let cut = verify.instances.iter().filter(|instance| instance.stopped.as_deref() == Some("memory budget"));
-    assert_eq!(cut.count(), 4, "{}", out(&output));
+    assert_eq!(cut.count(), raft::small().len(), "{}", out(&output));
     assert!(verify.instances.iter().all(|instance| !instance.complete && instance.complete_depth.is_some()));
 }
 
@@ -159,9 +159,14 @@ fn pinned_of(instances: &[Instance]) -> Vec<(&str, Pinned)> {
 
 /// What is pinned of the instances that tests run.
 fn pinned() -> Vec<(&'static str, Pinned)> {
-    [raft::TWO_NODES, raft::TWO_NODES_PRE_VOTE, raft::TWO_NODES_BETWEEN_WRITES, raft::TWO_NODES_BOUNDED]
-        .map(|instance| (instance.name, instance.pinned))
-        .to_vec()
+    let small = [
+        raft::TWO_NODES,
+        raft::TWO_NODES_PRE_VOTE,
+        raft::TWO_NODES_BETWEEN_WRITES,
+        raft::TWO_NODES_BOUNDED,
+        raft::TWO_NODES_UNDISTURBED,
+    ];
+    small.map(|instance| (instance.name, instance.pinned)).to_vec()
 }
 
 fn instances(folder: &Path) -> Vec<Instance> {
