@@ -180,6 +180,12 @@ where
     P: Subject<Config: Clone + Sync>,
     Q: Properties<P> + Eq + Hash,
 {
+    /// The run of `seed` with everything that happened in it, and the configuration of its cluster.
+    pub fn trace(&self, seed: u64) -> (P::Config, Traced<P>) {
+        let simulation = self.of(seed);
+        (simulation.config.clone(), simulation.trace(seed))
+    }
+
     /// All sizes there are.
     fn clusters(&self) -> impl Iterator<Item = &Simulation<P, Q>> {
         self.sizes.iter().chain(&self.rare)

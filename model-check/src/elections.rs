@@ -77,14 +77,14 @@ pub const WRITTEN: Delays = Delays {
 const REQUEST: Span = Span::micros(1500, 4500);
 
 fn is_reply(message: &Message<KvOp>) -> bool {
-    match message {
+    matches!(
+        message,
         Message::PreVote { .. }
-        | Message::Vote { .. }
-        | Message::Appended { .. }
-        | Message::Conflict { .. }
-        | Message::Stale { .. } => true,
-        Message::RequestPreVote { .. } | Message::RequestVote { .. } | Message::Append { .. } => false,
-    }
+            | Message::Vote { .. }
+            | Message::Appended { .. }
+            | Message::Conflict { .. }
+            | Message::Stale { .. }
+    )
 }
 
 /// Election timeouts, in milliseconds.

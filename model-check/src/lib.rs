@@ -30,6 +30,7 @@ pub mod decisive;
 #[cfg(feature = "algorithms")]
 pub mod elections;
 pub mod engine;
+pub mod etcd_trace;
 pub mod explore;
 pub mod exported;
 pub mod fairness;

@@ -8,6 +8,7 @@
 //! Verified by the pinned counts, equal on one and two threads, by what each instance must reach, and by the
 //! two instances whose broken property must be found.
 
+mod etcd;
 mod leadership;
 mod liveness;
 mod symmetry;
@@ -25,6 +26,7 @@ use swarm_simulator::{Bounds, Setup, Subject, World};
 use crate::adapter::Goal;
 use crate::campaign::{Campaign, Simulate};
 use crate::elections;
+use crate::etcd_trace::Written;
 use crate::forgetful::Forgetful;
 use crate::instance::{Check, Instance, Pinned};
 use crate::registered::{self, Experiment, Extent, Registered};
@@ -352,6 +354,12 @@ impl Registered for Node {
 
     fn elections() -> Option<Experiment> {
         Some(elections::reproduce)
+    }
+
+    fn etcd_trace(clusters: &Campaign<Node, RaftProperties>, seed: u64) -> Option<Written> {
+        let (config, traced) = clusters.trace(seed);
+        let (setup, events) = traced.in_world(config);
+        Some(etcd::write(&setup, &events))
     }
 
     const RARE_NODES: &'static [u32] = &[1, 2, 4, 6, 7];

@@ -27,6 +27,7 @@ use swarm_simulator::world::SyncMode;
 use swarm_simulator::{Bounds, Setup, Subject};
 
 use crate::campaign::{Campaign, Simulate};
+use crate::etcd_trace::Written;
 use crate::instance::{Check, Instance, Pinned};
 use crate::timed::{self, Load, Wrong};
 use crate::verbs::{self, Caller};
@@ -182,6 +183,11 @@ pub trait Registered: Shared {
         None
     }
 
+    /// The run of `seed` as etcd's trace specification reads it, if the protocol is the one that it specifies.
+    fn etcd_trace(_clusters: &Campaign<Self, Self::Properties>, _seed: u64) -> Option<Written> {
+        None
+    }
+
     /// What is simulated, at this size and without faults yet.
     fn simulation(nodes: u32) -> Simulation<Self, Self::Properties> {
         let mut simulation = Simulation::new(Self::config(nodes), nodes, Self::operation);
@@ -238,6 +244,10 @@ pub trait Algorithm: Sync {
     /// How long its clusters are without a leader after a crash, if there is an experiment about that.
     fn elections(&self) -> Option<Experiment>;
 
+    /// The run of `seed` in a campaign as etcd's trace specification reads it, if the protocol is the one that it
+    /// specifies.
+    fn etcd_trace(&self, profile: Profile, nodes: Option<u32>, seed: u64) -> Option<Written>;
+
     /// The sizes of its simulated clusters, for even and for odd seeds.
     fn sizes(&self) -> [u32; 2];
 
@@ -282,6 +292,13 @@ struct Of<P>(PhantomData<fn() -> P>);
 impl<P: Registered> Of<P> {
     const VALUE: &'static Of<P> = &Of::<P>(PhantomData);
     const ONE: &'static [&'static dyn Algorithm; 1] = &[Self::VALUE];
+
+    fn clusters(profile: Profile, nodes: Option<u32>) -> Campaign<P, P::Properties> {
+        let sizes = nodes.map_or(P::NODES, |nodes| [nodes; 2]);
+        let rare = if nodes.is_some() { &[] } else { P::RARE_NODES };
+        let make = |nodes| P::simulation(nodes).profile(profile);
+        Campaign::with_rare(sizes, rare, P::MARKS, make)
+    }
 }
 
 impl<P: Registered> Algorithm for Of<P> {
@@ -306,10 +323,7 @@ impl<P: Registered> Algorithm for Of<P> {
     }
 
     fn campaign(&self, profile: Profile, nodes: Option<u32>) -> Box<dyn Simulate> {
-        let sizes = nodes.map_or(P::NODES, |nodes| [nodes; 2]);
-        let rare = if nodes.is_some() { &[] } else { P::RARE_NODES };
-        let make = |nodes| P::simulation(nodes).profile(profile);
-        Box::new(Campaign::with_rare(sizes, rare, P::MARKS, make))
+        Box::new(Self::clusters(profile, nodes))
     }
 
     fn campaign_without_storage(&self, profile: Profile, nodes: Option<u32>) -> Option<Box<dyn Simulate>> {
@@ -318,6 +332,10 @@ impl<P: Registered> Algorithm for Of<P> {
 
     fn elections(&self) -> Option<Experiment> {
         P::elections()
+    }
+
+    fn etcd_trace(&self, profile: Profile, nodes: Option<u32>, seed: u64) -> Option<Written> {
+        P::etcd_trace(&Self::clusters(profile, nodes), seed)
     }
 
     fn sizes(&self) -> [u32; 2] {

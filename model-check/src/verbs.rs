@@ -7,6 +7,7 @@ pub mod bench;
 mod calibrate;
 mod decisive;
 mod elections;
+mod etcd_trace;
 pub mod explore;
 pub mod fuzz;
 pub mod report;

@@ -207,6 +207,12 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
             option("nodes", Kind::Count, "N", "how many nodes take part"),
             option("replay", Kind::Number, "SEED", "run this seed alone and print its trace"),
             option("write", Kind::Text, "DIR", "with --replay: write what it breaks as files"),
+            option(
+                "etcd-trace",
+                Kind::Text,
+                "FILE",
+                "with --replay: write a trace for etcd's TLA+ specification",
+            ),
             switch("smaller", "with --replay: print the smallest simulation found that breaks the same"),
             option("shard", Kind::Shard, "K/N", "run the K-th of N equal parts of the seeds"),
             switch("digest", "print one line per seed, the digest of its trace"),

@@ -14,7 +14,7 @@ use reports::recorder::Recorder;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::simulation::Run;
 
-use super::{Caller, decisive, elections};
+use super::{Caller, decisive, elections, etcd_trace};
 use crate::campaign::kept::{self, Keeping};
 use crate::campaign::{self, Simulate};
 use crate::registered::Algorithm;
@@ -23,6 +23,7 @@ use crate::{exported, finding};
 const HELP: &str = "\
 simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--threads N] [--nodes N] [--digest]
               [--elections] [--decisive [--futures N] [--without-storage]] [--checkpoints DIR] [--write DIR] [--smaller]
+              [--etcd-trace FILE]
               [--quick|--full] [--json]
 
 Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
@@ -38,6 +39,8 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
   --nodes N       nodes of the cluster (default: two sizes in turn, for Raft 3 and 5, and
                   one seed in eight another, for Raft up to 7)
   --digest        print one line per seed: seed, steps, digest of its trace
+  --etcd-trace F  with --replay: write the run to the file F as a trace for etcd's TLA+ specification, in place of
+                  printing it
   --elections     crash a leader once per seed and range of election timeouts, and say how long there was none,
                   beside published figures (default of --seeds: 0..1000, for which they are asserted)
   --decisive      rewind the run of --replay, or the first run that fails, to its moments, draw its future anew from
@@ -63,6 +66,7 @@ struct Options {
     nodes: Option<u32>,
     digest: bool,
     elections: bool,
+    etcd_trace: Option<PathBuf>,
     decisive: bool,
     futures: u32,
     without_storage: bool,
@@ -88,7 +92,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let (mut seeds, mut profile, mut replay, mut shard) = (None, None::<Profile>, None, None);
     let (mut write, mut smaller): (Option<PathBuf>, bool) = (None, false);
     let (mut nodes, mut digest, mut checkpoints) = (None, false, None);
-    let mut elections = false;
+    let (mut elections, mut etcd_trace) = (false, None::<PathBuf>);
     let (mut decisive, mut futures, mut without_storage) = (false, None::<u32>, false);
     let common = caller.read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
@@ -113,6 +117,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
             "nodes" => nodes = Some(command_line::value(parser, "nodes")?),
             "digest" => digest = true,
             "elections" => elections = true,
+            "etcd-trace" => etcd_trace = Some(command_line::value(parser, "etcd-trace")?),
             "decisive" => decisive = true,
             "futures" => futures = Some(command_line::value(parser, "futures")?),
             "without-storage" => without_storage = true,
@@ -137,6 +142,9 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     }
     if !decisive && (futures.is_some() || without_storage) {
         return Err(Refused::usage("--futures and --without-storage need --decisive"));
+    }
+    if etcd_trace.is_some() && (replay.is_none() || smaller || write.is_some() || decisive) {
+        return Err(Refused::usage("--etcd-trace tells the run of --replay, and nothing else of it"));
     }
     let others = [
         profile.is_some(),
@@ -184,6 +192,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         nodes,
         digest,
         elections,
+        etcd_trace,
         decisive,
         futures,
         without_storage,
@@ -206,6 +215,10 @@ pub fn main(caller: Caller) -> ExitCode {
                 let (algorithm, interrupt) = (options.algorithm, command_line::interrupt()?);
                 let Options { common, caller, seeds, .. } = options;
                 return elections::run(algorithm, caller, common, seeds.clone(), interrupt);
+            }
+            if let (Some(path), Some(seed)) = (&options.etcd_trace, options.replay) {
+                let Options { algorithm, profile, nodes, common, .. } = options;
+                return etcd_trace::run(*algorithm, *profile, *nodes, seed, path, common.json);
             }
             if options.decisive {
                 return rewind(options);

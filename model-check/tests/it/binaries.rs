@@ -66,6 +66,7 @@ fn a_wrong_command_line_ends_with_2_and_says_why() {
         (SIMULATE, "raft --profile stormy", "`stormy` is not a profile"),
         (SIMULATE, "raft --replay 1 --seeds 0..2", "--replay runs one seed"),
         (SIMULATE, "raft --elections --replay 1", "--elections is an experiment of its own"),
+        (SIMULATE, "raft --etcd-trace somewhere", "--etcd-trace tells the run of --replay"),
         (SIMULATE, "raft --elections --profile calm", "--elections is an experiment of its own"),
         (SIMULATE, "raft --nodes 99", "--nodes is 1 to 9"),
         (SIMULATE, "raft raft", "raft"),
@@ -376,4 +377,21 @@ fn elections_leave_an_artifact_with_their_claims() {
     assert_eq!((elections.ranges.len(), elections.servers), (13, 5));
     assert!(elections.ranges.iter().all(|range| range.trials() == 20));
     assert!(elections.claims.iter().all(|claim| claim.holds.is_none()));
+}
+
+#[test]
+fn a_run_is_written_as_a_trace_for_another_specification() {
+    let folder = folder("etcd-trace");
+    std::fs::create_dir_all(&folder).expect("a folder of this test");
+    let file = folder.join("run.ndjson");
+    let line = format!("raft --replay 2 --nodes 3 --profile calm --etcd-trace {}", file.display());
+    let output = run(SIMULATE, &folder, &line);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let lines = model_check::etcd_trace::rules::read(&std::fs::read_to_string(&file).expect("the trace"));
+    let said = out(&output);
+    let told = format!("raft, profile calm, seed 2: {} lines in", lines.expect("each is a step"));
+    assert!(said.starts_with(&told) && said.contains("TLC was not run"), "{said}");
+    let again = run(SIMULATE, &folder, &line);
+    assert_eq!(again.status.code(), Some(2), "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("is there already"), "{again:?}");
 }

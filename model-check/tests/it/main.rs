@@ -8,6 +8,7 @@ mod campaigns;
 mod decisive;
 mod elections;
 mod engine;
+mod etcd_trace;
 mod explore;
 mod exported;
 mod findings;
