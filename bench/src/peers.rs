@@ -9,6 +9,10 @@ use crate::series::Series;
 
 #[cfg(feature = "peer-omnipaxos")]
 pub mod omnipaxos;
+#[cfg(feature = "peer-openraft")]
+pub mod openraft;
+#[cfg(feature = "peer-openraft")]
+pub mod openraft_store;
 #[cfg(feature = "peer-raft-rs")]
 pub mod raft_rs;
 #[cfg(feature = "peer-raft-rs")]
@@ -18,6 +22,7 @@ pub mod raft_rs_node;
 pub fn compiled() -> (Vec<&'static str>, Vec<&'static str>) {
     let peers = [
         ("peer-omnipaxos", cfg!(feature = "peer-omnipaxos")),
+        ("peer-openraft", cfg!(feature = "peer-openraft")),
         ("peer-raft-rs", cfg!(feature = "peer-raft-rs")),
     ];
     let (inside, outside): (Vec<_>, Vec<_>) = peers.into_iter().partition(|(_, compiled)| *compiled);
@@ -31,6 +36,8 @@ pub fn contestants(every_variant: bool) -> Vec<Contestant> {
     let mut contestants = Vec::new();
     #[cfg(feature = "peer-omnipaxos")]
     contestants.extend(omnipaxos::contestants(every_variant));
+    #[cfg(feature = "peer-openraft")]
+    contestants.extend(openraft::contestants(every_variant));
     #[cfg(feature = "peer-raft-rs")]
     contestants.extend(raft_rs::contestants(every_variant));
     let _ = every_variant;
@@ -42,6 +49,8 @@ pub fn series() -> Vec<Series> {
     vec![
         #[cfg(feature = "peer-omnipaxos")]
         omnipaxos::series(),
+        #[cfg(feature = "peer-openraft")]
+        openraft::series(),
         #[cfg(feature = "peer-raft-rs")]
         raft_rs::series(),
     ]
@@ -50,7 +59,7 @@ pub fn series() -> Vec<Series> {
 /// Implementations that one might look for in a comparison and does not find, with the reason.
 pub const NOT_COMPARED: [&str; 7] = [
     "yggr-core: builds only where a compiler of protobuf schemas is installed",
-    "openraft: asynchronous, needs an executor inside the measured thread; no adapter yet",
+    "openraft 0.10: pre-releases only",
     "etcd-io/raft, hashicorp/raft, dragonboat: written in Go, not in this process",
     "little_raft, d-engine: own threads, timers and storage that cannot be taken out",
     "disks and networks: logs are in memory, messages move as values in one thread, so shared batches \

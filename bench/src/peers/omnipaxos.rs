@@ -59,7 +59,7 @@ impl Variant {
     pub const ALL: [Variant; 3] =
         [Variant { batch_size: 1 }, Variant::FASTEST, Variant { batch_size: 4_096 }];
 
-    /// As fast as any at every shape measured so far; larger batches gained nothing more.
+    /// Close to the fastest at every shape measured so far; larger batches gain nothing worth their memory.
     pub const FASTEST: Variant = Variant { batch_size: 64 };
 
     /// Whether commands wait in buffers.
