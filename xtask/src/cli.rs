@@ -133,7 +133,14 @@ fn parse_verb(verb: &'static VerbSyntax, parser: &mut Parser) -> Result<Parsed, 
     if let Some(extra) = invocation.names.get(most) {
         return Err(format!("`{}` does not know what to do with `{extra}`", verb.name));
     }
-    for (one, other) in [("quick", "full"), ("peers", "no-peers"), ("replay", "seeds"), ("replay", "shard")] {
+    for (one, other) in [
+        ("quick", "full"),
+        ("peers", "no-peers"),
+        ("replay", "seeds"),
+        ("replay", "shard"),
+        ("bug", "ten"),
+        ("hard", "ten"),
+    ] {
         let given = |name: &str| verb.option(name).is_some() && invocation.has(name);
         if given(one) && given(other) {
             return Err(format!("`--{one}` and `--{other}` exclude each other"));
@@ -345,6 +352,8 @@ mod tests {
             "zoo raft pbft",
             "verify --quick --full",
             "verify --quick --quick",
+            "zoo --ten --hard",
+            "zoo --ten --bug canary",
             "compare --peers --no-peers",
             "simulate raft --replay 1 --seeds 0..2",
         ] {

@@ -239,6 +239,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
         names: Names::Algorithm,
         options: &[
             option("bug", Kind::Text, "ID", "this bug alone"),
+            switch("ten", "the ten that stand for all, of every engine and feature, as `test` hunts them"),
             switch("hard", "the bugs that random search misses, hunted for longer"),
             option("write", Kind::Text, "DIR", "write what shows each bug as files"),
             THREADS,

@@ -1,6 +1,7 @@
-//! `zoo [ALGO…] [--bug ID] [--quick|--full|--hard] [--threads N] [--write DIR] [--json]`: puts real bugs back into the code, one
-//! at a time, lets every engine hunt for them, and leaves an artifact `zoo/<algorithm>.json`; with `--hard`, the bugs
-//! that are marked so, hunted for longer, and an artifact `zoo/<algorithm>-hard.json`.
+//! `zoo [ALGO…] [--bug ID|--ten] [--quick|--full|--hard] [--threads N] [--write DIR] [--json]`: puts real bugs back into
+//! the code, one at a time, lets every engine hunt for them, and leaves an artifact `zoo/<algorithm>.json`; with `--hard`,
+//! the bugs that are marked so, hunted for longer, and an artifact `zoo/<algorithm>-hard.json`; with `--ten`, those that
+//! the catalogue names to stand for all, and an artifact `zoo/<algorithm>-ten.json`.
 //!
 //! A bug that no engine finds, a property broken that was not the bug's to break, a control in which
 //! something is found, a counterexample that does not play again: each is a finding of its own. A round that is
@@ -25,11 +26,12 @@ use reports::recorder::Recorder;
 use swarm_simulator::sampler::Sampler;
 
 const HELP: &str = "\
-zoo [ALGO...] [--bug ID] [--quick|--full|--hard] [--threads N] [--write DIR] [--json]
+zoo [ALGO...] [--bug ID|--ten] [--quick|--full|--hard] [--threads N] [--write DIR] [--json]
 
 Puts real bugs back into the algorithms (default: all), one at a time, and lets every engine hunt for them.
 
   --bug ID     this bug alone
+  --ten        the ten bugs that the catalogue names to stand for all, as `cargo xtask test` does
   --quick      small budgets (default): a minute or two once everything is built
   --full       twenty trials of the engines that draw at random, and walks under every sampler, which ranks the
                samplers: some twenty minutes of one processor
@@ -44,15 +46,17 @@ struct Options {
     common: command_line::Options,
     algorithms: Vec<&'static str>,
     bug: Option<String>,
+    ten: bool,
     hard: bool,
     write: Option<PathBuf>,
 }
 
 fn options() -> Result<Option<Options>, Refused> {
-    let (mut bug, mut hard, mut write) = (None, false, None);
+    let (mut bug, mut ten, mut hard, mut write) = (None, false, false, None);
     let common = command_line::read(command_line::EFFORT_AND_THREADS, |option, parser| {
         match option {
             "bug" => bug = Some(command_line::value(parser, "bug")?),
+            "ten" => ten = true,
             "hard" => hard = true,
             "write" => write = Some(command_line::value(parser, "write")?),
             _ => return Ok(false),
@@ -63,7 +67,10 @@ fn options() -> Result<Option<Options>, Refused> {
     if hard && common.words.iter().any(|word| word == "--quick" || word == "--full") {
         return Err(Refused::usage("one of --quick, --full and --hard"));
     }
-    Ok(Some(Options { algorithms: common.algorithms()?, common, bug, hard, write }))
+    if ten && (hard || bug.is_some()) {
+        return Err(Refused::usage("--ten or one of --bug and --hard"));
+    }
+    Ok(Some(Options { algorithms: common.algorithms()?, common, bug, ten, hard, write }))
 }
 
 impl Options {
@@ -73,8 +80,10 @@ impl Options {
     }
 
     /// Whether this bug is to be hunted.
-    fn means(&self, bug: &Bug) -> bool {
-        self.bug.as_ref().is_none_or(|id| id == bug.id()) && (bug.hard || !self.hard)
+    fn means(&self, catalogue: &Catalogue, bug: &Bug) -> bool {
+        self.bug.as_ref().is_none_or(|id| id == bug.id())
+            && (bug.hard || !self.hard)
+            && (catalogue.is_of_ten(bug) || !self.ten)
     }
 
     /// How widely a bug is hunted, which this scenario shows. A bug that is marked hard says nothing of samplers
@@ -112,17 +121,18 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     let text = fs::read_to_string(root.join(&file))
         .map_err(|error| Refused::missing(format!("{}: {error}", file.display())))?;
     let catalogue = Catalogue::parse(algorithm, &file, &text).map_err(Refused::usage)?;
-    let bugs: Vec<&Bug> = catalogue.bugs.iter().filter(|bug| options.means(bug)).collect();
+    let bugs: Vec<&Bug> = catalogue.bugs.iter().filter(|bug| options.means(&catalogue, bug)).collect();
     if bugs.is_empty() {
         let known = catalogue.bugs.iter().filter(|bug| bug.hard || !options.hard).map(Bug::id);
         let known: Vec<&str> = known.collect();
         return Err(Refused::usage(format!("no such bug in {}: {}", file.display(), known.join(", "))));
     }
     let command = options.common.command("zoo");
-    // A look at one bug must not stand in for the whole zoo.
+    // A look at some bugs must not stand in for the whole zoo.
+    let ten = if options.ten { "-ten" } else { "" };
     let hard = if options.hard { "-hard" } else { "" };
     let bug = options.bug.as_ref().map_or(String::new(), |id| format!("-{id}"));
-    let subject = format!("{algorithm}{hard}{bug}");
+    let subject = format!("{algorithm}{ten}{hard}{bug}");
     let mut recorder = Recorder::start(Verb::Zoo, &subject, &command).map_err(Refused::missing)?;
     recorder
         .algorithm(algorithm)
@@ -184,6 +194,7 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     zoo.samplers = if options.hard { Vec::new() } else { round::rank(&zoo.bugs) };
     if let Some(best) = zoo.samplers.first()
         && options.bug.is_none()
+        && !options.ten
         && !best.default
     {
         let detail = format!("walks use {} by default, and {} finds more", Sampler::DEFAULT, best.sampler);
@@ -199,13 +210,14 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     let (exit, said) = (Exit::from(&outcome), outcome.name());
     let (found, total) = (zoo.found(), zoo.total());
     let ranking: Vec<String> = zoo.samplers.iter().map(ranked).collect();
+    let left = if options.ten { catalogue.bugs.len() - bugs.len() } else { 0 };
     for finding in &findings {
         recorder.finding(finding.clone());
     }
     let path = recorder.finish(outcome, Payload::Zoo(zoo)).map_err(Refused::missing)?;
     if options.common.json {
         let line = serde_json::json!({ "verb": "zoo", "algorithm": algorithm, "found": found, "bugs": total,
-            "outcome": said, "findings": findings, "artifact": path });
+            "left": left, "outcome": said, "findings": findings, "artifact": path });
         println!("{line}");
     } else {
         for finding in &findings {
@@ -213,6 +225,12 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
         }
         for line in ranking {
             println!("{line}");
+        }
+        if left > 0 {
+            let all = catalogue.bugs.len();
+            println!(
+                "SKIPPED zoo: {left} of the {all} bugs of {algorithm}, left to `cargo xtask zoo {algorithm}`"
+            );
         }
         println!("{algorithm}: {said}, {found} of {total} bugs found, {}", path.display());
     }

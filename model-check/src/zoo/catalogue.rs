@@ -1,10 +1,13 @@
 //! Bugs as data.
 //!
 //! ```toml
+//! ten = ["vote-not-persisted"]            # those that a quick test of everything hunts; the zoo hunts all
+//!
 //! [[bug]]
 //! id = "vote-not-persisted"
 //! title = "a vote leaves before it is durable"
 //! source = "Raft Fig. 2; tikv 1610"
+//! feature = "elections"                   # the part of the algorithm that it is a bug of
 //! property = "election_safety"            # what it must break
 //! also = ["leader_completeness"]          # what an engine may see first instead
 //! ground = "elections"                    # where to look
@@ -38,6 +41,8 @@ pub struct Catalogue {
     pub algorithm: String,
     /// In the order of the file.
     pub bugs: Vec<Bug>,
+    /// The ids of those that stand for all where there is no time for all: ten, of every engine and every feature.
+    pub ten: Vec<String>,
     file: PathBuf,
     text: String,
 }
@@ -54,6 +59,8 @@ pub struct Bug {
     pub note: Option<String>,
     /// Where it was seen.
     pub source: String,
+    /// The part of the algorithm that it is a bug of, in a word.
+    pub feature: String,
     /// The property that it must break.
     pub property: String,
     /// Properties that an engine may see broken first instead.
@@ -159,6 +166,8 @@ impl std::error::Error for CatalogueError {}
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
+    ten: Vec<Spanned<String>>,
     bug: Vec<Bug>,
 }
 
@@ -176,6 +185,7 @@ impl Catalogue {
         let catalogue = Catalogue {
             algorithm: algorithm.to_owned(),
             bugs: read.bug,
+            ten: read.ten.iter().map(|id| id.get_ref().clone()).collect(),
             file: file.to_owned(),
             text: text.to_owned(),
         };
@@ -206,7 +216,21 @@ impl Catalogue {
                 return Err(catalogue.error(&bug.id, reason));
             }
         }
+        for (i, id) in read.ten.iter().enumerate() {
+            let name = id.get_ref();
+            if !catalogue.bugs.iter().any(|bug| bug.id() == name) {
+                return Err(catalogue.error(id, format!("there is no bug `{}`", name.escape_debug())));
+            }
+            if read.ten[..i].iter().any(|other| other.get_ref() == name) {
+                return Err(catalogue.error(id, format!("`{name}` stands for all twice")));
+            }
+        }
         Ok(catalogue)
+    }
+
+    /// Whether the bug is one of those that stand for all.
+    pub fn is_of_ten(&self, bug: &Bug) -> bool {
+        self.ten.iter().any(|id| id == bug.id())
     }
 
     /// What `source` of `file` (both as the edits name them) becomes under the edits of `bug`.

@@ -54,7 +54,24 @@ fn every_algorithm_has_ten_bugs_and_a_canary() {
     }
 }
 
-const BUG: &str = "[[bug]]\nid = \"a\"\ntitle = \"t\"\nsource = \"s\"\nproperty = \"p\"\nground = \"g\"\n\
+#[test]
+fn ten_bugs_stand_for_all_of_every_engine_and_every_feature() {
+    for algorithm in ALGORITHMS {
+        let catalogue = read(algorithm);
+        assert_eq!(catalogue.ten.len(), 10, "{algorithm}");
+        let ten = || catalogue.bugs.iter().filter(|bug| catalogue.is_of_ten(bug));
+        assert!(ten().any(|bug| bug.canary), "{algorithm}: a test that notices nothing would pass");
+        for bug in &catalogue.bugs {
+            // The canary is for every engine to find, and says little of any.
+            let alike = |other: &Bug| other.engine == bug.engine && (bug.canary || !other.canary);
+            assert!(ten().any(alike), "{algorithm}: none is for {:?} to find", bug.engine);
+            let of_feature = |other: &Bug| other.feature == bug.feature;
+            assert!(ten().any(of_feature), "{algorithm}: none is of {}", bug.feature);
+        }
+    }
+}
+
+const BUG: &str = "[[bug]]\nid = \"a\"\ntitle = \"t\"\nsource = \"s\"\nfeature = \"e\"\nproperty = \"p\"\nground = \"g\"\n\
                    engine = \"walks\"\n[[bug.edit]]\nfile = \"f\"\ntext = \"old\"\nwith = \"new\"\n";
 
 fn refused(text: &str) -> (usize, String) {
@@ -65,13 +82,16 @@ fn refused(text: &str) -> (usize, String) {
 
 #[test]
 fn a_broken_catalogue_is_refused_with_its_line() {
-    let cases: [(String, usize, &str); 6] = [
+    let cases: [(String, usize, &str); 9] = [
         (BUG.replace("title = \"t\"", "title = 7"), 3, "expected a string"),
         (BUG.replace("source = \"s\"\n", ""), 1, "missing field `source`"),
         (BUG.replace("source", "sauce"), 4, "unknown field `sauce`"),
-        (BUG.replace("\"walks\"", "\"luck\""), 7, "unknown variant `luck`"),
+        (BUG.replace("feature = \"e\"\n", ""), 1, "missing field `feature`"),
+        (format!("ten = [\n\"a\",\n\"b\"]\n{BUG}"), 3, "there is no bug `b`"),
+        (format!("ten = [\n\"a\",\n\"a\"]\n{BUG}"), 3, "`a` stands for all twice"),
+        (BUG.replace("\"walks\"", "\"luck\""), 8, "unknown variant `luck`"),
         (BUG.replace("id = \"a\"", "id = \"../a\""), 2, "cannot name a bug"),
-        (format!("{BUG}\n{BUG}"), 14, "stands here twice"),
+        (format!("{BUG}\n{BUG}"), 15, "stands here twice"),
     ];
     for (text, line, part) in cases {
         let (at, reason) = refused(&text);
@@ -89,7 +109,7 @@ fn text_that_is_not_there_exactly_once_fails_loudly() {
     assert_eq!(catalogue.edited(bug, "another", "old old"), Ok("old old".to_owned()));
     for (source, count) in [("nothing", 0), ("old and old", 2)] {
         let error = catalogue.edited(bug, "f", source).expect_err("it does not apply");
-        assert_eq!(error.line, 10);
+        assert_eq!(error.line, 11);
         assert!(error.reason.contains(&format!("stands {count} times")), "{error}");
     }
 }

@@ -112,7 +112,11 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
         ),
         stage("shuttle", "random interleavings of the same, larger", Work::Tests(vec![threads("shuttle")])),
         stage("verify", "small model checks, with pinned counts", quick("verify")),
-        stage("zoo", "a fixed set of bugs is found, and its control is not", quick("zoo")),
+        stage(
+            "zoo",
+            "ten known bugs are found when put back, and nothing in their controls",
+            zoo(algorithms),
+        ),
         stage(
             "same-trace",
             "one seed gives one trace, whatever the build and threads",
@@ -155,6 +159,12 @@ fn threads(checker: &str) -> Program {
     Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {checker}"))
 }
 
+/// The ten bugs that stand for all. To build a copy per bug takes longer than to hunt it.
+fn zoo(algorithms: &[String]) -> Work {
+    let program = |name: &String| apart(checker("zoo").args([name, "--ten", "--quick"]));
+    Work::Programs(algorithms.iter().map(program).collect())
+}
+
 fn same_trace(algorithms: &[String]) -> Work {
     let program = |build: &str, name: &str, threads: &str| {
         let line =
@@ -192,6 +202,19 @@ mod tests {
                 Work::Tidy => {}
             }
         }
+    }
+
+    #[test]
+    fn ten_bugs_stand_for_all_and_leave_no_artifact_of_the_whole_zoo() {
+        let stages = all(&["raft".to_owned()]);
+        let zoo = stages.iter().find(|stage| stage.name == "zoo").expect("it is a stage");
+        let Work::Programs(programs) = &zoo.work else { panic!("it runs programs") };
+        let shown: Vec<String> = programs.iter().map(Program::shown).collect();
+        assert!(
+            matches!(&shown[..], [line] if line.ends_with("--bin zoo -- raft --ten --quick")),
+            "{shown:?}"
+        );
+        assert!(shown[0].contains("SWARMPROOF_ARTIFACTS=target/xtask"), "it keeps apart");
     }
 
     #[test]

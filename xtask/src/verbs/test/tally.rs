@@ -31,7 +31,6 @@ impl Tally {
 /// `SKIPPED name: reason` counts as skipped.
 pub(super) fn of_cargo_test(log: &str) -> (Tally, Vec<String>) {
     let mut tally = Tally::default();
-    let mut skipped: Vec<String> = Vec::new();
     for line in log.lines() {
         if let Some(rest) = line.strip_prefix("test result: ") {
             let count = |what: &str| {
@@ -40,14 +39,19 @@ pub(super) fn of_cargo_test(log: &str) -> (Tally, Vec<String>) {
             };
             let found = Tally { passed: count("passed"), failed: count("failed"), skipped: count("ignored") };
             tally.add(&found);
-        } else if let Some(rest) = line.trim_start().strip_prefix("SKIPPED ") {
-            skipped.push(rest.trim().to_owned());
         }
     }
+    let skipped = skips(log);
     let said = tally.passed.min(skipped.len() as u64);
     tally.passed -= said;
     tally.skipped += said;
     (tally, skipped)
+}
+
+/// What was not run, in the words of those who left it: lines `SKIPPED name: reason`.
+pub(super) fn skips(log: &str) -> Vec<String> {
+    let reason = |line: &str| line.trim_start().strip_prefix("SKIPPED ").map(|rest| rest.trim().to_owned());
+    log.lines().filter_map(reason).collect()
 }
 
 /// What the log says about what failed, at most `bytes` of it: from its first compiler error or list of
@@ -89,6 +93,14 @@ mod tests {
         assert_eq!(tally, Tally { passed: 16, failed: 1, skipped: 3 });
         assert_eq!(skipped, ["page_opens_in_a_browser: no chromium"]);
         assert_eq!(of_cargo_test("error: could not compile"), (Tally::default(), vec![]));
+    }
+
+    #[test]
+    fn whatever_a_program_leaves_out_is_heard() {
+        let log =
+            "canary: found\nSKIPPED zoo: 15 of 25 bugs\n  SKIPPED more: why \nnothing was SKIPPED here\n";
+        assert_eq!(skips(log), ["zoo: 15 of 25 bugs", "more: why"]);
+        assert_eq!(skips(""), [""; 0]);
     }
 
     #[test]
