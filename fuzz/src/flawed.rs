@@ -182,6 +182,14 @@ impl Observation for HastyVoter {
         Observation::applied_index(&self.0)
     }
 
+    fn base(&self) -> (u64, u64) {
+        Observation::base(&self.0)
+    }
+
+    fn state(&self) -> Option<u64> {
+        Observation::state(&self.0)
+    }
+
     fn entry_at(&self, index: u64) -> Option<(u64, u64)> {
         self.0.entry_at(index)
     }

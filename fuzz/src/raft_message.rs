@@ -190,8 +190,9 @@ fn disk(bytes: &[u8], reached: &mut Vec<&'static str>) {
         assert_eq!(canonical::<Record<KvOp>>(&encoded(&record)).as_ref(), Some(&record));
         match &record {
             Record::Vote { term: next, .. } => term = *next,
-            Record::Append { entries, .. } => last_index += entries.count(),
+            Record::Append { entries, .. } => last_index = last_index.saturating_add(entries.count()),
             Record::Truncate { after } => last_index = last_index.min(*after),
+            Record::Snapshot(snapshot) => last_index = last_index.max(snapshot.index),
         }
         records.push(record);
     }

@@ -7,7 +7,9 @@
 use std::sync::{Arc, LazyLock};
 
 use swarm_protocol::{Choices, Effect, Effects, Input, NodeId, OpId, Protocol, Ticks, WriteId};
-use swarm_raft::{Config, Entries, Entry, Index, Kv, KvOp, Message, Raft, Record, Run, Term, Timer};
+use swarm_raft::{
+    Compaction, Config, Entries, Entry, Index, Kv, KvOp, Message, Raft, Record, Run, Term, Timer,
+};
 
 use crate::raft_message::encoded;
 
@@ -88,6 +90,7 @@ impl Node {
             append_entries_max: 2,
             in_flight_entries_max: 3,
             uncommitted_entries_max: 4,
+            compaction: Compaction { log_bytes: 150, tail_entries: 1, part_bytes: 8 },
             ..Config::new(3)
         });
         let mut effects = Effects::new(Choices::script(Vec::new()));
@@ -246,7 +249,7 @@ struct Promises {
 impl Promises {
     fn of(raft: &Raft<Kv>) -> Self {
         let commit = raft.commit_index();
-        let last_committed = raft.log().entry(commit).map(|(term, _)| term);
+        let last_committed = raft.log().term_at(commit);
         Promises { term: raft.term(), vote: raft.vote(), commit, last_committed }
     }
 
@@ -260,7 +263,10 @@ impl Promises {
             raft.vote()
         );
         assert!(raft.commit_index() >= self.commit, "commit {} after {}", raft.commit_index(), self.commit);
-        let last_committed = raft.log().entry(self.commit).map(|(term, _)| term);
+        if raft.log().base_index() > self.commit {
+            return; // A snapshot took its place.
+        }
+        let last_committed = raft.log().term_at(self.commit);
         assert_eq!(last_committed, self.last_committed, "committed entry {} was replaced", self.commit);
     }
 }

@@ -94,13 +94,16 @@ type Field = fn(&Config) -> u64;
 
 /// What a `config` line of a scenario may set, and how it reads: switches as 0 and 1. Timeouts are missing,
 /// because a world knows no time.
-const FIELDS: [(&str, Field); 6] = [
+const FIELDS: [(&str, Field); 9] = [
     ("pre-vote", |config| u64::from(config.pre_vote)),
     ("check-quorum", |config| u64::from(config.check_quorum)),
     ("batch-entries-max", |config| u64::from(config.batch_entries_max)),
     ("append-entries-max", |config| u64::from(config.append_entries_max)),
     ("in-flight-entries-max", |config| config.in_flight_entries_max),
     ("uncommitted-entries-max", |config| config.uncommitted_entries_max),
+    ("snapshot-log-bytes", |config| config.compaction.log_bytes),
+    ("snapshot-tail-entries", |config| config.compaction.tail_entries),
+    ("snapshot-part-bytes", |config| u64::from(config.compaction.part_bytes)),
 ];
 
 /// The setup that a scenario file of Raft describes, its `config` lines included.
@@ -131,6 +134,9 @@ where
             "append-entries-max" => config.append_entries_max = number(name, value)?,
             "in-flight-entries-max" => config.in_flight_entries_max = number(name, value)?,
             "uncommitted-entries-max" => config.uncommitted_entries_max = number(name, value)?,
+            "snapshot-log-bytes" => config.compaction.log_bytes = number(name, value)?,
+            "snapshot-tail-entries" => config.compaction.tail_entries = number(name, value)?,
+            "snapshot-part-bytes" => config.compaction.part_bytes = number(name, value)?,
             _ => return Err(format!("config {name} is not a setting of Raft")),
         }
     }

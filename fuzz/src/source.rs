@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use swarm_protocol::NodeId;
-use swarm_raft::{Entries, Entry, KvOp, Message, Record, Run};
+use swarm_protocol::{NodeId, NodeSet};
+use swarm_raft::{Entries, Entry, Kv, KvOp, Machine, Membership, Message, Part, Record, Run, Snapshot};
 
 /// Bytes still to be read.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +96,36 @@ impl<'a> Source<'a> {
                 hint_index: self.near(index),
                 hint_term: self.near(reference),
             },
+            _ if choice & 0x38 == 0x08 => Message::Part { term, part: Box::new(self.part(reference, index)) },
+            _ if choice & 0x38 == 0x28 => {
+                Message::Received { term, index: self.near(index), offset: self.near(2) }
+            }
             _ => Message::Stale { term },
         }
+    }
+
+    /// A part of a snapshot that may be whole, in place or neither.
+    fn part(&mut self, term: u64, index: u64) -> Part {
+        let Snapshot { index, term: last_term, membership, data } = self.snapshot(term, index);
+        let (total, from) = (data.len() as u64, self.below(data.len() as u8 + 1));
+        let to = from + self.below((data.len() - from) as u8 + 1);
+        // One in eight elsewhere, and one of another total.
+        let offset = if self.below(8) == 0 { self.near(3) } else { from as u64 };
+        let total = if self.below(8) == 0 { self.near(total) } else { total };
+        Part { index, last_term, membership, total, offset, data: data[from..to].into() }
+    }
+
+    /// A snapshot of at most two keys, or now and then of bytes that are none.
+    fn snapshot(&mut self, term: u64, last_index: u64) -> Snapshot {
+        let (mut kv, mut data) = (Kv::default(), Vec::new());
+        for _ in 0..self.below(3) {
+            kv.apply(&self.op());
+        }
+        kv.save(&mut data);
+        data.extend((self.below(8) == 0).then_some(0));
+        let voters = if self.below(8) == 0 { self.below(4) as u32 } else { 3 };
+        let membership = Membership::of(NodeSet::first(voters));
+        Snapshot { index: self.near(last_index), term: self.near(term), membership, data: data.into() }
     }
 
     /// Any record that may follow on a disk that holds `last_index` entries in `term`.
@@ -106,6 +134,9 @@ impl<'a> Source<'a> {
             choice if choice % 4 == 0 => {
                 let vote = (choice & 4 == 0).then(|| NodeId(u32::from(choice >> 3 & 3)));
                 Record::Vote { term: self.near(term), vote }
+            }
+            choice if choice % 4 == 1 && choice >> 5 == 0 => {
+                Record::Snapshot(Arc::new(self.snapshot(term, last_index)))
             }
             choice if choice % 4 == 1 => Record::Truncate { after: self.near(last_index) },
             // One in sixteen elsewhere: the disk is damaged then.

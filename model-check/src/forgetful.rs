@@ -141,6 +141,14 @@ impl<P: Observation> Observation for Forgetful<P> {
         self.0.applied_index()
     }
 
+    fn base(&self) -> (u64, u64) {
+        self.0.base()
+    }
+
+    fn state(&self) -> Option<u64> {
+        self.0.state()
+    }
+
     fn entry_at(&self, index: u64) -> Option<(u64, u64)> {
         self.0.entry_at(index)
     }

@@ -8,6 +8,7 @@
 //! Verified by the pinned counts, equal on one and two threads, by what each instance must reach, and by the
 //! two instances whose broken property must be found.
 
+mod compaction;
 mod etcd;
 mod leadership;
 mod liveness;
@@ -31,6 +32,7 @@ use crate::forgetful::Forgetful;
 use crate::instance::{Check, Instance, Pinned};
 use crate::registered::{self, Experiment, Extent, Registered};
 
+pub use self::compaction::{FEW_SNAPSHOTS, SNAPSHOTS};
 pub use self::leadership::{TWO_NODES_UNDISTURBED, UNDISTURBED};
 pub use self::liveness::{LIVELY_PRE_VOTE, LIVELY_THREE_NODES, LIVELY_TWO_NODES};
 pub use self::symmetry::{
@@ -70,13 +72,14 @@ fn commits_of_term(node: &Node, term: u64) -> bool {
 /// The instances: the quick ones, or all. Those that need least memory come first, as what is resident is
 /// measured of the process as a whole.
 pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
-    let quick: [Box<dyn Check>; 8] = [
+    let quick: [Box<dyn Check>; 9] = [
         Box::new(NO_STABLE_STORAGE),
         Box::new(LIVELY_TWO_NODES),
         Box::new(LIVELY_PRE_VOTE),
         Box::new(LIVELY_THREE_NODES),
         Box::new(BETWEEN_WRITES),
         Box::new(UNDISTURBED),
+        Box::new(SNAPSHOTS),
         Box::new(PRE_VOTE),
         Box::new(CLOSED),
     ];
@@ -86,7 +89,7 @@ pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
     quick.into_iter().chain(slow.into_iter().filter(|_| full)).chain([deepest]).collect()
 }
 
-/// Instances of two nodes, which end in a fraction of a second: for tests, and for a look around.
+/// Instances of two nodes, or of few events, which end in a fraction of a second: for tests, and for a look around.
 pub fn small() -> Vec<Box<dyn Check>> {
     vec![
         Box::new(TWO_NODES),
@@ -94,6 +97,7 @@ pub fn small() -> Vec<Box<dyn Check>> {
         Box::new(TWO_NODES_BETWEEN_WRITES),
         Box::new(TWO_NODES_BOUNDED),
         Box::new(TWO_NODES_UNDISTURBED),
+        Box::new(FEW_SNAPSHOTS),
     ]
 }
 

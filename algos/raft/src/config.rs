@@ -32,6 +32,28 @@ pub struct Config {
     pub in_flight_entries_max: u64,
     /// How many entries a leader holds uncommitted before it answers `Busy`, at least 1.
     pub uncommitted_entries_max: u64,
+    /// When the log gives way to a snapshot.
+    pub compaction: Compaction,
+}
+
+/// When the log gives way to a snapshot of the machine (Raft §7), and how that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Compaction {
+    /// How large the log behind the last snapshot is, in bytes as [`crate::Machine::bytes`] counts them, when the
+    /// next is taken, at least 1; never if it is `u64::MAX`. If the last snapshot was larger, its size counts.
+    pub log_bytes: u64,
+    /// How many entries before the snapshot's end stay in memory, for followers that lag a little.
+    pub tail_entries: u64,
+    /// How much of a snapshot one message carries, in bytes, at least 1.
+    pub part_bytes: u32,
+}
+
+impl Compaction {
+    /// No snapshots.
+    pub const NEVER: Self = Compaction { log_bytes: u64::MAX, ..Self::USUAL };
+
+    /// A snapshot for each 64 MiB of log; 16,384 entries stay.
+    pub const USUAL: Self = Compaction { log_bytes: 64 << 20, tail_entries: 16_384, part_bytes: 256 << 10 };
 }
 
 impl Config {
@@ -51,6 +73,7 @@ impl Config {
             append_entries_max: 4096,
             in_flight_entries_max: 65_536,
             uncommitted_entries_max: 65_536,
+            compaction: Compaction::USUAL,
         }
     }
 
@@ -73,6 +96,8 @@ impl Config {
             (self.append_entries_max > 0, "append_entries_max", "must be at least 1"),
             (self.in_flight_entries_max > 0, "in_flight_entries_max", "must be at least 1"),
             (self.uncommitted_entries_max > 0, "uncommitted_entries_max", "must be at least 1"),
+            (self.compaction.log_bytes > 0, "compaction", "needs a log of at least 1 byte"),
+            (self.compaction.part_bytes > 0, "compaction", "needs parts of at least 1 byte"),
         ];
         match rules.into_iter().find(|(holds, ..)| !holds) {
             None => Ok(()),
@@ -106,7 +131,7 @@ mod tests {
     fn the_default_configuration_is_valid_and_each_limit_is_checked() {
         assert_eq!(Config::new(3).validate(), Ok(()));
         type Break = (&'static str, fn(&mut Config));
-        let breaks: [Break; 8] = [
+        let breaks: [Break; 10] = [
             ("voters", |c| c.voters = NodeSet::EMPTY),
             ("election_timeout", |c| c.election_timeout = Delay::exactly(Ticks::ZERO)),
             ("election_timeout", |c| c.election_timeout.max = Ticks(1)),
@@ -115,6 +140,8 @@ mod tests {
             ("append_entries_max", |c| c.append_entries_max = 0),
             ("in_flight_entries_max", |c| c.in_flight_entries_max = 0),
             ("uncommitted_entries_max", |c| c.uncommitted_entries_max = 0),
+            ("compaction", |c| c.compaction.log_bytes = 0),
+            ("compaction", |c| c.compaction.part_bytes = 0),
         ];
         for (field, change) in breaks {
             let mut config = Config::new(3);

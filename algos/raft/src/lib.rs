@@ -36,6 +36,10 @@
 //! | PreVote (dissertation §9.6) | `election::on_request_pre_vote` | `beyond_the_paper`: `a_returning_server_does_not_disturb_the_leader` |
 //! | a leader without a majority steps down (dissertation §6.2) | `tenure::check_quorum` | `dissertation`: `a_leader_that_no_majority_answers_steps_down` |
 //! | who hears a leader keeps out of elections (dissertation §4.2.3) | `tenure::is_undisturbed` | `dissertation`: `a_server_that_hears_a_leader_keeps_out_of_elections` |
+//! | a log that has grown gives way to a snapshot (§7, dissertation §5.1.2) | `snapshot::compact_if_due` | `snapshots`: `a_log_that_has_grown_gives_way_to_a_snapshot`, `a_large_machine_is_saved_as_seldom_as_its_size_asks` |
+//! | InstallSnapshot 1 to 5: parts in order, each once (Fig. 13) | `snapshot::on_part` | `snapshots`: `parts_are_put_together_in_order_and_acknowledged_when_durable` |
+//! | InstallSnapshot 6: what lies behind an entry that is there stays (Fig. 13) | `snapshot::on_part` | `snapshots`: `a_snapshot_of_what_the_log_holds_drops_nothing` |
+//! | InstallSnapshot 7 and 8: else the log goes, the machine is reset (Fig. 13) | `snapshot::install` | `snapshots`: `a_snapshot_that_contradicts_the_log_replaces_it` |
 //! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
 //!
 //! The five properties of Fig. 3 are in [`properties`]; they are judged after every step of every engine.
@@ -62,13 +66,16 @@
 //!   no counter that could leak.
 //! - A leader that is deposed answers commands that did not reach its log with a redirect, and others
 //!   never: they may still be committed.
+//! - A follower answers a part of a snapshot with how much of it is there (Fig. 13 answers with a term alone), so
+//!   that a transfer goes on where it was. A snapshot whose last entry stands in the follower's log is not
+//!   installed, but acknowledged: the entries say the same.
 //! - A server whose disk fails a write stops for good, as does one whose disk holds what no server can
 //!   have written. A server does not forget that it promised something.
 //! - Answers `Stale` and `Conflict` stand for the paper's `success = false`.
 //!
 //! # Limitations
-//! Membership is fixed ([`Config::voters`]), the log is never compacted, reads go through the log, and
-//! there is no leadership transfer. Without CheckQuorum a leader that is cut off from the majority goes on
+//! Membership is fixed ([`Config::voters`]), reads go through the log, and
+//! there is no leadership transfer. A snapshot is written inside of a step, which takes as long as that does. Without CheckQuorum a leader that is cut off from the majority goes on
 //! refusing nothing until its limit of uncommitted entries. Limits count entries; commands are as large
 //! as their type allows. Byzantine nodes are outside of the model: an impossible message is refused where
 //! it is recognised, a forged one is believed.
@@ -86,6 +93,7 @@ mod payload;
 pub mod properties;
 mod record;
 mod replication;
+mod snapshot;
 mod state;
 mod step;
 mod symmetry;
@@ -95,7 +103,7 @@ mod testing;
 pub mod wire;
 
 pub use batch::{Entries, Entry, Run};
-pub use config::{Config, ConfigError};
+pub use config::{Compaction, Config, ConfigError};
 pub use kv::{Kv, KvAnswer, KvOp, KvSpec};
 pub use log::Log;
 pub use machine::{Administration, Machine};
@@ -103,6 +111,7 @@ pub use members::Membership;
 pub use message::Message;
 pub use payload::{Payload, PayloadLog, PayloadSpec};
 pub use record::Record;
+pub use snapshot::{Part, Snapshot};
 pub use state::Raft;
 
 use swarm_protocol::NodeId;

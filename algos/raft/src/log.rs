@@ -5,6 +5,9 @@
 //! runs by bisection. A missing term is `None`, never 0: reading it as 0 once let two logs match on
 //! entries that neither had.
 //!
+//! What a snapshot covers can be dropped from the front. That is a mark at first: the batches before it are
+//! freed with later appends, two runs for each, so that no step pays for all of them at once.
+//!
 //! Verified by comparison with a plain vector on random operations (below), by `log_matching`, and by
 //! the invariants asserted after every step under test.
 
@@ -13,11 +16,16 @@ use std::collections::VecDeque;
 
 use crate::{Entries, Entry, Index, Membership, Run, Term};
 
-/// A sequence of entries with their terms. Index 0 is the place before the first entry; its term is 0.
+/// A sequence of entries with their terms. The base is the place before the first entry that is held: index and
+/// term 0 unless the log was compacted.
 #[derive(Clone)]
 pub struct Log<C> {
-    /// Consecutive from index 1; terms never decrease.
+    /// Consecutive; terms never decrease. The first ones may lie before the base: they only wait to be freed.
     runs: VecDeque<Placed<C>>,
+    /// The index of the last entry that was dropped from the front, 0 if none was.
+    base_index: Index,
+    /// The term of that entry.
+    base_term: Term,
     /// The index of the last entry, 0 if there is none.
     last_index: Index,
     /// The term of the last entry, 0 if there is none.
@@ -40,43 +48,63 @@ impl<C> Placed<C> {
 impl<C> Log<C> {
     /// The empty log.
     pub const fn new() -> Self {
-        Log { runs: VecDeque::new(), last_index: 0, last_term: 0 }
+        Self::after(0, 0)
+    }
+
+    /// The log that holds nothing, behind an entry at `index` of `term`.
+    pub(crate) const fn after(index: Index, term: Term) -> Self {
+        Log { runs: VecDeque::new(), base_index: index, base_term: term, last_index: index, last_term: term }
     }
 
     /// The empty log, with room for so many runs.
     pub(crate) fn with_capacity(runs: usize) -> Self {
-        Log { runs: VecDeque::with_capacity(runs), last_index: 0, last_term: 0 }
+        Log { runs: VecDeque::with_capacity(runs), ..Self::new() }
     }
 
-    /// The index of the last entry, 0 if there is none.
+    /// The index of the last entry that was dropped from the front, 0 if none was: the first that is held stands
+    /// behind it.
+    pub const fn base_index(&self) -> Index {
+        self.base_index
+    }
+
+    /// The term of the entry at [`Log::base_index`].
+    pub const fn base_term(&self) -> Term {
+        self.base_term
+    }
+
+    /// The index of the last entry, held or dropped from the front; 0 if there was none.
     pub const fn last_index(&self) -> Index {
         self.last_index
     }
 
-    /// The term of the last entry, 0 if there is none.
+    /// The term of the last entry, held or dropped from the front; 0 if there was none.
     pub const fn last_term(&self) -> Term {
         self.last_term
     }
 
-    /// The term of the entry at `index`; `None` if there is no such entry. The place before the first
-    /// entry has term 0.
+    /// The term of the entry at `index`; `None` if there is no such entry, or if it lies before the base, whose
+    /// own term is known.
     #[inline]
     pub fn term_at(&self, index: Index) -> Option<Term> {
         if index >= self.last_index {
             (index == self.last_index).then_some(self.last_term)
         } else {
-            Some(self.earlier_term_at(index))
+            self.earlier_term_at(index)
         }
     }
 
     /// The same, where `index` is before that of the last entry.
-    fn earlier_term_at(&self, index: Index) -> Term {
-        if index == 0 { 0 } else { self.runs[self.position(index)].run.term() }
+    fn earlier_term_at(&self, index: Index) -> Option<Term> {
+        if index > self.base_index {
+            Some(self.runs[self.position(index)].run.term())
+        } else {
+            (index == self.base_index).then_some(self.base_term)
+        }
     }
 
     /// The entry at `index` and its term.
     pub fn entry(&self, index: Index) -> Option<(Term, &Entry<C>)> {
-        if index == 0 || index > self.last_index {
+        if index <= self.base_index || index > self.last_index {
             return None;
         }
         let placed = &self.runs[self.position(index)];
@@ -88,7 +116,8 @@ impl<C> Log<C> {
     /// # Panics
     /// If there is no entry at `first` or at `last`, or if `last < first`.
     pub fn pieces(&self, first: Index, last: Index) -> impl Iterator<Item = &[Entry<C>]> {
-        assert!(0 < first && first <= last && last <= self.last_index, "no entries {first}..={last}");
+        let held = self.base_index < first && first <= last && last <= self.last_index;
+        assert!(held, "no entries {first}..={last}");
         let runs = self.runs.range(self.position(first)..).take_while(move |placed| placed.first <= last);
         runs.map(move |placed| {
             let end = placed.last().min(last);
@@ -98,14 +127,12 @@ impl<C> Log<C> {
 
     /// All entries with their terms, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (Term, &Entry<C>)> {
-        let of_run = |placed: &'_ Placed<C>| placed.run.term();
-        self.runs
-            .iter()
-            .flat_map(move |placed| placed.run.entries().iter().map(move |entry| (of_run(placed), entry)))
+        self.iter_from(0)
     }
 
-    /// The entries from `index` on, which is at least 1, with their terms, oldest first.
+    /// The entries from `index` on, less those before the base, with their terms, oldest first.
     pub fn iter_from(&self, index: Index) -> impl Iterator<Item = (Term, &Entry<C>)> {
+        let index = index.max(self.base_index + 1);
         let position = if index > self.last_index { self.runs.len() } else { self.position(index) };
         self.runs.range(position..).flat_map(move |placed| {
             let skipped = index.saturating_sub(placed.first) as usize;
@@ -117,6 +144,7 @@ impl<C> Log<C> {
     pub fn memberships(&self) -> impl Iterator<Item = (Index, &Membership)> {
         self.runs
             .iter()
+            .filter(|placed| placed.first > self.base_index)
             .filter_map(|placed| placed.run.membership().map(|membership| (placed.first, membership)))
     }
 
@@ -149,14 +177,43 @@ impl<C> Log<C> {
     /// If terms would decrease.
     pub fn append(&mut self, run: Run<C>) {
         assert!(run.term() >= self.last_term, "terms of a log never decrease");
+        for _ in 0..2 {
+            self.runs.pop_front_if(|placed| placed.last() <= self.base_index);
+        }
         let first = self.last_index + 1;
         self.last_index += run.count();
         self.last_term = run.term();
         self.runs.push_back(Placed { first, run });
     }
 
+    /// Drops every entry up to `index`, from the front. Costs one search; memory is given back with later appends.
+    ///
+    /// # Panics
+    /// If there is no entry at `index`.
+    pub(crate) fn compact_to(&mut self, index: Index) {
+        let term = self.term_at(index).expect("a log is compacted up to an entry of its own");
+        (self.base_index, self.base_term) = (index, term);
+    }
+
+    /// Takes up the place of a snapshot that ends with an entry at `index` of `term`. If that entry stands here,
+    /// what lies behind it stays; if not, nothing does (Raft Fig. 13, 6 and 7).
+    pub(crate) fn begin_after(&mut self, index: Index, term: Term) {
+        if index <= self.base_index {
+            return;
+        }
+        if self.term_at(index) == Some(term) {
+            self.compact_to(index);
+        } else {
+            *self = Self::after(index, term);
+        }
+    }
+
     /// Drops every entry behind `index`.
+    ///
+    /// # Panics
+    /// If `index` lies before the base.
     pub fn truncate_after(&mut self, index: Index) {
+        assert!(index >= self.base_index, "entries up to {} are dropped already", self.base_index);
         while let Some(placed) = self.runs.back_mut() {
             if placed.last() <= index {
                 break;
@@ -167,8 +224,10 @@ impl<C> Log<C> {
             }
             self.runs.pop_back();
         }
-        self.last_index = self.runs.back().map_or(0, Placed::last);
-        self.last_term = self.runs.back().map_or(0, |placed| placed.run.term());
+        (self.last_index, self.last_term) = match self.runs.back() {
+            Some(placed) if placed.last() > self.base_index => (placed.last(), placed.run.term()),
+            _ => (self.base_index, self.base_term),
+        };
     }
 
     /// How many of the first `entries`, which would stand behind `prev`, this log already has: same
@@ -201,15 +260,19 @@ impl<C> Log<C> {
     }
 
     /// The greatest index up to `index` whose term is at most `term`: where two logs that differ at
-    /// `index` may agree at the latest. Index 0 always may. Costs one comparison per run passed.
+    /// `index` may agree at the latest. Index 0 always may, and so may what lies before the base. Costs one
+    /// comparison per run passed.
     pub fn last_at_most(&self, index: Index, term: Term) -> Index {
         let index = index.min(self.last_index);
+        // Terms before the base are not known any more, but that they are no later than its own.
+        let base = if self.base_term <= term { self.base_index } else { self.base_index.saturating_sub(1) };
         self.runs
             .iter()
             .rev()
+            .take_while(|placed| placed.last() > self.base_index)
             .skip_while(|placed| placed.first > index)
             .find(|placed| placed.run.term() <= term)
-            .map_or(0, |placed| placed.last().min(index))
+            .map_or(index.min(base), |placed| placed.last().min(index))
     }
 }
 
@@ -218,26 +281,26 @@ impl<C: Clone> Log<C> {
     /// more than one run.
     #[inline]
     pub fn slice(&self, index: Index, count_max: u64) -> Entries<C> {
-        if index == 0 || index > self.last_index || count_max == 0 {
+        if index <= self.base_index || index > self.last_index || count_max == 0 {
             return Entries::none();
         }
         self.some(self.position(index), index, count_max)
     }
 
     /// The term at `prev` and at most `count_max` entries behind it, as [`Log::term_at`] and [`Log::slice`] give
-    /// them, with one search. `None` if there is no entry at `prev`.
+    /// them, with one search. `None` if there is no entry at `prev`, or if it lies before the base.
     #[inline]
     pub(crate) fn behind(&self, prev: Index, count_max: u64) -> Option<(Term, Entries<C>)> {
         if prev >= self.last_index {
             return (prev == self.last_index).then(|| (self.last_term, Entries::none()));
         }
-        Some(self.some_behind(prev, count_max))
+        (prev >= self.base_index).then(|| self.some_behind(prev, count_max))
     }
 
     /// The same, where there are some.
     fn some_behind(&self, prev: Index, count_max: u64) -> (Term, Entries<C>) {
-        let (term, position) = if prev == 0 {
-            (0, 0)
+        let (term, position) = if prev == self.base_index {
+            (self.base_term, self.position(prev + 1))
         } else {
             let position = self.position(prev);
             let placed = &self.runs[position];
@@ -279,7 +342,9 @@ impl<C> Default for Log<C> {
 
 impl<C: PartialEq> PartialEq for Log<C> {
     fn eq(&self, other: &Self) -> bool {
-        self.last_index == other.last_index && self.iter().eq(other.iter())
+        self.last_index == other.last_index
+            && (self.base_index, self.base_term) == (other.base_index, other.base_term)
+            && self.iter().eq(other.iter())
     }
 }
 
@@ -288,6 +353,10 @@ impl<C: Eq> Eq for Log<C> {}
 impl<C: Hash> Hash for Log<C> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.last_index);
+        if self.base_index > 0 {
+            state.write_u64(self.base_index);
+            state.write_u64(self.base_term);
+        }
         for (term, entry) in self.iter() {
             state.write_u64(term);
             entry.hash(state);
@@ -295,12 +364,16 @@ impl<C: Hash> Hash for Log<C> {
     }
 }
 
-/// Prints as `[NoOp@1 Put(1,7)@2]`: entry and term.
+/// Prints as `[NoOp@1 Put(1,7)@2]`: entry and term; behind a base as `[..4@1 Put(1,7)@2]`.
 impl<C: core::fmt::Debug> core::fmt::Debug for Log<C> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("[")?;
+        if self.base_index > 0 {
+            write!(f, "..{}@{}", self.base_index, self.base_term)?;
+        }
         for (position, (term, entry)) in self.iter().enumerate() {
-            write!(f, "{}{entry:?}@{term}", if position == 0 { "" } else { " " })?;
+            let gap = if position == 0 && self.base_index == 0 { "" } else { " " };
+            write!(f, "{gap}{entry:?}@{term}")?;
         }
         f.write_str("]")
     }
@@ -312,15 +385,20 @@ mod tests {
     use crate::testing::{digest_of, entries_cut, plain};
     use swarm_protocol::Stream;
 
-    /// A log and the plain vector that it should behave like.
+    /// A log and the plain vector that it should behave like, less what lies before its base.
     fn random_log(seed: u64, length: u64) -> (Log<u8>, Vec<(Term, u8)>) {
         let mut draw = Stream::new(seed, 0, 0);
         let (mut log, mut model, mut term) = (Log::new(), vec![], 1);
         while (model.len() as u64) < length {
             if draw.happens(150_000) {
-                let index = draw.below(model.len() as u64 + 1);
+                let base = log.base_index();
+                let index = base + draw.below(model.len() as u64 + 1 - base);
                 log.truncate_after(index);
                 model.truncate(index as usize);
+            }
+            if seed % 2 == 1 && draw.happens(150_000) {
+                let base = log.base_index();
+                log.compact_to(base + draw.below(model.len() as u64 + 1 - base));
             }
             term += draw.below(2);
             let more: Vec<_> = (0..=draw.below(4)).map(|_| (term, draw.below(3) as u8)).collect();
@@ -334,16 +412,30 @@ mod tests {
 
     #[test]
     fn log_behaves_like_a_vector() {
+        let mut compacted = 0;
         for seed in 0..200 {
             let (log, model) = random_log(seed, seed % 40);
             let last = model.len() as Index;
             assert_eq!(log.last_index(), last);
             assert_eq!(log.last_term(), model.last().map_or(0, |(term, _)| *term));
-            assert_eq!(log.term_at(0), Some(0));
+            let base = log.base_index();
+            compacted += u64::from(base > 0);
+            let base_term = if base == 0 { 0 } else { model[base as usize - 1].0 };
+            assert_eq!((log.base_term(), log.term_at(base)), (base_term, Some(base_term)), "seed {seed}");
             assert_eq!(log.term_at(last + 1), None);
             assert_eq!(log.term_at(u64::MAX), None);
             assert!(log.iter_from(last + 1).next().is_none());
-            for index in 1..=last {
+            assert!(log.iter().eq(log.iter_from(base + 1)));
+            assert_eq!(log.iter().count() as u64, last - base, "seed {seed}");
+            for index in 0..base {
+                assert_eq!(
+                    (log.term_at(index), log.entry(index)),
+                    (None, None),
+                    "seed {seed}, index {index}"
+                );
+                assert!(log.slice(index, 3).is_empty() && log.behind(index, 3).is_none());
+            }
+            for index in base + 1..=last {
                 let (term, command) = model[index as usize - 1];
                 assert_eq!(log.term_at(index), Some(term), "seed {seed}, index {index}");
                 assert_eq!(log.entry(index), Some((term, &Entry::Command(command))));
@@ -363,13 +455,17 @@ mod tests {
             for (prev, count) in (0..=last + 2).flat_map(|prev| [0, 1, 3, 99].map(|count| (prev, count))) {
                 let behind = log.behind(prev, count).map(|(term, entries)| (term, plain(&entries)));
                 let expected = log.term_at(prev).map(|term| (term, plain(&log.slice(prev + 1, count))));
+                assert_eq!(expected.is_some(), (base..=last).contains(&prev));
                 assert_eq!(behind, expected, "seed {seed}, {count} behind {prev}");
             }
             for (index, term) in (0..=last + 2).flat_map(|index| (0..9).map(move |term| (index, term))) {
-                let plain = (1..=index.min(last)).rev().find(|i| model[*i as usize - 1].0 <= term);
-                assert_eq!(log.last_at_most(index, term), plain.unwrap_or(0), "seed {seed}");
+                let plain = (base..=index.min(last)).rev().find(|i| log.term_at(*i).unwrap() <= term);
+                // Before the base nobody knows: the place before it, unless that is asked about itself.
+                let before = index.min(base.saturating_sub(1));
+                assert_eq!(log.last_at_most(index, term), plain.unwrap_or(before), "seed {seed}");
             }
         }
+        assert!(compacted > 50, "{compacted}");
     }
 
     /// All sequences of at most four terms, each 1, 2 or 3, that do not decrease.
@@ -403,6 +499,41 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_snapshot_s_place_keeps_what_agrees_and_nothing_else() {
+        let log = |terms: &[Term]| {
+            let mut log = Log::new();
+            let content: Vec<(Term, u8)> = terms.iter().map(|term| (*term, 0)).collect();
+            entries_cut(&content, 0).runs().iter().for_each(|run| log.append(run.clone()));
+            log
+        };
+        for terms in histories() {
+            for (index, term) in (1..6).flat_map(|index| (1..4).map(move |term| (index, term))) {
+                let mut begun = log(&terms);
+                begun.begin_after(index, term);
+                let agrees = terms.get(index as usize - 1) == Some(&term);
+                let rest = if agrees { terms.len() as Index - index } else { 0 };
+                assert_eq!((begun.base_index(), begun.base_term()), (index, term));
+                assert_eq!(begun.last_index(), index + rest, "{terms:?} {index}@{term}");
+                let before = begun.clone();
+                begun.begin_after(index - 1, term);
+                assert_eq!(begun, before, "an earlier one changes nothing");
+            }
+        }
+    }
+
+    #[test]
+    fn memory_before_the_base_is_given_back_with_appends() {
+        let mut log = Log::new();
+        let run = || Run::new(1, vec![Entry::Command(0_u8); 8].into());
+        (0..100).for_each(|_| log.append(run()));
+        log.compact_to(795);
+        assert_eq!(log.runs.len(), 100, "compaction frees nothing yet");
+        (0..50).for_each(|_| log.append(run()));
+        assert_eq!(log.runs.len(), 51, "two runs go for one that comes; the one with the base stays");
+        assert_eq!(log.iter().count(), 405);
     }
 
     #[test]

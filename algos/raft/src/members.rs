@@ -135,6 +135,26 @@ impl Members {
         (self.since, self.now) = (index, membership);
     }
 
+    /// The membership that is in effect after the entry at `index`, which is not before what was forgotten.
+    pub(crate) fn at(&self, index: Index) -> Membership {
+        let stack = self.earlier.iter().copied().chain([(self.since, self.now)]);
+        stack.take_while(|(since, _)| *since <= index).last().expect("a membership before all entries").1
+    }
+
+    /// Nothing up to `index` will be truncated any more.
+    pub(crate) fn forget_before(&mut self, index: Index) {
+        if self.since <= index {
+            return self.earlier.clear();
+        }
+        let passed = self.earlier.iter().take_while(|(since, _)| *since <= index).count();
+        self.earlier.drain(..passed.saturating_sub(1));
+    }
+
+    /// The log now begins behind `index`, and this is in effect there.
+    pub(crate) fn restart(&mut self, index: Index, membership: Membership) {
+        *self = Members { now: membership, since: index, earlier: Vec::new() };
+    }
+
     /// The entries behind `index` are gone: what they held is no longer in effect (Raft §6).
     pub(crate) fn truncate_after(&mut self, index: Index) {
         while self.since > index {
@@ -184,6 +204,17 @@ mod tests {
                     anew.append(*index, *membership);
                 }
                 assert_eq!(members, anew, "seed {seed}");
+                let place = draw.below(last + 1);
+                let at = log.iter().rev().find(|(index, _)| *index <= place);
+                let first = Membership::of(config.voters);
+                assert_eq!(members.at(place), at.map_or(first, |(_, membership)| *membership));
+                let mut forgetful = members.clone();
+                forgetful.forget_before(place);
+                for later in place..=last {
+                    assert_eq!(forgetful.at(later), members.at(later), "seed {seed}");
+                }
+                let kept = log.iter().filter(|(index, _)| *index > place).count();
+                assert_eq!(forgetful.earlier.len(), kept, "one membership before each change that may go");
                 let (since, now) = log.last().copied().unwrap_or((0, Membership::of(config.voters)));
                 assert_eq!((members.since(), *members.now()), (since, now));
             }

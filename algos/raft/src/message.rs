@@ -7,7 +7,7 @@
 
 use core::fmt::{self, Debug};
 
-use crate::{Entries, Index, Term};
+use crate::{Entries, Index, Part, Term};
 
 /// | message | from | to | answered by |
 /// |---|---|---|---|
@@ -19,6 +19,8 @@ use crate::{Entries, Index, Term};
 /// | `Appended` | follower | leader | nothing |
 /// | `Conflict` | follower | leader | `Append` further back |
 /// | `Stale` | node of a later term | leader of the past | nothing |
+/// | `Part` | leader | a follower that lags far | `Received`, `Appended` or `Stale` |
+/// | `Received` | follower | leader | the next `Part` |
 ///
 /// Order and hash cover logical content: entries, not the batches that they came in.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +93,22 @@ pub enum Message<C> {
         /// The sender's term.
         term: Term,
     },
+    /// A part of a snapshot, in place of entries that the leader no longer has (Raft §7).
+    Part {
+        /// The leader's term.
+        term: Term,
+        /// The part.
+        part: Box<Part>,
+    },
+    /// The sender has so much of the snapshot that it is being sent, not yet all.
+    Received {
+        /// The sender's term.
+        term: Term,
+        /// The last entry that the snapshot covers.
+        index: Index,
+        /// How many bytes are there: where the next part begins.
+        offset: u64,
+    },
 }
 
 impl<C> Message<C> {
@@ -104,7 +122,9 @@ impl<C> Message<C> {
             | Message::Append { term, .. }
             | Message::Appended { term, .. }
             | Message::Conflict { term, .. }
-            | Message::Stale { term } => *term,
+            | Message::Stale { term }
+            | Message::Part { term, .. }
+            | Message::Received { term, .. } => *term,
         }
     }
 
@@ -119,6 +139,8 @@ impl<C> Message<C> {
             Message::Appended { .. } => "Appended",
             Message::Conflict { .. } => "Conflict",
             Message::Stale { .. } => "Stale",
+            Message::Part { .. } => "Part",
+            Message::Received { .. } => "Received",
         }
     }
 
@@ -148,6 +170,8 @@ impl<C: Debug> Debug for Message<C> {
                 write!(f, "Conflict(t{term} prev {prev_index} hint {hint_index}@{hint_term})")
             }
             Message::Stale { term } => write!(f, "Stale(t{term})"),
+            Message::Part { term, part } => write!(f, "Part(t{term} {part:?})"),
+            Message::Received { term, index, offset } => write!(f, "Received(t{term} {index} {offset})"),
         }
     }
 }

@@ -33,9 +33,17 @@ pub trait Observation {
     fn commit_index(&self) -> Index;
     /// The last entry that it has applied.
     fn applied_index(&self) -> Index;
+    /// The last entry that it has dropped from the front, for a snapshot, and that entry's term; 0 and 0 if none.
+    fn base(&self) -> (Index, Term) {
+        (0, 0)
+    }
+    /// A digest of the state that it has applied its entries to, if it tells: equal after equal entries.
+    fn state(&self) -> Option<u64> {
+        None
+    }
     /// The term and a digest of the content of the entry at `index`, which is at least 1.
     fn entry_at(&self, index: Index) -> Option<(Term, u64)>;
-    /// The same of all entries from `first` on, which is at least 1. Fewer than up to
+    /// The same of all entries from `first` on, which lies behind the base. Fewer than up to
     /// [`Observation::last_index`] if one is missing.
     fn entries_from(&self, first: Index) -> impl Iterator<Item = (Term, u64)> {
         (first..=self.last_index()).map_while(|index| self.entry_at(index))
@@ -64,6 +72,16 @@ where
 
     fn applied_index(&self) -> Index {
         self.applied
+    }
+
+    fn base(&self) -> (Index, Term) {
+        (self.log.base_index(), self.log.base_term())
+    }
+
+    fn state(&self) -> Option<u64> {
+        let mut bytes = Vec::new();
+        self.machine.save(&mut bytes);
+        Some(digest(&bytes))
     }
 
     fn entry_at(&self, index: Index) -> Option<(Term, u64)> {
@@ -237,7 +255,7 @@ impl RaftProperties {
             let seen = Arc::make_mut(&mut Arc::make_mut(&mut self.seen)[touched.index()]);
             seen.led = leads;
             if !shows {
-                change = seen.look(*node, touched)?;
+                change = seen.look(*node, touched, &self.past.committed)?;
             }
         }
         // "A leader never overwrites or deletes entries in its log; it only appends new entries."
@@ -372,8 +390,14 @@ impl RaftProperties {
     /// # Errors
     /// The first property that does not hold.
     pub fn judge_all<O: Observation>(&self, nodes: &[Option<&O>]) -> Result<(), Violation> {
+        let committed: Vec<_> =
+            self.past.committed.iter().map(|link| Some((link.term, link.content))).collect();
+        // What a snapshot stands for is what was committed.
         let log = |node: &O| -> Vec<Option<(Term, u64)>> {
-            let mut log: Vec<_> = node.entries_from(1).map(Some).collect();
+            let base = node.base().0;
+            let mut log = committed[..committed.len().min(base as usize)].to_vec();
+            log.resize(base as usize, None);
+            log.extend(node.entries_from(base + 1).map(Some));
             log.resize(log.len().max(node.last_index() as usize), None);
             log
         };
@@ -384,8 +408,6 @@ impl RaftProperties {
             }
         }
         let leaders = || up.iter().filter(|(_, node, _)| node.is_leader());
-        let committed: Vec<_> =
-            self.past.committed.iter().map(|link| Some((link.term, link.content))).collect();
 
         for (name, node, _) in leaders() {
             if let Some((term, other)) =
@@ -430,6 +452,24 @@ impl RaftProperties {
                 let detail = format!("{name} commits other entries than were committed before");
                 return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
             }
+            let (index, term) = node.base();
+            if index > 0 && self.past.committed[index as usize - 1].term != term {
+                let detail = format!("{name} says that entry {index} is of term {term}, and it is not");
+                return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
+            }
+        }
+        // Who has applied the same entries has come to the same, by them or by a snapshot.
+        for (name, node, _) in up.iter().filter(|(_, node, _)| node.base().0 > 0) {
+            let same = up.iter().find(|(other, twin, _)| {
+                other != name && twin.applied_index() == node.applied_index() && twin.state() != node.state()
+            });
+            if let Some((other, ..)) = same {
+                let detail = format!(
+                    "{name} and {other} have applied {} entries and come to different states",
+                    node.applied_index()
+                );
+                return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
+            }
         }
         Ok(())
     }
@@ -453,23 +493,47 @@ impl Seen {
     fn shows<O: Observation>(&self, node: &O) -> bool {
         let last = node.last_index();
         self.log.len() as Index == last
-            && self.log.last().is_none_or(|link| node.entry_at(last) == Some((link.term, link.content)))
+            && self.log.last().is_none_or(|link| match node.entry_at(last) {
+                Some(entry) => entry == (link.term, link.content),
+                None => node.base() == (last, link.term),
+            })
     }
 
-    /// Looks at a node's log again. Costs the entries that changed, and one if none did.
-    fn look<O: Observation>(&mut self, node: &O, name: NodeId) -> Result<Change, Violation> {
-        let last = node.last_index() as usize;
+    /// Looks at a node's log again. Costs the entries that changed, and one if none did. What a snapshot stands
+    /// for is what was committed: nobody shows those entries any more.
+    fn look<O: Observation>(
+        &mut self,
+        node: &O,
+        name: NodeId,
+        committed: &[Link],
+    ) -> Result<Change, Violation> {
+        let (last, (base, base_term)) = (node.last_index() as usize, node.base());
+        let base = base as usize;
         let mut same = self.log.len().min(last);
-        while same > 0 {
+        while same > base {
             let Link { term, content, .. } = self.log[same - 1];
             if node.entry_at(same as Index) == Some((term, content)) {
                 break;
             }
             same -= 1;
         }
-        let overwrites = same < self.log.len();
+        let mut overwrites = same < self.log.len();
         self.log.truncate(same);
-        for entry in node.entries_from(same as Index + 1) {
+        if base > 0 {
+            let Some(link) = committed.get(base - 1).filter(|link| link.term == base_term) else {
+                let detail = format!("{name} has a snapshot up to entry {base} of term {base_term}");
+                let detail = format!("{detail}, which was not committed");
+                return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
+            };
+            if self.log.get(base - 1).is_none_or(|known| known.chain != link.chain) {
+                let differ = self.log.iter().zip(committed).take_while(|(a, b)| a.chain == b.chain).count();
+                overwrites |= differ < self.log.len();
+                self.log.clear();
+                self.log.extend_from_slice(&committed[..base]);
+                same = differ.min(base);
+            }
+        }
+        for entry in node.entries_from(self.log.len() as Index + 1) {
             self.log.push(Link::after(self.log.last(), entry));
         }
         if self.log.len() != last {

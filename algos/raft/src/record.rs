@@ -7,10 +7,12 @@
 
 use core::fmt::{self, Debug};
 
+use std::sync::Arc;
+
 use swarm_protocol::NodeId;
 
 use crate::log::Log;
-use crate::{Entries, Index, Term};
+use crate::{Entries, Index, Snapshot, Term};
 
 /// One unit of stable storage. Equality and hash cover logical content, not batches.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -34,6 +36,9 @@ pub enum Record<C> {
         /// The index of the last entry that stays.
         after: Index,
     },
+    /// The machine's state in place of the entries that led to it. Entries behind its last one stay, if that
+    /// one stands in the log; else none does.
+    Snapshot(Arc<Snapshot>),
 }
 
 impl<C: Debug> Debug for Record<C> {
@@ -43,6 +48,7 @@ impl<C: Debug> Debug for Record<C> {
             Record::Vote { term, vote: None } => write!(f, "Vote(t{term} none)"),
             Record::Append { first, entries } => write!(f, "Append({first} {entries:?})"),
             Record::Truncate { after } => write!(f, "Truncate({after})"),
+            Record::Snapshot(snapshot) => write!(f, "Snapshot({snapshot:?})"),
         }
     }
 }
@@ -53,6 +59,8 @@ pub(crate) struct Stable<C> {
     pub(crate) term: Term,
     pub(crate) vote: Option<NodeId>,
     pub(crate) log: Log<C>,
+    /// What stands before the log.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
     /// The first record that no node can have written, if there is one: the disk is not to be trusted.
     pub(crate) damage: Option<&'static str>,
 }
@@ -62,7 +70,7 @@ impl<C: Clone> Stable<C> {
     pub(crate) fn replay(records: impl Iterator<Item = Record<C>>) -> Self {
         // Most records are appends of one run.
         let log = Log::with_capacity(records.size_hint().0);
-        let mut stable = Stable { term: 0, vote: None, log, damage: None };
+        let mut stable = Stable { term: 0, vote: None, log, snapshot: None, damage: None };
         for record in records {
             if let Err(damage) = stable.replay_one(record) {
                 stable.damage = Some(damage);
@@ -90,19 +98,32 @@ impl<C: Clone> Stable<C> {
                 });
                 if fits { Ok(()) } else { Err("disk-log-terms-decrease") }
             }
-            Record::Truncate { after } if after > self.log.last_index() => Err("disk-log-has-a-gap"),
+            Record::Truncate { after }
+                if !(self.log.base_index()..=self.log.last_index()).contains(&after) =>
+            {
+                Err("disk-log-has-a-gap")
+            }
             Record::Truncate { after } => {
                 self.log.truncate_after(after);
+                Ok(())
+            }
+            Record::Snapshot(snapshot) if snapshot.index <= self.log.base_index() => {
+                Err("disk-snapshot-goes-back")
+            }
+            Record::Snapshot(snapshot) if !snapshot.is_sound() => Err("disk-snapshot-of-nothing"),
+            Record::Snapshot(snapshot) => {
+                self.log.begin_after(snapshot.index, snapshot.term);
+                self.snapshot = Some(snapshot);
                 Ok(())
             }
         }
     }
 }
 
-/// Rewrites records as at most one vote and one append; leaves damaged ones as they are.
+/// Rewrites records as at most one vote, one snapshot and one append; leaves damaged ones as they are.
 pub(crate) fn compact<C: Clone>(records: &mut Vec<Record<C>>) {
-    if let [] | [Record::Vote { .. } | Record::Append { .. }] | [Record::Vote { .. }, Record::Append { .. }] =
-        records[..]
+    if let [] | [_] | [Record::Vote { .. }, Record::Append { .. } | Record::Snapshot(_)] = records[..]
+        && !matches!(records[..], [Record::Truncate { .. }])
     {
         return;
     }
@@ -114,8 +135,10 @@ pub(crate) fn compact<C: Clone>(records: &mut Vec<Record<C>>) {
     if stable.term > 0 || stable.vote.is_some() {
         records.push(Record::Vote { term: stable.term, vote: stable.vote });
     }
-    let entries = stable.log.slice(1, u64::MAX);
+    records.extend(stable.snapshot.map(Record::Snapshot));
+    let first = stable.log.base_index() + 1;
+    let entries = stable.log.slice(first, u64::MAX);
     if !entries.is_empty() {
-        records.push(Record::Append { first: 1, entries });
+        records.push(Record::Append { first, entries });
     }
 }

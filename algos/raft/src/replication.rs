@@ -10,7 +10,7 @@ use std::sync::Arc;
 use swarm_protocol::{Delay, Effects, NodeId};
 
 use crate::state::{Pace, Progress, Role, Written};
-use crate::{Config, Entries, Index, Log, Machine, Message, Raft, Record, Run, Term, Timer};
+use crate::{Config, Entries, Index, Log, Machine, Message, Raft, Record, Run, Snapshot, Term, Timer};
 
 impl<M: Machine> Raft<M> {
     // The leader's side.
@@ -24,10 +24,11 @@ impl<M: Machine> Raft<M> {
         out.set_timer(Timer::Heartbeat, Delay::exactly(config.heartbeat_interval));
         for peer in self.members.now().all().iter().filter(|peer| *peer != self.me) {
             let progress = &mut progress[peer.index()];
-            if let Pace::Probe { sent } = &mut progress.pace {
-                *sent = false; // The probe, or its answer, may be lost.
+            if let Pace::Probe { sent } | Pace::Snapshot { sent, .. } = &mut progress.pace {
+                *sent = false; // The probe or the part, or its answer, may be lost.
             }
-            out.send(peer, progress.next_append(config, self.term, self.commit, &self.log));
+            let snapshot = self.snapshot.as_deref();
+            out.send(peer, progress.next_message(config, self.term, self.commit, &self.log, snapshot));
         }
     }
 
@@ -46,7 +47,8 @@ impl<M: Machine> Raft<M> {
         for peer in self.members.now().all().iter().filter(|peer| *peer != self.me) {
             let progress = &mut progress[peer.index()];
             while progress.next <= self.log.last_index() && progress.window(config) > 0 {
-                out.send(peer, progress.next_append(config, self.term, self.commit, &self.log));
+                let snapshot = self.snapshot.as_deref();
+                out.send(peer, progress.next_message(config, self.term, self.commit, &self.log, snapshot));
             }
         }
     }
@@ -60,7 +62,7 @@ impl<M: Machine> Raft<M> {
             return out.refuse("acknowledges-what-was-not-sent");
         }
         let progress = &mut progress[from.index()];
-        if matched + 1 >= progress.next {
+        if matched + 1 >= progress.next && matched >= self.log.base_index() {
             progress.pace = Pace::Pipeline;
         }
         progress.next = progress.next.max(matched + 1);
@@ -90,6 +92,7 @@ impl<M: Machine> Raft<M> {
         let current = match progress.pace {
             Pace::Probe { .. } => prev_index == progress.next - 1,
             Pace::Pipeline => prev_index < progress.next,
+            Pace::Snapshot { .. } => false,
         };
         if prev_index <= progress.matched || !current {
             return out.refuse("conflict-of-the-past");
@@ -135,15 +138,13 @@ impl<M: Machine> Raft<M> {
         entries: Entries<M::Command>,
         out: &mut Effects<Self>,
     ) {
-        match self.role {
-            Role::Follower { leader: Some(leader), .. } if leader == from => {}
-            Role::Follower { leader: Some(_), .. } | Role::Leader { .. } => {
-                return out.refuse("second-leader-of-a-term");
-            }
-            // Raft §5.2: a candidate that hears from the leader of its term follows it.
-            _ => self.become_follower(config, Some(from), out),
+        if !self.follow(config, from, out) {
+            return;
         }
         let (prev_index, prev_term) = prev;
+        if prev_index < self.log.base_index() {
+            return self.on_append_before_the_base(config, from, prev_index, leader_commit, entries, out);
+        }
         // Raft Fig. 2, AppendEntries 2: refuse unless there is an entry at prev_index of term prev_term.
         let consistent = self.log.term_at(prev_index) == Some(prev_term);
         if !consistent {
@@ -176,6 +177,45 @@ impl<M: Machine> Raft<M> {
         // differ from the leader's log.
         let safe = leader_commit.min(*verified);
         self.commit = self.commit.max(safe);
+    }
+
+    /// What a snapshot covers is committed, and agrees with every later leader's log (Raft §5.4.3): only what lies
+    /// behind it is looked at.
+    #[cold]
+    fn on_append_before_the_base(
+        &mut self,
+        config: &Config,
+        from: NodeId,
+        prev_index: Index,
+        leader_commit: Index,
+        entries: Entries<M::Command>,
+        out: &mut Effects<Self>,
+    ) {
+        let base = (self.log.base_index(), self.log.base_term());
+        let covered = base.0 - prev_index;
+        let entries = if covered < entries.count() { entries.skip(covered) } else { Entries::none() };
+        self.on_append(config, from, base, leader_commit, entries, out);
+    }
+
+    /// Whether `from` leads this term: at most one node does. A candidate that hears from it follows it (Raft §5.2).
+    #[inline]
+    pub(crate) fn follow(&mut self, config: &Config, from: NodeId, out: &mut Effects<Self>) -> bool {
+        match self.role {
+            Role::Follower { leader: Some(leader), .. } if leader == from => {}
+            Role::Follower { leader: Some(_), .. } | Role::Leader { .. } => {
+                out.refuse("second-leader-of-a-term");
+                return false;
+            }
+            _ => self.become_follower(config, Some(from), out),
+        }
+        true
+    }
+
+    /// The log agrees with the leader's up to `index`: an acknowledgement is due.
+    pub(crate) fn verify_up_to(&mut self, index: Index) {
+        if let Role::Follower { verified, ack_due, .. } = &mut self.role {
+            (*verified, *ack_due) = (index.max(*verified), true);
+        }
     }
 
     /// The last entry known to agree with the leader's log, on a follower.
@@ -235,7 +275,26 @@ impl Progress {
         match self.pace {
             Pace::Probe { sent } => u64::from(!sent) * config.in_flight_entries_max,
             Pace::Pipeline => config.in_flight_entries_max.saturating_sub(self.next - 1 - self.matched),
+            Pace::Snapshot { sent, .. } => u64::from(!sent),
         }
+    }
+
+    /// What the follower needs next: entries behind those it has, or a part of the snapshot if the log no longer
+    /// has them.
+    #[inline(always)]
+    fn next_message<C: Clone>(
+        &mut self,
+        config: &Config,
+        term: Term,
+        commit: Index,
+        log: &Log<C>,
+        snapshot: Option<&Snapshot>,
+    ) -> Message<C> {
+        if self.next <= log.base_index() {
+            let snapshot = snapshot.expect("a snapshot covers what the log has dropped");
+            return self.next_part(config, term, snapshot);
+        }
+        self.next_append(config, term, commit, log)
     }
 
     /// The append that the follower needs next, as far as its window allows, without entries if there are
@@ -255,6 +314,9 @@ impl Progress {
         match &mut self.pace {
             Pace::Probe { sent } => *sent = true,
             Pace::Pipeline => self.next += entries.count(),
+            Pace::Snapshot { .. } => {
+                unreachable!("next lies behind the base: the follower is not sent a snapshot")
+            }
         }
         Message::Append { term, prev_index, prev_term, commit, entries }
     }

@@ -7,13 +7,15 @@
 use core::fmt::{self, Debug};
 use core::hash::{Hash, Hasher};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use swarm_protocol::{Effects, NodeId, NodeSet, OpId, Outstanding};
 
 use crate::log::Log;
 use crate::members::Members;
+use crate::snapshot::Incoming;
 use crate::tenure::{Heard, Tenure};
-use crate::{Answer, Config, Entry, Index, Machine, Membership, Record, Term, Timer};
+use crate::{Answer, Config, Entry, Index, Machine, Membership, Record, Snapshot, Term, Timer};
 
 /// One node of a Raft cluster that replicates `M`.
 #[derive(Clone)]
@@ -38,6 +40,12 @@ pub struct Raft<M: Machine> {
     /// The last entry applied to the machine; equal to `commit` between steps.
     pub(crate) applied: Index,
     pub(crate) machine: M,
+    /// The last snapshot, taken or received: covers all that the log has dropped.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// How large the entries are that were applied since, in bytes.
+    pub(crate) fresh_bytes: u64,
+    /// What it has of a snapshot that the leader of `term` sends.
+    pub(crate) incoming: Option<Box<Incoming>>,
     /// Entries that a leader has taken and not yet put into its log, in order.
     pub(crate) proposals: Vec<Entry<M::Command>>,
     /// Where the commands of clients that wait for an answer stand, by ascending index: in the log, or,
@@ -101,6 +109,15 @@ pub(crate) enum Pace {
     },
     /// `next` moves on as soon as an append is sent.
     Pipeline,
+    /// What the follower needs is no longer in the log: it is sent the snapshot, one part at a time.
+    Snapshot {
+        /// Which one.
+        index: Index,
+        /// Where the next part begins, in bytes.
+        offset: u64,
+        /// That part is on its way, as far as the leader knows.
+        sent: bool,
+    },
 }
 
 /// What a write on its way to the disk stands for.
@@ -184,6 +201,11 @@ impl<M: Machine> Raft<M> {
         &self.machine
     }
 
+    /// The last snapshot, taken or received.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_deref()
+    }
+
     /// Whether the node has stopped because its disk failed or cannot be trusted.
     pub const fn is_halted(&self) -> bool {
         self.halted
@@ -195,6 +217,7 @@ impl<M: Machine> Raft<M> {
         assert!(term > self.term, "term {term} is not later than {}", self.term);
         self.term = term;
         self.vote = None; // Raft Fig. 2: votedFor belongs to currentTerm.
+        self.incoming = None; // Another leader may send another snapshot.
     }
 
     /// Hands term and vote to the disk if they changed since it last got them.
@@ -281,6 +304,9 @@ impl<M: Machine> Raft<M> {
         assert!(self.commit <= last, "committed {} of {last} entries", self.commit);
         assert_eq!(self.applied, self.commit, "what is committed is applied in the same step");
         assert!(self.durable <= last, "durable {} of {last} entries", self.durable);
+        let covered = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.index);
+        let base = self.log.base_index();
+        assert!(base <= covered && covered <= self.applied, "base {base}, snapshot of {covered}");
         assert!(self.members.since() <= last, "a membership of {} in {last} entries", self.members.since());
         assert!(self.log.last_term() <= self.term, "entry of term {} in {}", self.log.last_term(), self.term);
         for written in self.writes.iter() {
@@ -302,7 +328,9 @@ impl<M: Machine> Raft<M> {
             Role::Leader { progress } => {
                 assert_eq!(self.vote, Some(self.me), "a leader voted for itself");
                 for node in self.members.now().all().iter().filter(|node| *node != self.me) {
-                    let Progress { matched, next, .. } = progress[node.index()];
+                    let Progress { matched, next, pace } = progress[node.index()];
+                    let parts = matches!(pace, Pace::Snapshot { .. });
+                    assert!(!parts || next <= base, "{node}: a snapshot, though next {next} is there");
                     assert!(matched < next, "{node}: matched {matched}, next {next}");
                     assert!(next <= last + 1, "{node}: next {next} of {last} entries");
                 }
@@ -327,7 +355,7 @@ where
 {
     fn eq(&self, other: &Self) -> bool {
         // `saved` equals `(term, vote)`, and `applied` equals `commit`, between steps; `members` is what the
-        // log says.
+        // snapshot and the log say, and `fresh_bytes` the size of what lies between.
         self.me == other.me
             && self.term == other.term
             && self.vote == other.vote
@@ -342,6 +370,8 @@ where
             && self.proposals == other.proposals
             && self.log == other.log
             && self.machine == other.machine
+            && self.snapshot == other.snapshot
+            && self.incoming == other.incoming
     }
 }
 
@@ -366,6 +396,8 @@ where
         self.proposals.hash(state);
         self.log.hash(state);
         self.machine.hash(state);
+        self.snapshot.hash(state);
+        self.incoming.hash(state);
     }
 }
 
@@ -407,6 +439,12 @@ impl<M: Machine> Debug for Raft<M> {
         }
         if self.tenure != Tenure::default() {
             write!(f, " {:?}", self.tenure)?;
+        }
+        if let Some(snapshot) = &self.snapshot {
+            write!(f, " snapshot {snapshot:?}")?;
+        }
+        if let Some(incoming) = &self.incoming {
+            write!(f, " {incoming:?}")?;
         }
         if self.halted { f.write_str(" halted") } else { Ok(()) }
     }

@@ -8,6 +8,7 @@ use swarm_protocol::{Effects, Input, Never, NodeId, OpId, Protocol, Reply, Servi
 use crate::coverage;
 use crate::members::Members;
 use crate::record::{self, Stable};
+use crate::snapshot::bytes_of;
 use crate::state::{Pace, Role, Written};
 use crate::tenure::{Heard, Tenure};
 use crate::{Answer, Config, Entries, Entry, Log, Machine, Message, Raft, Record, Timer};
@@ -28,8 +29,14 @@ impl<M: Machine> Protocol for Raft<M> {
         disk: impl Iterator<Item = Self::Record>,
         out: &mut Effects<Self>,
     ) -> Self {
-        let Stable { term, vote, log, damage } = Stable::replay(disk);
+        let Stable { term, vote, log, snapshot, damage } = Stable::replay(disk);
+        let restored = snapshot.as_ref().map(|snapshot| M::restore(&snapshot.data));
+        let damage = damage.or(matches!(restored, Some(None)).then_some("disk-snapshot-does-not-restore"));
+        let commit = log.base_index();
         let mut members = Members::new(config);
+        if let Some(snapshot) = &snapshot {
+            members.restart(snapshot.index, snapshot.membership);
+        }
         log.memberships().for_each(|(index, membership)| members.append(index, *membership));
         out.set_timer(Timer::Election, config.election_timeout);
         let mut node = Raft {
@@ -37,14 +44,17 @@ impl<M: Machine> Protocol for Raft<M> {
             term,
             vote,
             saved: (term, vote),
-            role: Role::Follower { leader: None, verified: 0, ack_due: false },
+            role: Role::Follower { leader: None, verified: commit, ack_due: false },
             durable: log.last_index(),
             log,
             members,
             writes: swarm_protocol::Outstanding::new(),
-            commit: 0,
-            applied: 0,
-            machine: M::default(),
+            commit,
+            applied: commit,
+            machine: restored.flatten().unwrap_or_default(),
+            snapshot,
+            fresh_bytes: 0,
+            incoming: None,
             proposals: Vec::new(),
             waiting: std::collections::VecDeque::new(),
             heard: Heard::Never,
@@ -59,7 +69,8 @@ impl<M: Machine> Protocol for Raft<M> {
         if let Some(damage) = damage {
             node.log = Log::new();
             node.members = Members::new(config);
-            node.durable = 0;
+            (node.durable, node.commit, node.applied) = (0, 0, 0);
+            (node.machine, node.snapshot) = (M::default(), None);
             node.halt(config, damage, out);
         }
         node
@@ -83,6 +94,7 @@ impl<M: Machine> Protocol for Raft<M> {
             Input::Done(never) => match never {},
         }
         self.apply_committed(out);
+        self.compact_if_due(config, out);
     }
 
     fn flush(&mut self, config: &Config, _now: Ticks, out: &mut Effects<Self>) {
@@ -104,7 +116,10 @@ impl<M: Machine> Protocol for Raft<M> {
                     || progress.iter().enumerate().any(|(node, peer)| {
                         node != self.me.index()
                             && peer.next <= self.log.last_index()
-                            && peer.pace != Pace::Probe { sent: true }
+                            && !matches!(
+                                peer.pace,
+                                Pace::Probe { sent: true } | Pace::Snapshot { sent: true, .. }
+                            )
                     })
             }
             Role::PreCandidate(_) | Role::Candidate(_) => false,
@@ -184,7 +199,7 @@ impl<M: Machine> Raft<M> {
             // and of any answer the term is all the news.
             match message {
                 Message::RequestVote { .. } => {}
-                Message::Append { .. } => self.save_vote(out),
+                Message::Append { .. } | Message::Part { .. } => self.save_vote(out),
                 _ => return self.save_vote(out),
             }
         }
@@ -209,6 +224,11 @@ impl<M: Machine> Raft<M> {
             }
             // Its only news is the term, which was dealt with above.
             Message::Stale { .. } => {}
+            Message::Part { ref part, .. } => {
+                self.on_part(config, from, part, out);
+                self.hear(config, now, from);
+            }
+            Message::Received { index, offset, .. } => self.on_received(from, index, offset, out),
         }
     }
 
@@ -220,7 +240,9 @@ impl<M: Machine> Raft<M> {
                 out.send(from, Message::PreVote { term: self.term, granted: false });
             }
             Message::RequestVote { .. } => out.send(from, Message::Vote { term: self.term, granted: false }),
-            Message::Append { .. } => out.send(from, Message::Stale { term: self.term }),
+            Message::Append { .. } | Message::Part { .. } => {
+                out.send(from, Message::Stale { term: self.term });
+            }
             _ => {}
         }
     }
@@ -275,6 +297,7 @@ impl<M: Machine> Raft<M> {
         out.mark("command-committed");
         for entry in self.log.pieces(self.applied + 1, self.commit).flatten() {
             self.applied += 1;
+            self.fresh_bytes += bytes_of::<M>(entry);
             if let Entry::Command(command) = entry {
                 let answer = self.machine.apply(command);
                 if let Some((_, id)) = self.waiting.pop_front_if(|(index, _)| *index == self.applied) {
@@ -287,8 +310,12 @@ impl<M: Machine> Raft<M> {
 
 /// Why no correct node can have sent this message, if none can. Such a message changes nothing.
 fn malformed<C>(message: &Message<C>) -> Option<&'static str> {
-    let Message::Append { term, prev_index, prev_term, entries, .. } = message else {
-        return None;
+    let (term, prev_index, prev_term, entries) = match message {
+        Message::Append { term, prev_index, prev_term, entries, .. } => {
+            (term, prev_index, prev_term, entries)
+        }
+        Message::Part { term, part } => return part.malformed(*term),
+        _ => return None,
     };
     if prev_index.checked_add(entries.count()).is_none_or(|last| last == u64::MAX) {
         return Some("index-overflow");

@@ -6,11 +6,13 @@
 //!
 //! Verified by `tests/it/symmetry.rs` of the checker: stepping and renaming commute along random runs.
 
+use std::sync::Arc;
+
 use swarm_protocol::{NodeId, NodeSet, Rename, Renaming, Symmetric};
 
 use crate::state::{Ballot, Role};
 use crate::tenure::Tenure;
-use crate::{Answer, Config, Kv, Machine, Message, Raft, Record, Timer};
+use crate::{Answer, Config, Kv, Machine, Message, Raft, Record, Snapshot, Timer};
 
 /// Election timeouts are ranges, the same for all; a draw within them is the driver's.
 impl Symmetric for Raft<Kv> {
@@ -34,6 +36,9 @@ impl<M: Machine> Rename for Raft<M> {
             commit: _,
             applied: _,
             machine: _,
+            snapshot,
+            fresh_bytes: _,
+            incoming: _,
             proposals: _,
             waiting: _,
             heard: _,
@@ -45,6 +50,7 @@ impl<M: Machine> Rename for Raft<M> {
         answered.rename(names);
         saved.rename(names);
         members.rename(names);
+        rename_snapshot(snapshot.as_mut(), names);
         match role {
             Role::Follower { leader, verified: _, ack_due: _ } => leader.rename(names),
             Role::PreCandidate(ballot) | Role::Candidate(ballot) => {
@@ -57,9 +63,20 @@ impl<M: Machine> Rename for Raft<M> {
     }
 }
 
+/// Copies one that others share.
+fn rename_snapshot(snapshot: Option<&mut Arc<Snapshot>>, names: &Renaming) {
+    if let Some(snapshot) = snapshot {
+        Arc::make_mut(snapshot).membership.rename(names);
+    }
+}
+
 /// Messages speak of terms and entries; who sent one is the link's business.
 impl<C> Rename for Message<C> {
-    fn rename(&mut self, _names: &Renaming) {}
+    fn rename(&mut self, names: &Renaming) {
+        if let Message::Part { term: _, part } = self {
+            part.membership.rename(names);
+        }
+    }
 }
 
 impl Rename for Timer {
@@ -79,6 +96,7 @@ impl<C> Rename for Record<C> {
     fn rename(&mut self, names: &Renaming) {
         match self {
             Record::Vote { term: _, vote } => vote.rename(names),
+            Record::Snapshot(snapshot) => rename_snapshot(Some(snapshot), names),
             Record::Append { .. } | Record::Truncate { .. } => {}
         }
     }

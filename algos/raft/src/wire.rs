@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use swarm_protocol::{NodeId, NodeSet};
 
-use crate::{Entries, Entry, KvOp, Membership, Message, Payload, Record, Run};
+use crate::{Entries, Entry, KvOp, Membership, Message, Part, Payload, Record, Run, Snapshot};
 
 /// Something that has a form in bytes.
 pub trait Wire: Sized {
@@ -271,12 +271,21 @@ impl<C: Wire> Wire for Message<C> {
                 out.push(7);
                 write_u64s(out, &[*term]);
             }
+            Message::Part { term, part } => {
+                out.push(20);
+                write_u64s(out, &[*term]);
+                part.write(out);
+            }
+            Message::Received { term, index, offset } => {
+                out.push(21);
+                write_u64s(out, &[*term, *index, *offset]);
+            }
         }
     }
 
     fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
         let tag = read_u8(bytes)?;
-        if tag > 7 {
+        if !matches!(tag, 0..=7 | 20..=21) {
             return Err(Error::Tag { of: "a message", tag });
         }
         let term = read_u64(bytes)?;
@@ -299,8 +308,59 @@ impl<C: Wire> Wire for Message<C> {
                 hint_index: read_u64(bytes)?,
                 hint_term: read_u64(bytes)?,
             },
-            _ => Message::Stale { term },
+            7 => Message::Stale { term },
+            20 => Message::Part { term, part: Box::new(Part::read(bytes)?) },
+            _ => Message::Received { term, index: read_u64(bytes)?, offset: read_u64(bytes)? },
         })
+    }
+}
+
+/// Bytes, with their number before them.
+fn write_bytes(out: &mut Vec<u8>, data: &[u8]) {
+    write_count(out, data.len());
+    out.extend_from_slice(data);
+}
+
+fn read_bytes<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Error> {
+    let count = read_count(bytes, "bytes", 1)?;
+    let (head, rest) = bytes.split_at(count);
+    *bytes = rest;
+    Ok(head)
+}
+
+impl Wire for Part {
+    const BYTES_MIN: usize = 4 * 8 + Membership::BYTES_MIN + 4;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let Part { index, last_term, membership, total, offset, data } = self;
+        write_u64s(out, &[*index, *last_term, *total, *offset]);
+        membership.write(out);
+        write_bytes(out, data);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
+        let (index, last_term) = (read_u64(bytes)?, read_u64(bytes)?);
+        let (total, offset) = (read_u64(bytes)?, read_u64(bytes)?);
+        let membership = Membership::read(bytes)?;
+        let data = Arc::from(read_bytes(bytes)?);
+        Ok(Part { index, last_term, membership, total, offset, data })
+    }
+}
+
+impl Wire for Snapshot {
+    const BYTES_MIN: usize = 2 * 8 + Membership::BYTES_MIN + 4;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let Snapshot { index, term, membership, data } = self;
+        write_u64s(out, &[*index, *term]);
+        membership.write(out);
+        write_bytes(out, data);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
+        let (index, term) = (read_u64(bytes)?, read_u64(bytes)?);
+        let membership = Membership::read(bytes)?;
+        Ok(Snapshot { index, term, membership, data: Arc::from(read_bytes(bytes)?) })
     }
 }
 
@@ -327,13 +387,20 @@ impl<C: Wire> Wire for Record<C> {
                 out.push(3);
                 write_u64s(out, &[*after]);
             }
+            Record::Snapshot(snapshot) => {
+                out.push(4);
+                snapshot.write(out);
+            }
         }
     }
 
     fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
         let tag = read_u8(bytes)?;
-        if tag > 3 {
+        if tag > 4 {
             return Err(Error::Tag { of: "a record", tag });
+        }
+        if tag == 4 {
+            return Snapshot::read(bytes).map(|snapshot| Record::Snapshot(Arc::new(snapshot)));
         }
         let word = read_u64(bytes)?;
         Ok(match tag {
@@ -439,7 +506,7 @@ mod tests {
     fn message<C>(draw: &mut Stream, command: fn(&mut Stream) -> C) -> Message<C> {
         let word = |draw: &mut Stream| [draw.below(9), draw.draw(), u64::MAX][draw.below(3) as usize];
         let (term, a, b, c) = (word(draw), word(draw), word(draw), word(draw));
-        match draw.below(8) {
+        match draw.below(10) {
             0 => Message::RequestPreVote { term, last_index: a, last_term: b },
             1 => Message::PreVote { term, granted: a.is_multiple_of(2) },
             2 => Message::RequestVote { term, last_index: a, last_term: b },
@@ -453,16 +520,30 @@ mod tests {
             },
             5 => Message::Appended { term, matched: a },
             6 => Message::Conflict { term, prev_index: a, hint_index: b, hint_term: c },
-            _ => Message::Stale { term },
+            7 => Message::Stale { term },
+            8 => Message::Received { term, index: a, offset: b },
+            _ => {
+                let Snapshot { membership, data, .. } = snapshot(draw);
+                let part = Part { index: a, last_term: b, membership, total: c, offset: draw.below(9), data };
+                Message::Part { term, part: Box::new(part) }
+            }
         }
     }
 
+    fn snapshot(draw: &mut Stream) -> Snapshot {
+        let membership =
+            Membership { learners: NodeSet::from_bits(draw.draw()), ..Membership::of(NodeSet::first(3)) };
+        let data = (0..draw.below(40)).map(|_| draw.draw() as u8).collect();
+        Snapshot { index: draw.draw(), term: draw.draw(), membership, data }
+    }
+
     fn record<C>(draw: &mut Stream, command: fn(&mut Stream) -> C) -> Record<C> {
-        match draw.below(4) {
+        match draw.below(5) {
             0 => Record::Vote { term: draw.draw(), vote: None },
             1 => Record::Vote { term: draw.draw(), vote: Some(NodeId(draw.draw() as u32)) },
             2 => Record::Append { first: draw.draw(), entries: entries(draw, command) },
-            _ => Record::Truncate { after: draw.draw() },
+            3 => Record::Truncate { after: draw.draw() },
+            _ => Record::Snapshot(Arc::new(snapshot(draw))),
         }
     }
 
@@ -503,7 +584,7 @@ mod tests {
     #[test]
     fn arbitrary_bytes_are_refused_or_mean_one_thing() {
         fn check(bytes: Vec<u8>, tag: u8) -> bool {
-            let bytes: Vec<u8> = [tag % 9].into_iter().chain(bytes).collect();
+            let bytes: Vec<u8> = [tag % 23].into_iter().chain(bytes).collect();
             check_canonical::<Message<KvOp>>(&bytes);
             check_canonical::<Message<Payload>>(&bytes);
             check_canonical::<Record<KvOp>>(&bytes);

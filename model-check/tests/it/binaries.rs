@@ -166,6 +166,7 @@ fn pinned() -> Vec<(&'static str, Pinned)> {
         raft::TWO_NODES_BETWEEN_WRITES,
         raft::TWO_NODES_BOUNDED,
         raft::TWO_NODES_UNDISTURBED,
+        raft::FEW_SNAPSHOTS,
     ];
     small.map(|instance| (instance.name, instance.pinned)).to_vec()
 }

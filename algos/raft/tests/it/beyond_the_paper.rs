@@ -2,7 +2,7 @@
 //! that no correct node sends.
 
 use swarm_protocol::{Choices, Effects, Input, NodeId, NodeSet, OpId, Protocol, Stream, Ticks, WriteId};
-use swarm_raft::{Answer, Config, Kv, KvAnswer, KvOp, Message, Raft, Timer};
+use swarm_raft::{Answer, Config, Kv, KvAnswer, KvOp, Membership, Message, Part, Raft, Timer};
 
 use crate::cluster::Cluster;
 use crate::node::{N0, N1, N2, Node, append, entries, plain};
@@ -348,7 +348,7 @@ fn arbitrary(
         node.term().saturating_add(u64::from(draw.below(9) == 0))
     };
     let from = NodeId(draw.below(4) as u32);
-    let message = match draw.below(10) {
+    let message = match draw.below(12) {
         0 => Message::RequestPreVote { term, last_index: index(draw), last_term: near(draw, term) },
         1 => Message::PreVote { term: near(draw, term), granted: draw.below(2) == 0 },
         2 => Message::RequestVote { term, last_index: index(draw), last_term: near(draw, term) },
@@ -372,6 +372,15 @@ fn arbitrary(
             hint_index: index(draw),
             hint_term: near(draw, term),
         },
+        9 => Message::Received { term, index: index(draw), offset: near(draw, 2) },
+        10 => {
+            let total = draw.below(40);
+            let data: Vec<u8> = (0..draw.below(total + 2)).map(|_| draw.below(3) as u8).collect();
+            let (index, last_term, offset) = (index(draw), draw.below(term.clamp(1, 9) + 1), near(draw, 0));
+            let membership = Membership::of(NodeSet::first(draw.below(4) as u32));
+            let part = Part { index, last_term, membership, total, offset, data: data.into() };
+            Message::Part { term, part: Box::new(part) }
+        }
         _ => Message::Stale { term },
     };
     match draw.below(12) {

@@ -249,6 +249,16 @@ impl Cluster {
         panic!("the cluster does not come to rest");
     }
 
+    /// The same, and parts of snapshots are lost.
+    pub(crate) fn settle_without_parts(&mut self) {
+        while self.in_flight() > 0 {
+            let (from, to, message) = self.take(0);
+            if !matches!(message, Message::Part { .. }) {
+                self.input(to, Input::Message { from, message });
+            }
+        }
+    }
+
     /// Makes `node` the leader of a cluster at rest.
     pub(crate) fn elect(&mut self, node: NodeId) {
         // With PreVote the others must have lost patience as well.

@@ -10,3 +10,4 @@ mod random;
 mod recovery;
 mod scenarios;
 mod simulated;
+mod snapshots;

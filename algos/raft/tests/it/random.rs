@@ -1,7 +1,7 @@
 //! Small clusters under random events, judged after every step; then healed, and asked to work.
 
 use swarm_protocol::{Input, NodeId, NodeSet, Stream, Ticks};
-use swarm_raft::{Answer, Config, KvOp, Timer};
+use swarm_raft::{Answer, Compaction, Config, KvOp, Timer};
 
 use crate::cluster::Cluster;
 
@@ -63,6 +63,7 @@ fn random_runs_are_safe_and_recover() {
             append_entries_max: 1 + draw.below(3) as u32,
             in_flight_entries_max: 1 + draw.below(6),
             uncommitted_entries_max: 1 + draw.below(8),
+            compaction: small_snapshots(seed, draw),
             ..Config::new(n)
         };
         let mut cluster = Cluster::new(config);
@@ -84,9 +85,21 @@ fn random_runs_are_safe_and_recover() {
         "vote-refused-stale-log",
         "busy",
         "quorum-lost",
+        "snapshot-taken",
+        "snapshot-installed",
+        "part-out-of-turn",
     ] {
         assert!(marks.get(label).is_some_and(|count| *count > 0), "{label}: {marks:?}");
     }
+}
+
+/// Snapshots every few entries, in parts of a few bytes; with every other seed none.
+fn small_snapshots(seed: u64, draw: &mut Stream) -> Compaction {
+    if seed.is_multiple_of(2) {
+        return Compaction::NEVER;
+    }
+    let (log_bytes, part_bytes) = (1 + draw.below(300), 1 + draw.below(12) as u32);
+    Compaction { log_bytes, tail_entries: draw.below(4), part_bytes }
 }
 
 fn heal(cluster: &mut Cluster, seed: u64) {
@@ -116,7 +129,10 @@ fn heal(cluster: &mut Cluster, seed: u64) {
                 let answer = cluster.answers.get(&swarm_protocol::OpId(id));
                 assert!(matches!(answer, Some(Answer::Applied(_))), "seed {seed}: {answer:?}");
                 for other in nodes.iter() {
-                    assert_eq!(cluster.node(other).log(), cluster.node(leader).log(), "seed {seed}");
+                    let (log, leads) = (cluster.node(other).log(), cluster.node(leader).log());
+                    assert_eq!(log.last_index(), leads.last_index(), "seed {seed}");
+                    let both = log.base_index().max(leads.base_index()) + 1;
+                    assert!(log.iter_from(both).eq(leads.iter_from(both)), "seed {seed}: {log:?} {leads:?}");
                     assert_eq!(cluster.node(other).machine(), cluster.node(leader).machine(), "seed {seed}");
                 }
                 return;

@@ -1,7 +1,9 @@
 //! What a node makes of its disk when it boots.
 
-use swarm_protocol::{Choices, Effects, NodeId, Protocol, Stream};
-use swarm_raft::{Config, Entries, Kv, KvOp, Raft, Record};
+use std::sync::Arc;
+
+use swarm_protocol::{Choices, Effects, NodeId, NodeSet, Protocol, Stream};
+use swarm_raft::{Compaction, Config, Entries, Kv, KvOp, Membership, Raft, Record, Snapshot};
 
 use crate::cluster::Cluster;
 use crate::node::{N0, N1, N2, entries, plain};
@@ -16,9 +18,11 @@ fn boot(records: &[Record<KvOp>]) -> Raft<Kv> {
 /// the node was.
 #[test]
 fn every_prefix_of_a_disk_boots_and_compaction_changes_nothing() {
-    let (mut prefixes, mut truncations) = (0, 0);
+    let (mut prefixes, mut truncations, mut snapshots) = (0, 0, 0);
     for seed in 0..40 {
-        let mut cluster = Cluster::new(Config { pre_vote: seed % 2 == 0, ..Config::new(3) });
+        let log_bytes = if seed % 4 == 1 { 200 } else { u64::MAX };
+        let compaction = Compaction { log_bytes, tail_entries: 0, part_bytes: 7 };
+        let mut cluster = Cluster::new(Config { pre_vote: seed % 2 == 0, compaction, ..Config::new(3) });
         wander(&mut cluster, &mut Stream::new(seed, 3, 0), 800, Faults { crashes: false });
         for node in [N0, N1, N2] {
             let records = cluster.records(node);
@@ -32,8 +36,10 @@ fn every_prefix_of_a_disk_boots_and_compaction_changes_nothing() {
                 assert_eq!(booted, of_compact, "seed {seed}: {prefix:?} and {compact:?}");
                 let terms = |node: &Raft<Kv>| (node.term(), node.vote(), node.log().last_index());
                 let vote = usize::from(booted.term() > 0);
-                let log = usize::from(booted.log().last_index() > 0);
-                assert_eq!(compact.len(), vote + log, "{compact:?} of {:?}", terms(&booted));
+                let snapshot = usize::from(booted.snapshot().is_some());
+                let log = usize::from(booted.log().last_index() > booted.log().base_index());
+                snapshots += snapshot;
+                assert_eq!(compact.len(), vote + snapshot + log, "{compact:?} of {:?}", terms(&booted));
                 // The same content in the same form, so that equal nodes have equal disks.
                 let mut twice = compact.clone();
                 Raft::<Kv>::compact(&mut twice);
@@ -45,6 +51,7 @@ fn every_prefix_of_a_disk_boots_and_compaction_changes_nothing() {
         }
     }
     assert!(prefixes > 1000 && truncations > 10, "{prefixes} prefixes, {truncations} truncations");
+    assert!(snapshots > 200, "{snapshots} prefixes with a snapshot");
 }
 
 /// Entries count as the same record however they were batched.
@@ -69,13 +76,22 @@ fn compacted_disks_are_equal_whatever_the_batches_were() {
 fn a_damaged_disk_boots_a_node_that_does_nothing() {
     let append = |first, terms: &[u64]| Record::Append { first, entries: entries(first, terms) };
     let vote = |term| Record::Vote { term, vote: None };
-    let damaged: [&[Record<KvOp>]; 6] = [
+    let snapshot = |index, term, data: &[u8]| {
+        let membership = Membership::of(NodeSet::first(3));
+        Record::Snapshot(Arc::new(Snapshot { index, term, membership, data: data.into() }))
+    };
+    let damaged: [&[Record<KvOp>]; 11] = [
         &[vote(2), append(2, &[1])],
         &[vote(2), append(1, &[1]), append(1, &[1])],
         &[vote(2), append(1, &[2]), append(2, &[1])],
         &[vote(2), Record::Truncate { after: 1 }],
         &[vote(2), vote(1)],
         &[append(1, &[1])],
+        &[vote(2), snapshot(3, 1, &[]), snapshot(2, 1, &[])],
+        &[vote(2), snapshot(3, 1, &[]), append(3, &[1])],
+        &[vote(2), snapshot(3, 1, &[]), Record::Truncate { after: 2 }],
+        &[vote(2), snapshot(3, 3, &[])],
+        &[vote(2), snapshot(3, 1, &[0; 9])],
     ];
     for records in damaged {
         let node = boot(records);
