@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use model_check::zoo::ground::{Dialect, Ground};
 use model_check::zoo::hunt;
@@ -13,7 +14,7 @@ use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::profile::{Fault, Faults, Pace, Profile, Span};
 use swarm_simulator::scenario::Scenario;
-use swarm_simulator::simulation::Simulation;
+use swarm_simulator::simulation::{Assumption, Simulation};
 use swarm_simulator::world::SyncMode;
 use swarm_simulator::{Bounds, Setup};
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     hunt::main(&GROUNDS, &Dialect { write, read })
 }
 
-const GROUNDS: [Ground<Node, RaftProperties>; 13] = [
+const GROUNDS: [Ground<Node, RaftProperties>; 19] = [
     // One term, and crashes between a vote and its write.
     Ground {
         name: "elections",
@@ -180,7 +181,103 @@ const GROUNDS: [Ground<Node, RaftProperties>; 13] = [
         walk_events: 40,
         simulation: || crashes(config(3)),
     },
+    // Elections that begin with PreVote.
+    Ground {
+        name: "pre-votes",
+        setup: || setup(pre_votes(3), 0, Bounds::default(), |node| node.term() <= 1),
+        narrow: || {
+            let bounds = Bounds { in_flight: 6, ..Bounds::default() };
+            setup(pre_votes(3), 0, bounds, |node| node.term() <= 1)
+        },
+        story: "",
+        walk_events: 40,
+        simulation: || by_majority(partitions(pre_votes(3))),
+    },
+    // Votes of five that may arrive twice, in one term.
+    Ground {
+        name: "five-votes",
+        setup: || setup(config(5), 0, Bounds { duplicates: 1, ..five() }, |node| node.term() <= 1),
+        narrow: || {
+            let bounds = Bounds { duplicates: 1, ..five() };
+            setup(config(5), 0, bounds, |node| node.term() <= 1 && only_n0_and_n3_stand(node))
+        },
+        story: "",
+        walk_events: 40,
+        simulation: || {
+            let election_timeout = Delay { min: Ticks::from_millis(150), max: Ticks::from_millis(200) };
+            let mut simulation = partitions(Config { election_timeout, ..config(5) });
+            simulation.pace.progress = Ticks::from_millis(60_000);
+            simulation
+        },
+    },
+    // Clients that read what others wrote, and leaders that others have replaced.
+    Ground {
+        name: "clients",
+        setup: || clients(Bounds::default()),
+        narrow: || clients(Bounds { in_flight: 6, ..Bounds::default() }),
+        story: LEADER,
+        walk_events: 60,
+        simulation: || partitions(config(3)),
+    },
+    // Leaders that step down without a majority, and nodes that hear a leader.
+    Ground {
+        name: "majorities",
+        setup: || undisturbed(2),
+        narrow: || undisturbed(1),
+        story: "",
+        walk_events: 60,
+        simulation: || by_majority(partitions(Config { check_quorum: true, ..config(3) })),
+    },
+    // Followers to whom little may be under way.
+    Ground {
+        name: "windows",
+        setup: || setup(window(3), 3, Bounds::default(), |node| node.term() <= 2),
+        narrow: || setup(window(3), 3, Bounds::default(), |node| node.term() <= 2 && n1_only_votes(node)),
+        story: LEADER,
+        walk_events: 60,
+        simulation: || partitions(window(3)),
+    },
+    // Logs that fall apart again and again, and have to be brought together by any majority.
+    Ground {
+        name: "partitions",
+        setup: || setup(config(3), 2, Bounds::default(), |node| node.term() <= 3),
+        narrow: || setup(config(3), 2, Bounds::default(), |node| node.term() <= 3 && n1_only_votes(node)),
+        story: DIVERGED,
+        walk_events: 80,
+        simulation: || {
+            // Clients that hardly think: logs of several entries that nobody else has.
+            let mut simulation = by_majority(partitions(config(3)));
+            simulation.pace.think = Span::micros(0, 20_000);
+            simulation.operations_max = 500;
+            simulation
+        },
+    },
 ];
+
+/// With PreVote.
+fn pre_votes(nodes: u32) -> Config {
+    Config { pre_vote: true, ..config(nodes) }
+}
+
+/// Two entries at most under way to a follower.
+fn window(nodes: u32) -> Config {
+    Config { in_flight_entries_max: 2, ..config(nodes) }
+}
+
+/// A write and reads of it, in two terms.
+fn clients(bounds: Bounds) -> Setup<Node> {
+    let mut setup = setup(config(3), 0, bounds, |node| node.term() <= 2);
+    setup.workload = vec![KvOp::Put(1, 7), KvOp::Get(1), KvOp::Get(1)];
+    setup
+}
+
+/// With CheckQuorum, and clocks that take so many steps of the least election timeout.
+fn undisturbed(clock_steps: u32) -> Setup<Node> {
+    let config = Config { check_quorum: true, ..config(3) };
+    let clock_step = Ticks(config.election_timeout.min.as_micros());
+    let bounds = Bounds { clock_steps, clock_step, in_flight: 6, ..Bounds::default() };
+    setup(config, 0, bounds, |node| node.term() <= 2)
+}
 
 /// Five nodes have more messages under way than three.
 fn five() -> Bounds {
@@ -277,7 +374,7 @@ drop n0 n2 RequestVote(t3
 deliver n0 n1 RequestVote(t3
 deliver n1 n0 Vote(t3";
 
-/// PreVote adds a round to each election, and no bug of these needs it.
+/// PreVote adds a round to each election, and few bugs need it.
 fn config(nodes: u32) -> Config {
     Config { pre_vote: false, ..Config::new(nodes) }
 }
@@ -313,6 +410,12 @@ fn partitions(config: Config) -> Simulation<Node, RaftProperties> {
     simulation
 }
 
+/// After all faults a majority may be all there is.
+fn by_majority(simulation: Simulation<Node, RaftProperties>) -> Simulation<Node, RaftProperties> {
+    let nodes = simulation.nodes;
+    simulation.assumption(Assumption::majority(nodes))
+}
+
 /// Nodes that crash all the time, most often with a write under way, and are soon back.
 fn crashes(config: Config) -> Simulation<Node, RaftProperties> {
     let profile = Profile::new("crashes", Faults::of(&[Fault::Crash, Fault::Delay, Fault::Loss]));
@@ -335,9 +438,13 @@ fn write(config: &Config) -> String {
     if config.pre_vote != usual.pre_vote {
         lines.push_str("config pre_vote off\n");
     }
+    if config.check_quorum != usual.check_quorum {
+        lines.push_str("config check_quorum on\n");
+    }
     for (name, limit, usual) in [
-        ("append_entries_max", config.append_entries_max, usual.append_entries_max),
-        ("batch_entries_max", config.batch_entries_max, usual.batch_entries_max),
+        ("append_entries_max", u64::from(config.append_entries_max), u64::from(usual.append_entries_max)),
+        ("batch_entries_max", u64::from(config.batch_entries_max), u64::from(usual.batch_entries_max)),
+        ("in_flight_entries_max", config.in_flight_entries_max, usual.in_flight_entries_max),
     ] {
         if limit != usual {
             let _ = writeln!(lines, "config {name} {limit}");
@@ -349,13 +456,18 @@ fn write(config: &Config) -> String {
 fn read(scenario: &Scenario<KvOp>) -> Result<Config, String> {
     let mut config = Config::new(scenario.nodes);
     for (key, value) in &scenario.config {
-        let number = || value.parse().map_err(|_| format!("`{value}` is not a number"));
         match (key.as_str(), value.as_str()) {
             ("pre_vote", "off") => config.pre_vote = false,
-            ("append_entries_max", _) => config.append_entries_max = number()?,
-            ("batch_entries_max", _) => config.batch_entries_max = number()?,
+            ("check_quorum", "on") => config.check_quorum = true,
+            ("append_entries_max", _) => config.append_entries_max = number(value)?,
+            ("batch_entries_max", _) => config.batch_entries_max = number(value)?,
+            ("in_flight_entries_max", _) => config.in_flight_entries_max = number(value)?,
             _ => return Err(format!("`config {key} {value}` means nothing here")),
         }
     }
     Ok(config)
+}
+
+fn number<T: FromStr>(value: &str) -> Result<T, String> {
+    value.parse().map_err(|_| format!("`{value}` is not a number"))
 }
