@@ -36,6 +36,7 @@ impl<M: Machine> Raft<M> {
     /// Enters the next term and asks for votes.
     fn campaign(&mut self, out: &mut Effects<Self>) {
         out.mark("campaign");
+        self.counts.campaigns += 1;
         self.become_candidate();
         self.save_vote(out);
         self.request_votes(out);

@@ -166,6 +166,7 @@ impl<M: Machine> Raft<M> {
         self.snapshot = Some(snapshot);
         self.fresh_bytes = 0;
         out.mark("snapshot-taken");
+        self.counts.snapshots_taken += 1;
     }
 
     fn is_sending_a_snapshot(&self) -> bool {
@@ -237,6 +238,7 @@ impl<M: Machine> Raft<M> {
         self.machine = machine;
         self.snapshot = Some(snapshot);
         out.mark("snapshot-installed");
+        self.counts.snapshots_installed += 1;
         self.verify_up_to(index);
     }
 

@@ -15,7 +15,7 @@ use crate::log::Log;
 use crate::members::Members;
 use crate::snapshot::Incoming;
 use crate::tenure::{Heard, Tenure};
-use crate::{Answer, Config, Entry, Index, Machine, Membership, Record, Snapshot, Term, Timer};
+use crate::{Answer, Config, Counts, Entry, Index, Machine, Membership, Record, Snapshot, Term, Timer};
 
 /// One node of a Raft cluster that replicates `M`.
 #[derive(Clone)]
@@ -57,6 +57,8 @@ pub struct Raft<M: Machine> {
     pub(crate) tenure: Tenure,
     /// The disk has failed or cannot be trusted: the node does nothing any more.
     pub(crate) halted: bool,
+    /// What has happened since it booted; of no influence.
+    pub(crate) counts: Counts,
 }
 
 /// What a node is at present.
@@ -238,13 +240,17 @@ impl<M: Machine> Raft<M> {
     ) {
         if self.is_leader() {
             out.mark("leader-steps-down");
+            self.counts.step_downs += 1;
             out.cancel_timer(Timer::Heartbeat);
             out.set_timer(Timer::Election, config.election_timeout);
             // Commands in the log may still be committed by a later leader: their clients are never
             // answered. Commands that did not reach it were surely not taken.
             for (index, id) in self.waiting.drain(..) {
                 if index > self.log.last_index() {
+                    self.counts.dropped_deposed += 1;
                     out.answer(id, Answer::Redirect(leader));
+                } else {
+                    self.counts.left_unanswered += 1;
                 }
             }
             self.proposals.clear();
@@ -272,6 +278,7 @@ impl<M: Machine> Raft<M> {
     pub(crate) fn become_leader(&mut self, config: &Config, out: &mut Effects<Self>) {
         assert!(self.is_candidate(), "only a candidate is elected");
         out.mark("leader-elected");
+        self.counts.elections_won += 1;
         let slots = config.voters.iter().last().map_or(0, |node| node.index() + 1);
         // Raft §5.3: nextIndex starts just after the last entry.
         let progress = (0..slots).map(|slot| {

@@ -11,7 +11,7 @@ use crate::record::{self, Stable};
 use crate::snapshot::bytes_of;
 use crate::state::{Pace, Role, Written};
 use crate::tenure::{Heard, Tenure};
-use crate::{Answer, Config, Entries, Entry, Log, Machine, Message, Raft, Record, Timer};
+use crate::{Answer, Config, Counts, Entries, Entry, Log, Machine, Message, Raft, Record, Timer};
 
 impl<M: Machine> Protocol for Raft<M> {
     type Config = Config;
@@ -60,6 +60,7 @@ impl<M: Machine> Protocol for Raft<M> {
             heard: Heard::Never,
             tenure: Tenure::default(),
             halted: false,
+            counts: Counts::default(),
         };
         if config.check_quorum && node.term > 0 {
             node.heard = Heard::BeforeBoot;
@@ -277,13 +278,16 @@ impl<M: Machine> Raft<M> {
     /// Takes a command if this node leads.
     fn on_invoke(&mut self, config: &Config, id: OpId, command: M::Command, out: &mut Effects<Self>) {
         if !self.is_leader() {
+            self.counts.dropped_not_leading += 1;
             return out.answer(id, Answer::Redirect(self.leader()));
         }
         let index = self.next_proposal_index();
         if index - self.commit > config.uncommitted_entries_max {
             out.mark("busy");
+            self.counts.dropped_busy += 1;
             return out.answer(id, Answer::Busy);
         }
+        self.counts.commands_taken += 1;
         self.proposals.push(Entry::Command(command));
         self.waiting.push_back((index, id));
     }

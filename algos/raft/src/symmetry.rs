@@ -44,6 +44,7 @@ impl<M: Machine> Rename for Raft<M> {
             heard: _,
             tenure: Tenure { answered },
             halted: _,
+            counts: _,
         } = self;
         me.rename(names);
         vote.rename(names);
