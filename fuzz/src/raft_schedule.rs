@@ -10,7 +10,7 @@ use core::str::FromStr;
 
 use swarm_protocol::Properties;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft};
+use swarm_raft::{Config, Kv, KvOp, Raft, Reads};
 use swarm_simulator::scenario::{self, Scenario};
 use swarm_simulator::shrink::{Ways, plainer};
 use swarm_simulator::{Event, Setup, Subject};
@@ -49,6 +49,7 @@ pub fn setup<P: Subject<Config = Config, Op = KvOp>>(header: [u8; HEADER_BYTES])
     let [_, modes, limits, ops] = header;
     let config = Config {
         pre_vote: modes & 0x10 != 0,
+        reads: if limits & 0x40 == 0 { Reads::Log } else { Reads::Index },
         batch_entries_max: 1 + 3 * u32::from(limits & 1),
         append_entries_max: 1 + 3 * u32::from(limits >> 1 & 1),
         in_flight_entries_max: 1 + u64::from(limits >> 2 & 3),
@@ -90,20 +91,21 @@ pub fn preface<P: Subject<Config = Config>>(setup: &Setup<P>) -> String {
     text
 }
 
-type Field = fn(&Config) -> u64;
+type Field = fn(&Config) -> String;
 
 /// What a `config` line of a scenario may set, and how it reads: switches as 0 and 1. Timeouts are missing,
 /// because a world knows no time.
-const FIELDS: [(&str, Field); 9] = [
-    ("pre-vote", |config| u64::from(config.pre_vote)),
-    ("check-quorum", |config| u64::from(config.check_quorum)),
-    ("batch-entries-max", |config| u64::from(config.batch_entries_max)),
-    ("append-entries-max", |config| u64::from(config.append_entries_max)),
-    ("in-flight-entries-max", |config| config.in_flight_entries_max),
-    ("uncommitted-entries-max", |config| config.uncommitted_entries_max),
-    ("snapshot-log-bytes", |config| config.compaction.log_bytes),
-    ("snapshot-tail-entries", |config| config.compaction.tail_entries),
-    ("snapshot-part-bytes", |config| u64::from(config.compaction.part_bytes)),
+const FIELDS: [(&str, Field); 10] = [
+    ("pre-vote", |config| u8::from(config.pre_vote).to_string()),
+    ("check-quorum", |config| u8::from(config.check_quorum).to_string()),
+    ("reads", |config| config.reads.to_string()),
+    ("batch-entries-max", |config| config.batch_entries_max.to_string()),
+    ("append-entries-max", |config| config.append_entries_max.to_string()),
+    ("in-flight-entries-max", |config| config.in_flight_entries_max.to_string()),
+    ("uncommitted-entries-max", |config| config.uncommitted_entries_max.to_string()),
+    ("snapshot-log-bytes", |config| config.compaction.log_bytes.to_string()),
+    ("snapshot-tail-entries", |config| config.compaction.tail_entries.to_string()),
+    ("snapshot-part-bytes", |config| config.compaction.part_bytes.to_string()),
 ];
 
 /// The setup that a scenario file of Raft describes, its `config` lines included.
@@ -130,6 +132,7 @@ where
         match name.replace('_', "-").as_str() {
             "pre-vote" => config.pre_vote = switch(name, value)?,
             "check-quorum" => config.check_quorum = switch(name, value)?,
+            "reads" => config.reads = value.parse().map_err(|error| format!("config {name}: {error}"))?,
             "batch-entries-max" => config.batch_entries_max = number(name, value)?,
             "append-entries-max" => config.append_entries_max = number(name, value)?,
             "in-flight-entries-max" => config.in_flight_entries_max = number(name, value)?,

@@ -100,6 +100,8 @@ impl<'a> Source<'a> {
             _ if choice & 0x38 == 0x28 => {
                 Message::Received { term, index: self.near(index), offset: self.near(2) }
             }
+            _ if choice & 0x18 == 0x10 => Message::Confirm { term, round: self.near(1) },
+            _ if choice & 0x18 == 0x18 => Message::Confirmed { term, round: self.near(1) },
             _ => Message::Stale { term },
         }
     }

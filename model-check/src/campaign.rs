@@ -1,6 +1,7 @@
 //! Simulation campaigns: many seeds of one algorithm, and what they came to.
 //!
-//! Even seeds run one number of nodes and odd seeds another: some bugs need five. A campaign's
+//! Even seeds run one number of nodes and odd seeds another: some bugs need five. Half of the seeds run with what a
+//! protocol leaves to be switched on, if it names such variants. A campaign's
 //! result depends on its seeds alone, not on threads or order. Verified by `tests/it/campaigns.rs`: equal
 //! digests on one and two threads, shards that add up, and a campaign that misses what it must reach.
 
@@ -75,6 +76,8 @@ pub struct Campaign<P: Subject, Q> {
     sizes: [Simulation<P, Q>; 2],
     /// One seed in [`RARE`] runs on one of these instead, in turn.
     rare: Vec<Simulation<P, Q>>,
+    /// Of every four seeds the last two run on the next of these instead, each at both sizes.
+    varied: Vec<[Simulation<P, Q>; 2]>,
     marks: &'static [&'static str],
 }
 
@@ -105,14 +108,28 @@ impl<P: Subject, Q: Properties<P>> Campaign<P, Q> {
         make: impl Fn(u32) -> Simulation<P, Q>,
     ) -> Self {
         let make = |nodes| make(nodes).cover_every(COVER_EVERY);
-        Campaign { sizes: sizes.map(make), rare: rare.iter().copied().map(make).collect(), marks }
+        let rare = rare.iter().copied().map(make).collect();
+        Campaign { sizes: sizes.map(make), rare, varied: Vec::new(), marks }
+    }
+
+    /// The same, and for half of the seeds one of these variants, each at both sizes.
+    pub fn varied(mut self, variants: impl IntoIterator<Item = [Simulation<P, Q>; 2]>) -> Self {
+        let covered = |simulation: Simulation<P, Q>| simulation.cover_every(COVER_EVERY);
+        self.varied = variants.into_iter().map(|sizes| sizes.map(covered)).collect();
+        self
     }
 
     fn of(&self, seed: u64) -> &Simulation<P, Q> {
         if seed % RARE == RARE - 1 && !self.rare.is_empty() {
             return &self.rare[(seed / RARE) as usize % self.rare.len()];
         }
-        &self.sizes[(seed % 2) as usize]
+        &self.kind(seed)[(seed % 2) as usize]
+    }
+
+    /// What `seed` would run at either size, were it of no rare one.
+    fn kind(&self, seed: u64) -> &[Simulation<P, Q>; 2] {
+        let variant = || self.varied.get((seed / 4) as usize % self.varied.len().max(1));
+        if seed % 4 >= 2 { variant().unwrap_or(&self.sizes) } else { &self.sizes }
     }
 }
 
@@ -186,14 +203,14 @@ where
         (simulation.config.clone(), simulation.trace(seed))
     }
 
-    /// All sizes there are.
-    fn clusters(&self) -> impl Iterator<Item = &Simulation<P, Q>> {
-        self.sizes.iter().chain(&self.rare)
+    /// All sizes there are of what `seed` runs.
+    fn clusters(&self, seed: u64) -> impl Iterator<Item = &Simulation<P, Q>> {
+        self.kind(seed).iter().chain(&self.rare)
     }
 
     /// The same failure in a smaller simulation.
     fn smaller(&self, seed: u64, stop: Option<&'static AtomicBool>) -> Option<Smaller<P, Q>> {
-        let clusters: Vec<_> = self.clusters().collect();
+        let clusters: Vec<_> = self.clusters(seed).collect();
         self.of(seed).smaller(seed, &clusters, smaller::STEPS, stop)
     }
 
@@ -202,7 +219,7 @@ where
         let seed = traced.run.seed;
         let simulation = self.of(seed);
         let violation = traced.run.violation.as_ref().expect("what breaks nothing is not found");
-        let clusters = self.clusters().map(|cluster| (cluster.nodes, cluster.config.clone())).collect();
+        let clusters = self.clusters(seed).map(|cluster| (cluster.nodes, cluster.config.clone())).collect();
         let ways = Ways { clusters, stop, ..Ways::default() };
         let mut found = match finding::in_world::<P, Q>(simulation.config.clone(), traced, &ways) {
             Some(shrunk) => {

@@ -84,6 +84,7 @@ fn is_reply(message: &Message<KvOp>) -> bool {
             | Message::Appended { .. }
             | Message::Conflict { .. }
             | Message::Stale { .. }
+            | Message::Confirmed { .. }
     )
 }
 

@@ -17,7 +17,7 @@ mod symmetry;
 use fuzz::{raft_schedule, schedule};
 use swarm_protocol::{Properties, Service, Stream};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft};
+use swarm_raft::{Config, Kv, KvOp, Raft, Reads};
 use swarm_simulator::profile::Profile;
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::simulation::{Assumption, Simulation};
@@ -33,7 +33,7 @@ use crate::instance::{Check, Instance, Pinned};
 use crate::registered::{self, Experiment, Extent, Registered};
 
 pub use self::compaction::{FEW_SNAPSHOTS, SNAPSHOTS};
-pub use self::leadership::{TWO_NODES_UNDISTURBED, UNDISTURBED};
+pub use self::leadership::{READ_INDEX, TWO_NODES_READ_INDEX, TWO_NODES_UNDISTURBED, UNDISTURBED};
 pub use self::liveness::{LIVELY_PRE_VOTE, LIVELY_THREE_NODES, LIVELY_TWO_NODES};
 pub use self::symmetry::{
     ALIKE, ALIKE_CLOSED, ALIKE_NO_STABLE_STORAGE, ALIKE_PRE_VOTE, ALIKE_TWO_COMMANDS, ALIKE_TWO_NODES,
@@ -72,7 +72,7 @@ fn commits_of_term(node: &Node, term: u64) -> bool {
 /// The instances: the quick ones, or all. Those that need least memory come first, as what is resident is
 /// measured of the process as a whole.
 pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
-    let quick: [Box<dyn Check>; 9] = [
+    let quick: [Box<dyn Check>; 10] = [
         Box::new(NO_STABLE_STORAGE),
         Box::new(LIVELY_TWO_NODES),
         Box::new(LIVELY_PRE_VOTE),
@@ -80,6 +80,7 @@ pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
         Box::new(BETWEEN_WRITES),
         Box::new(UNDISTURBED),
         Box::new(SNAPSHOTS),
+        Box::new(READ_INDEX),
         Box::new(PRE_VOTE),
         Box::new(CLOSED),
     ];
@@ -98,6 +99,7 @@ pub fn small() -> Vec<Box<dyn Check>> {
         Box::new(TWO_NODES_BOUNDED),
         Box::new(TWO_NODES_UNDISTURBED),
         Box::new(FEW_SNAPSHOTS),
+        Box::new(TWO_NODES_READ_INDEX),
     ]
 }
 
@@ -325,6 +327,10 @@ pub const TWO_NODES_BOUNDED: Instance<Node, RaftProperties> = Instance {
     pinned: Pinned { states: 168_042, generated: 483_675, depth: 9 },
 };
 
+/// What leases allow for: more than clocks of a simulation run fast or slow, by what their steps of a millisecond
+/// make of an election timeout.
+const DRIFT_PER_MILLION: u32 = 34_000;
+
 /// Marks that many runs under all kinds of faults must reach.
 const MARKS: &[&str] = &[
     "append-conflict",
@@ -335,6 +341,9 @@ const MARKS: &[&str] = &[
     "leader-steps-down",
     "log-truncated",
     "pre-vote-refused",
+    "quorum-lost",
+    "read-by-lease",
+    "read-by-round",
     "vote-refused-stale-log",
 ];
 
@@ -370,6 +379,17 @@ impl Registered for Node {
 
     fn simulation(nodes: u32) -> Simulation<Node, RaftProperties> {
         simulation(Self::config(nodes), nodes)
+    }
+
+    fn variants(nodes: u32) -> Vec<Simulation<Node, RaftProperties>> {
+        let with = |reads| {
+            let config = Config { check_quorum: true, reads, ..Config::new(nodes) };
+            simulation::<Node, RaftProperties>(config, nodes)
+        };
+        let leased = with(Reads::Lease { drift_per_million: DRIFT_PER_MILLION });
+        // Who relies on leases must not set clocks.
+        let assumption = Assumption { clocks_jump: false, ..leased.assumption };
+        vec![leased.assumption(assumption), with(Reads::Index)]
     }
 
     fn instances(extent: Extent) -> Vec<Box<dyn Check>> {

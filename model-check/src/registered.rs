@@ -188,6 +188,12 @@ pub trait Registered: Shared {
         None
     }
 
+    /// What half of the seeds simulate, one of these after the other: the same at this size, with what is left to be
+    /// switched on. Nothing unless told otherwise.
+    fn variants(_nodes: u32) -> Vec<Simulation<Self, Self::Properties>> {
+        Vec::new()
+    }
+
     /// What is simulated, at this size and without faults yet.
     fn simulation(nodes: u32) -> Simulation<Self, Self::Properties> {
         let mut simulation = Simulation::new(Self::config(nodes), nodes, Self::operation);
@@ -297,7 +303,10 @@ impl<P: Registered> Of<P> {
         let sizes = nodes.map_or(P::NODES, |nodes| [nodes; 2]);
         let rare = if nodes.is_some() { &[] } else { P::RARE_NODES };
         let make = |nodes| P::simulation(nodes).profile(profile);
-        Campaign::with_rare(sizes, rare, P::MARKS, make)
+        let [few, many] =
+            sizes.map(|nodes| P::variants(nodes).into_iter().map(move |variant| variant.profile(profile)));
+        let variants = few.zip(many).map(|(few, many)| [few, many]);
+        Campaign::with_rare(sizes, rare, P::MARKS, make).varied(variants)
     }
 }
 

@@ -11,7 +11,7 @@ use model_check::zoo::ground::{Dialect, Ground};
 use model_check::zoo::hunt;
 use swarm_protocol::{Delay, Drawn, NodeId, Ticks};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft};
+use swarm_raft::{Config, Kv, KvOp, Raft, Reads};
 use swarm_simulator::profile::{Fault, Faults, Pace, Profile, Span};
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::simulation::{Assumption, Simulation};
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     hunt::main(&GROUNDS, &Dialect { write, read })
 }
 
-const GROUNDS: [Ground<Node, RaftProperties>; 19] = [
+const GROUNDS: [Ground<Node, RaftProperties>; 21] = [
     // One term, and crashes between a vote and its write.
     Ground {
         name: "elections",
@@ -252,6 +252,24 @@ const GROUNDS: [Ground<Node, RaftProperties>; 19] = [
             simulation
         },
     },
+    // A new leader, and a read that goes by a round.
+    Ground {
+        name: "reads",
+        setup: || reads(1, Bounds::default()),
+        narrow: || reads(1, Bounds { in_flight: 6, ..Bounds::default() }),
+        story: LEADER,
+        walk_events: 60,
+        simulation: || reading(Config { reads: Reads::Index, ..config(3) }),
+    },
+    // The same, and a read before it.
+    Ground {
+        name: "reads-again",
+        setup: || reads(0, Bounds::default()),
+        narrow: || reads(0, Bounds { in_flight: 6, ..Bounds::default() }),
+        story: READ_ONCE,
+        walk_events: 60,
+        simulation: || reading(Config { reads: Reads::Index, ..config(3) }),
+    },
 ];
 
 /// With PreVote.
@@ -277,6 +295,32 @@ fn undisturbed(clock_steps: u32) -> Setup<Node> {
     let clock_step = Ticks(config.election_timeout.min.as_micros());
     let bounds = Bounds { clock_steps, clock_step, in_flight: 6, ..Bounds::default() };
     setup(config, 0, bounds, |node| node.term() <= 2)
+}
+
+/// A write and a read on either side of it, of which the first so many are left out.
+fn reads(skip: usize, bounds: Bounds) -> Setup<Node> {
+    let workload = [KvOp::Get(1), KvOp::Put(1, 7), KvOp::Get(1)];
+    Setup::new(Config { reads: Reads::Index, ..config(3) }, 3)
+        .workload(workload.into_iter().skip(skip))
+        .bounds(bounds)
+        .within(|node| node.term() <= 2 && n1_only_votes(node))
+}
+
+/// Clients that read all the time, and a network that falls apart.
+fn reading(config: Config) -> Simulation<Node, RaftProperties> {
+    let faults = [Fault::Partition, Fault::OneWay, Fault::Delay, Fault::Crash];
+    let profile = Profile::new("reading", Faults::of(&faults));
+    let pace = Pace {
+        latency: Span::micros(2_000, 20_000),
+        outage: Span::micros(50_000, 1_000_000),
+        interval: Span::micros(100_000, 1_000_000),
+        think: Span::micros(0, 5_000),
+        progress: Ticks::from_millis(60_000),
+        ..Pace::default()
+    };
+    let mut simulation = simulation(config).profile(profile).pace(pace).clients(6);
+    simulation.operations_max = 1000;
+    simulation
 }
 
 /// Five nodes have more messages under way than three.
@@ -309,6 +353,18 @@ const LEADER: &str = "\
 timeout n0 Election
 deliver n0 n1 RequestVote(t1
 deliver n1 n0 Vote(t1";
+
+/// n0 leads term 1 and has answered a read that both others confirmed, one of them just now.
+const READ_ONCE: &str = "\
+timeout n0 Election
+deliver n0 n1 RequestVote(t1
+deliver n1 n0 Vote(t1
+deliver n0 n1 Append(t1
+deliver n1 n0 Appended(t1
+invoke n0 op0
+deliver n0 n1 Confirm(t1 round 1
+deliver n0 n2 Confirm(t1 round 1
+deliver n2 n0 Confirmed(t1 round 1";
 
 /// n0 has led term 1 and n2 leads term 2, both by the vote of n1; each has a command that nobody else has.
 const DIVERGED: &str = "\
@@ -441,6 +497,9 @@ fn write(config: &Config) -> String {
     if config.check_quorum != usual.check_quorum {
         lines.push_str("config check_quorum on\n");
     }
+    if config.reads != Reads::Log {
+        let _ = writeln!(lines, "config reads {}", config.reads);
+    }
     for (name, limit, usual) in [
         ("append_entries_max", u64::from(config.append_entries_max), u64::from(usual.append_entries_max)),
         ("batch_entries_max", u64::from(config.batch_entries_max), u64::from(usual.batch_entries_max)),
@@ -459,6 +518,7 @@ fn read(scenario: &Scenario<KvOp>) -> Result<Config, String> {
         match (key.as_str(), value.as_str()) {
             ("pre_vote", "off") => config.pre_vote = false,
             ("check_quorum", "on") => config.check_quorum = true,
+            ("reads", _) => config.reads = value.parse()?,
             ("append_entries_max", _) => config.append_entries_max = number(value)?,
             ("batch_entries_max", _) => config.batch_entries_max = number(value)?,
             ("in_flight_entries_max", _) => config.in_flight_entries_max = number(value)?,

@@ -5,8 +5,53 @@
 //! election timeout ≪ time between failures).
 
 use core::fmt;
+use core::str::FromStr;
 
 use swarm_protocol::{Delay, NodeSet, Ticks};
+
+/// The way of a command that changes nothing ([`crate::Machine::read`]); see `reads.rs`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reads {
+    /// Through the log, like any other.
+    #[default]
+    Log,
+    /// A round of confirmations from a majority shows that the leader leads still (dissertation §6.4).
+    Index,
+    /// The leader answers at once for as long as a majority has promised to elect nobody else (dissertation
+    /// §6.4.1), and else by a round. Needs CheckQuorum, and clocks that keep within a bound.
+    Lease {
+        /// By how many millionths any clock, or any timer, may run fast or slow, the resolution of clocks over an
+        /// election timeout included.
+        drift_per_million: u32,
+    },
+}
+
+/// Prints as `log`, `index` or, with its bound, `lease:500`.
+impl fmt::Display for Reads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reads::Log => f.write_str("log"),
+            Reads::Index => f.write_str("index"),
+            Reads::Lease { drift_per_million } => write!(f, "lease:{drift_per_million}"),
+        }
+    }
+}
+
+impl FromStr for Reads {
+    type Err = String;
+
+    /// Reads what `Display` prints.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lease = || text.strip_prefix("lease:")?.parse().ok();
+        match text {
+            "log" => Ok(Reads::Log),
+            "index" => Ok(Reads::Index),
+            _ => lease()
+                .map(|drift_per_million| Reads::Lease { drift_per_million })
+                .ok_or_else(|| format!("`{text}` is not a way to read: log, index, lease:PPM")),
+        }
+    }
+}
 
 /// Members, timeouts and limits. Start from [`Config::new`] and change fields.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +63,8 @@ pub struct Config {
     /// Whether a leader that hears from no majority steps down (dissertation §6.2), and whether a server that
     /// heard from its leader less than `election_timeout.min` ago keeps out of elections (§4.2.3). Needs a clock.
     pub check_quorum: bool,
+    /// Which way commands go that change nothing.
+    pub reads: Reads,
     /// How long a follower waits for its leader before it stands for election (Raft §5.2): a range, from
     /// which the driver picks, so that split votes are rare.
     pub election_timeout: Delay,
@@ -30,7 +77,8 @@ pub struct Config {
     pub append_entries_max: u32,
     /// How many entries may be on their way to one follower without being acknowledged, at least 1.
     pub in_flight_entries_max: u64,
-    /// How many entries a leader holds uncommitted before it answers `Busy`, at least 1.
+    /// How many entries a leader holds uncommitted, and how many reads it lets wait, before it answers `Busy`, at
+    /// least 1.
     pub uncommitted_entries_max: u64,
     /// When the log gives way to a snapshot.
     pub compaction: Compaction,
@@ -67,6 +115,7 @@ impl Config {
             voters: NodeSet::first(n),
             pre_vote: true,
             check_quorum: false,
+            reads: Reads::Log,
             election_timeout: Delay { min: Ticks::from_millis(150), max: Ticks::from_millis(300) },
             heartbeat_interval: Ticks::from_millis(50),
             batch_entries_max: 4096,
@@ -75,6 +124,15 @@ impl Config {
             uncommitted_entries_max: 65_536,
             compaction: Compaction::USUAL,
         }
+    }
+
+    /// For how long after a round was sent its leader may rely on it: a lease. What the followers promise, the
+    /// least election timeout on clocks that may be fast, measured by one that may be slow.
+    pub(crate) fn lease(&self) -> Option<Ticks> {
+        let Reads::Lease { drift_per_million } = self.reads else { return None };
+        let (drift, million) = (u128::from(drift_per_million), 1_000_000);
+        let promised = u128::from(self.election_timeout.min.as_micros());
+        Some(Ticks((promised * (million - drift.min(million)) / (million + drift)) as u64))
     }
 
     /// Whether a cluster can run with this configuration.
@@ -92,6 +150,8 @@ impl Config {
                 "heartbeat_interval",
                 "must be shorter than any election timeout",
             ),
+            (self.lease().is_none() || self.check_quorum, "reads", "by a lease need check_quorum"),
+            (self.lease() != Some(Ticks::ZERO), "reads", "leave nothing of a lease with such a drift"),
             (self.batch_entries_max > 0, "batch_entries_max", "must be at least 1"),
             (self.append_entries_max > 0, "append_entries_max", "must be at least 1"),
             (self.in_flight_entries_max > 0, "in_flight_entries_max", "must be at least 1"),
@@ -131,11 +191,15 @@ mod tests {
     fn the_default_configuration_is_valid_and_each_limit_is_checked() {
         assert_eq!(Config::new(3).validate(), Ok(()));
         type Break = (&'static str, fn(&mut Config));
-        let breaks: [Break; 10] = [
+        let breaks: [Break; 12] = [
             ("voters", |c| c.voters = NodeSet::EMPTY),
             ("election_timeout", |c| c.election_timeout = Delay::exactly(Ticks::ZERO)),
             ("election_timeout", |c| c.election_timeout.max = Ticks(1)),
             ("heartbeat_interval", |c| c.heartbeat_interval = c.election_timeout.min),
+            ("reads", |c| c.reads = Reads::Lease { drift_per_million: 500 }),
+            ("reads", |c| {
+                (c.check_quorum, c.reads) = (true, Reads::Lease { drift_per_million: 1_000_000 });
+            }),
             ("batch_entries_max", |c| c.batch_entries_max = 0),
             ("append_entries_max", |c| c.append_entries_max = 0),
             ("in_flight_entries_max", |c| c.in_flight_entries_max = 0),
@@ -147,6 +211,33 @@ mod tests {
             let mut config = Config::new(3);
             change(&mut config);
             assert_eq!(config.validate().unwrap_err().field, field);
+        }
+    }
+
+    /// A lease must end before any follower's promise does, however wrong both clocks are.
+    #[test]
+    fn a_lease_is_what_drift_leaves_of_the_promise() {
+        let lease = |drift_per_million| {
+            let reads = Reads::Lease { drift_per_million };
+            Config { check_quorum: true, reads, ..Config::new(3) }.lease().unwrap().as_micros()
+        };
+        assert_eq!((lease(0), lease(2_000_000)), (150_000, 0));
+        for drift in [1, 500, 34_000, 500_000] {
+            // In millionths of true time.
+            let (slow, fast) = (1_000_000 - u64::from(drift), 1_000_000 + u64::from(drift));
+            let (leased, promised) = (lease(drift) * 1_000_000 / slow, 150_000 * 1_000_000 / fast);
+            assert!(leased <= promised && leased + 3 >= promised, "{drift}: {leased} of {promised}");
+        }
+        assert_eq!(Config::new(3).lease(), None);
+    }
+
+    #[test]
+    fn ways_to_read_have_a_text() {
+        for reads in [Reads::Log, Reads::Index, Reads::Lease { drift_per_million: 500 }] {
+            assert_eq!(reads.to_string().parse(), Ok(reads));
+        }
+        for text in ["", "lease", "lease:", "lease:-1", "Log"] {
+            assert!(text.parse::<Reads>().unwrap_err().contains("is not a way to read"), "{text:?}");
         }
     }
 }

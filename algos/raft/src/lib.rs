@@ -8,7 +8,8 @@
 //! - **Raft**: D. Ongaro and J. Ousterhout, *In Search of an Understandable Consensus Algorithm
 //!   (Extended Version)*, 2014. Cited as "Raft §5.2" or "Raft Fig. 2".
 //! - **dissertation**: D. Ongaro, *Consensus: Bridging Theory and Practice*, 2014: PreVote §9.6, writing
-//!   to the leader's disk in parallel §10.2.1, disruptive servers §4.2.3, leaders that are cut off §6.2.
+//!   to the leader's disk in parallel §10.2.1, disruptive servers §4.2.3, leaders that are cut off §6.2, reads
+//!   §6.4.
 //! - **Rebello et al. 2020**: *Can Applications Recover from fsync Failures?*, USENIX ATC 2020.
 //!
 //! # Rules
@@ -40,6 +41,9 @@
 //! | InstallSnapshot 1 to 5: parts in order, each once (Fig. 13) | `snapshot::on_part` | `snapshots`: `parts_are_put_together_in_order_and_acknowledged_when_durable` |
 //! | InstallSnapshot 6: what lies behind an entry that is there stays (Fig. 13) | `snapshot::on_part` | `snapshots`: `a_snapshot_of_what_the_log_holds_drops_nothing` |
 //! | InstallSnapshot 7 and 8: else the log goes, the machine is reset (Fig. 13) | `snapshot::install` | `snapshots`: `a_snapshot_that_contradicts_the_log_replaces_it` |
+//! | a read waits for an entry of the term (dissertation §6.4) | `reads::knows_what_is_committed` | `reads`: `reads_wait_for_an_entry_of_the_term` |
+//! | a majority confirms the leader of a read (dissertation §6.4) | `reads::count_answer` | `reads`: `a_read_waits_for_a_majority_to_confirm_the_leader` |
+//! | a lease begins with its round (dissertation §6.4.1) | `reads::is_leased` | `reads`: `a_lease_lasts_from_when_its_round_was_sent` |
 //! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
 //!
 //! The five properties of Fig. 3 are in [`properties`]; they are judged after every step of every engine.
@@ -71,11 +75,14 @@
 //!   installed, but acknowledged: the entries say the same.
 //! - A server whose disk fails a write stops for good, as does one whose disk holds what no server can
 //!   have written. A server does not forget that it promised something.
+//! - A read is confirmed by messages of its own instead of heartbeats, and answered from the machine as it is when
+//!   it is confirmed, which may be later than its read index.
 //! - Answers `Stale` and `Conflict` stand for the paper's `success = false`.
 //!
 //! # Limitations
-//! Membership is fixed ([`Config::voters`]), reads go through the log, and
-//! there is no leadership transfer. A snapshot is written inside of a step, which takes as long as that does. Without CheckQuorum a leader that is cut off from the majority goes on
+//! Membership is fixed ([`Config::voters`]), only the leader answers reads, and there is no leadership transfer. A
+//! snapshot is written inside of a step, which takes as long as that does. Without CheckQuorum a leader that is cut off
+//! from the majority goes on
 //! refusing nothing until its limit of uncommitted entries. Limits count entries; commands are as large
 //! as their type allows. Byzantine nodes are outside of the model: an impossible message is refused where
 //! it is recognised, a forged one is believed.
@@ -92,6 +99,7 @@ mod message;
 mod metrics;
 mod payload;
 pub mod properties;
+mod reads;
 mod record;
 mod replication;
 mod snapshot;
@@ -104,7 +112,7 @@ mod testing;
 pub mod wire;
 
 pub use batch::{Entries, Entry, Run};
-pub use config::{Compaction, Config, ConfigError};
+pub use config::{Compaction, Config, ConfigError, Reads};
 pub use kv::{Kv, KvAnswer, KvOp, KvSpec};
 pub use log::Log;
 pub use machine::{Administration, Machine};

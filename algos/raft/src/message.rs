@@ -21,6 +21,8 @@ use crate::{Entries, Index, Part, Term};
 /// | `Stale` | node of a later term | leader of the past | nothing |
 /// | `Part` | leader | a follower that lags far | `Received`, `Appended` or `Stale` |
 /// | `Received` | follower | leader | the next `Part` |
+/// | `Confirm` | leader | every other voter | `Confirmed` or `Stale` |
+/// | `Confirmed` | voter | leader | nothing |
 ///
 /// Order and hash cover logical content: entries, not the batches that they came in.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,6 +111,20 @@ pub enum Message<C> {
         /// How many bytes are there: where the next part begins.
         offset: u64,
     },
+    /// Do I lead still (dissertation §6.4)?
+    Confirm {
+        /// The leader's term.
+        term: Term,
+        /// The number of the question in this term.
+        round: u64,
+    },
+    /// The sender knew of no later term when it got this question.
+    Confirmed {
+        /// The sender's term.
+        term: Term,
+        /// The number of the question.
+        round: u64,
+    },
 }
 
 impl<C> Message<C> {
@@ -124,7 +140,9 @@ impl<C> Message<C> {
             | Message::Conflict { term, .. }
             | Message::Stale { term }
             | Message::Part { term, .. }
-            | Message::Received { term, .. } => *term,
+            | Message::Received { term, .. }
+            | Message::Confirm { term, .. }
+            | Message::Confirmed { term, .. } => *term,
         }
     }
 
@@ -141,6 +159,8 @@ impl<C> Message<C> {
             Message::Stale { .. } => "Stale",
             Message::Part { .. } => "Part",
             Message::Received { .. } => "Received",
+            Message::Confirm { .. } => "Confirm",
+            Message::Confirmed { .. } => "Confirmed",
         }
     }
 
@@ -172,6 +192,8 @@ impl<C: Debug> Debug for Message<C> {
             Message::Stale { term } => write!(f, "Stale(t{term})"),
             Message::Part { term, part } => write!(f, "Part(t{term} {part:?})"),
             Message::Received { term, index, offset } => write!(f, "Received(t{term} {index} {offset})"),
+            Message::Confirm { term, round } => write!(f, "Confirm(t{term} round {round})"),
+            Message::Confirmed { term, round } => write!(f, "Confirmed(t{term} round {round})"),
         }
     }
 }

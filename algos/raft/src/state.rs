@@ -13,6 +13,7 @@ use swarm_protocol::{Effects, NodeId, NodeSet, OpId, Outstanding};
 
 use crate::log::Log;
 use crate::members::Members;
+use crate::reads::Reading;
 use crate::snapshot::Incoming;
 use crate::tenure::{Heard, Tenure};
 use crate::{Answer, Config, Counts, Entry, Index, Machine, Membership, Record, Snapshot, Term, Timer};
@@ -55,6 +56,8 @@ pub struct Raft<M: Machine> {
     pub(crate) heard: Heard,
     /// What it keeps of its time as a leader; nothing unless leader.
     pub(crate) tenure: Tenure,
+    /// What it keeps of reads as a leader; nothing unless leader.
+    pub(crate) reading: Reading<M::Command>,
     /// The disk has failed or cannot be trusted: the node does nothing any more.
     pub(crate) halted: bool,
     /// What has happened since it booted; of no influence.
@@ -254,6 +257,10 @@ impl<M: Machine> Raft<M> {
                 }
             }
             self.proposals.clear();
+            // Reads are asked for elsewhere.
+            for read in core::mem::take(&mut self.reading).waiting {
+                out.answer(read.id, Answer::Redirect(leader));
+            }
             self.tenure = Tenure::default();
         }
         // Raft §5.4.3: what is committed agrees with the log of every later leader.
@@ -347,6 +354,7 @@ impl<M: Machine> Raft<M> {
             assert!(self.proposals.is_empty(), "only a leader takes proposals");
             assert!(self.waiting.is_empty(), "only a leader answers");
             assert_eq!(self.tenure, Tenure::default(), "only a leader has a tenure");
+            assert!(self.reading.is_nothing(), "only a leader answers reads");
         }
         assert!(
             self.waiting.back().is_none_or(|(index, _)| *index < self.next_proposal_index()),
@@ -372,6 +380,7 @@ where
             && self.halted == other.halted
             && self.heard == other.heard
             && self.tenure == other.tenure
+            && self.reading == other.reading
             && self.writes == other.writes
             && self.waiting == other.waiting
             && self.proposals == other.proposals
@@ -398,6 +407,7 @@ where
         self.halted.hash(state);
         self.heard.hash(state);
         self.tenure.hash(state);
+        self.reading.hash(state);
         self.writes.hash(state);
         self.waiting.hash(state);
         self.proposals.hash(state);
@@ -452,6 +462,9 @@ impl<M: Machine> Debug for Raft<M> {
         }
         if let Some(incoming) = &self.incoming {
             write!(f, " {incoming:?}")?;
+        }
+        if !self.reading.is_nothing() {
+            write!(f, " {:?}", self.reading)?;
         }
         if self.halted { f.write_str(" halted") } else { Ok(()) }
     }

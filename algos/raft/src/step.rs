@@ -7,11 +7,12 @@ use swarm_protocol::{Effects, Input, Never, NodeId, OpId, Protocol, Reply, Servi
 
 use crate::coverage;
 use crate::members::Members;
+use crate::reads::Reading;
 use crate::record::{self, Stable};
 use crate::snapshot::bytes_of;
 use crate::state::{Pace, Role, Written};
 use crate::tenure::{Heard, Tenure};
-use crate::{Answer, Config, Counts, Entries, Entry, Log, Machine, Message, Raft, Record, Timer};
+use crate::{Answer, Config, Counts, Entries, Entry, Log, Machine, Message, Raft, Reads, Record, Timer};
 
 impl<M: Machine> Protocol for Raft<M> {
     type Config = Config;
@@ -59,6 +60,7 @@ impl<M: Machine> Protocol for Raft<M> {
             waiting: std::collections::VecDeque::new(),
             heard: Heard::Never,
             tenure: Tenure::default(),
+            reading: Reading::default(),
             halted: false,
             counts: Counts::default(),
         };
@@ -88,8 +90,11 @@ impl<M: Machine> Protocol for Raft<M> {
             // Not moved: it is large, and of most messages a few numbers are wanted.
             Input::Message { from, ref mut message } => self.on_message(config, now, from, message, out),
             Input::Timeout(Timer::Election) => self.on_election_timeout(config, out),
-            Input::Timeout(Timer::Heartbeat) => self.on_heartbeat_timeout(config, out),
-            Input::Invoke { id, op } => self.on_invoke(config, id, op, out),
+            Input::Timeout(Timer::Heartbeat) => {
+                self.on_heartbeat_timeout(config, out);
+                self.confirm_again(config, now, out);
+            }
+            Input::Invoke { id, op } => self.on_invoke(config, now, id, op, out),
             Input::Persisted(write) => self.on_persisted(config, write, out),
             Input::DiskFailed(_) => self.halt(config, "disk-failed", out),
             Input::Done(never) => match never {},
@@ -98,11 +103,12 @@ impl<M: Machine> Protocol for Raft<M> {
         self.compact_if_due(config, out);
     }
 
-    fn flush(&mut self, config: &Config, _now: Ticks, out: &mut Effects<Self>) {
+    fn flush(&mut self, config: &Config, now: Ticks, out: &mut Effects<Self>) {
         match self.role {
             Role::Leader { .. } => {
                 self.seal_proposals(config, out);
                 self.send_appends(config, out);
+                self.confirm(config, now, out);
             }
             Role::Follower { ack_due: true, .. } => self.acknowledge(config, out),
             _ => {}
@@ -114,6 +120,7 @@ impl<M: Machine> Protocol for Raft<M> {
             Role::Follower { ack_due, .. } => *ack_due,
             Role::Leader { progress } => {
                 !self.proposals.is_empty()
+                    || self.needs_confirmation()
                     || progress.iter().enumerate().any(|(node, peer)| {
                         node != self.me.index()
                             && peer.next <= self.log.last_index()
@@ -200,7 +207,9 @@ impl<M: Machine> Raft<M> {
             // and of any answer the term is all the news.
             match message {
                 Message::RequestVote { .. } => {}
-                Message::Append { .. } | Message::Part { .. } => self.save_vote(out),
+                Message::Append { .. } | Message::Part { .. } | Message::Confirm { .. } => {
+                    self.save_vote(out);
+                }
                 _ => return self.save_vote(out),
             }
         }
@@ -230,6 +239,8 @@ impl<M: Machine> Raft<M> {
                 self.hear(config, now, from);
             }
             Message::Received { index, offset, .. } => self.on_received(from, index, offset, out),
+            Message::Confirm { round, .. } => self.on_confirm(config, now, from, round, out),
+            Message::Confirmed { round, .. } => self.on_confirmed(from, round, out),
         }
     }
 
@@ -241,7 +252,7 @@ impl<M: Machine> Raft<M> {
                 out.send(from, Message::PreVote { term: self.term, granted: false });
             }
             Message::RequestVote { .. } => out.send(from, Message::Vote { term: self.term, granted: false }),
-            Message::Append { .. } | Message::Part { .. } => {
+            Message::Append { .. } | Message::Part { .. } | Message::Confirm { .. } => {
                 out.send(from, Message::Stale { term: self.term });
             }
             _ => {}
@@ -276,10 +287,22 @@ impl<M: Machine> Raft<M> {
     }
 
     /// Takes a command if this node leads.
-    fn on_invoke(&mut self, config: &Config, id: OpId, command: M::Command, out: &mut Effects<Self>) {
+    fn on_invoke(
+        &mut self,
+        config: &Config,
+        now: Ticks,
+        id: OpId,
+        command: M::Command,
+        out: &mut Effects<Self>,
+    ) {
         if !self.is_leader() {
             self.counts.dropped_not_leading += 1;
             return out.answer(id, Answer::Redirect(self.leader()));
+        }
+        if config.reads != Reads::Log
+            && let Some(answer) = self.machine.read(&command)
+        {
+            return self.on_read(config, now, id, command, answer, out);
         }
         let index = self.next_proposal_index();
         if index - self.commit > config.uncommitted_entries_max {

@@ -43,12 +43,14 @@ impl<M: Machine> Rename for Raft<M> {
             waiting: _,
             heard: _,
             tenure: Tenure { answered },
+            reading,
             halted: _,
             counts: _,
         } = self;
         me.rename(names);
         vote.rename(names);
         answered.rename(names);
+        reading.rename(names);
         saved.rename(names);
         members.rename(names);
         rename_snapshot(snapshot.as_mut(), names);

@@ -71,8 +71,13 @@ impl<M: Machine> Raft<M> {
 
     /// Notes that a message from `from` answers this leader.
     pub(crate) fn note_answer(&mut self, from: NodeId, message: &Message<M::Command>) {
-        let answers =
-            matches!(message, Message::Appended { .. } | Message::Conflict { .. } | Message::Received { .. });
+        let answers = matches!(
+            message,
+            Message::Appended { .. }
+                | Message::Conflict { .. }
+                | Message::Received { .. }
+                | Message::Confirmed { .. }
+        );
         if answers && self.is_leader() && message.term() == self.term {
             self.tenure.answered.insert(from);
         }

@@ -280,12 +280,20 @@ impl<C: Wire> Wire for Message<C> {
                 out.push(21);
                 write_u64s(out, &[*term, *index, *offset]);
             }
+            Message::Confirm { term, round } => {
+                out.push(8);
+                write_u64s(out, &[*term, *round]);
+            }
+            Message::Confirmed { term, round } => {
+                out.push(9);
+                write_u64s(out, &[*term, *round]);
+            }
         }
     }
 
     fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
         let tag = read_u8(bytes)?;
-        if !matches!(tag, 0..=7 | 20..=21) {
+        if !matches!(tag, 0..=9 | 20..=21) {
             return Err(Error::Tag { of: "a message", tag });
         }
         let term = read_u64(bytes)?;
@@ -309,6 +317,8 @@ impl<C: Wire> Wire for Message<C> {
                 hint_term: read_u64(bytes)?,
             },
             7 => Message::Stale { term },
+            8 => Message::Confirm { term, round: read_u64(bytes)? },
+            9 => Message::Confirmed { term, round: read_u64(bytes)? },
             20 => Message::Part { term, part: Box::new(Part::read(bytes)?) },
             _ => Message::Received { term, index: read_u64(bytes)?, offset: read_u64(bytes)? },
         })
@@ -506,7 +516,7 @@ mod tests {
     fn message<C>(draw: &mut Stream, command: fn(&mut Stream) -> C) -> Message<C> {
         let word = |draw: &mut Stream| [draw.below(9), draw.draw(), u64::MAX][draw.below(3) as usize];
         let (term, a, b, c) = (word(draw), word(draw), word(draw), word(draw));
-        match draw.below(10) {
+        match draw.below(12) {
             0 => Message::RequestPreVote { term, last_index: a, last_term: b },
             1 => Message::PreVote { term, granted: a.is_multiple_of(2) },
             2 => Message::RequestVote { term, last_index: a, last_term: b },
@@ -522,6 +532,8 @@ mod tests {
             6 => Message::Conflict { term, prev_index: a, hint_index: b, hint_term: c },
             7 => Message::Stale { term },
             8 => Message::Received { term, index: a, offset: b },
+            9 => Message::Confirm { term, round: a },
+            10 => Message::Confirmed { term, round: a },
             _ => {
                 let Snapshot { membership, data, .. } = snapshot(draw);
                 let part = Part { index: a, last_term: b, membership, total: c, offset: draw.below(9), data };

@@ -441,13 +441,15 @@ fn run<P: Protocol, S: Storage<P::Record>>(
         answered_at: None,
     };
     while !shared.stopping() {
+        // A step's clock was read after its input came, as leases need it: what comes later waits for the next turn.
+        let (messages, ops) = (lanes.messages.len(), lanes.ops.len());
         host.set_now(shared.now());
         host.fire_due(&shared.config, &mut out);
-        for _ in 0..run_inputs_max {
+        for _ in 0..run_inputs_max.min(messages) {
             let Some((from, message)) = lanes.messages.pop() else { break };
             host.deliver(&shared.config, from, message);
         }
-        for _ in 0..run_inputs_max {
+        for _ in 0..run_inputs_max.min(ops) {
             let Some((id, op)) = lanes.ops.pop() else { break };
             host.invoke(&shared.config, id, op);
         }

@@ -1,4 +1,5 @@
-//! Instances of what the dissertation adds to leadership: CheckQuorum, and servers that hear a leader.
+//! Instances of what the dissertation adds to leadership: CheckQuorum, servers that hear a leader, and reads that a
+//! majority confirms.
 //!
 //! Clocks are events here: each may take a step, of the least election timeout, at any moment. That is more than
 //! real clocks do, so that nothing that rests on how clocks run together (leases) can be shown in a world; the
@@ -6,7 +7,7 @@
 
 use swarm_protocol::Ticks;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, KvOp};
+use swarm_raft::{Config, KvOp, Reads};
 use swarm_simulator::{Bounds, Setup};
 
 use super::Node;
@@ -55,4 +56,39 @@ pub const TWO_NODES_UNDISTURBED: Instance<Node, RaftProperties> = Instance {
     goals: &[],
     breaks: None,
     pinned: Pinned { states: 78_114, generated: 248_877, depth: 26 },
+};
+
+fn read_index(nodes: u32, bounds: Bounds, within: fn(&Node) -> bool) -> Setup<Node> {
+    let config = Config { reads: Reads::Index, pre_vote: false, ..Config::new(nodes) };
+    let setup = Setup::new(config, nodes).workload([KvOp::Put(1, 7), KvOp::Get(1)]);
+    let settings = fuzz::raft_schedule::preface(&setup);
+    setup.bounds(bounds).within(within).settings(settings)
+}
+
+/// Reads that a majority confirms, while leaders come and go.
+pub const READ_INDEX: Instance<Node, RaftProperties> = Instance {
+    name: "read-index",
+    about: "a write, and a read that goes by a round instead of the log; two terms, any leader",
+    boundary: "terms up to 2",
+    setup: || read_index(3, Bounds { in_flight: 2, ..Bounds::default() }, |node| node.term() <= 2),
+    depth_max: None,
+    marks: &["campaign", "leader-elected", "command-committed", "read-by-round"],
+    goals: &[],
+    breaks: None,
+    pinned: Pinned { states: 819_238, generated: 2_092_471, depth: 45 },
+};
+
+/// Small, and the same with a crash and a restart.
+pub const TWO_NODES_READ_INDEX: Instance<Node, RaftProperties> = Instance {
+    name: "two-nodes-read-index",
+    about: "two nodes; a write, and a read by a round; two terms, one crash and restart",
+    boundary: "terms up to 2",
+    setup: || {
+        read_index(2, Bounds { crashes: 1, in_flight: 2, ..Bounds::default() }, |node| node.term() <= 2)
+    },
+    depth_max: None,
+    marks: &["campaign", "leader-elected", "command-committed", "read-by-round"],
+    goals: &[],
+    breaks: None,
+    pinned: Pinned { states: 74_654, generated: 181_311, depth: 29 },
 };

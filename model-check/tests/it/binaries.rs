@@ -167,6 +167,7 @@ fn pinned() -> Vec<(&'static str, Pinned)> {
         raft::TWO_NODES_BOUNDED,
         raft::TWO_NODES_UNDISTURBED,
         raft::FEW_SNAPSHOTS,
+        raft::TWO_NODES_READ_INDEX,
     ];
     small.map(|instance| (instance.name, instance.pinned)).to_vec()
 }

@@ -8,6 +8,7 @@ mod metrics;
 mod node;
 mod paper;
 mod random;
+mod reads;
 mod recovery;
 mod scenarios;
 mod simulated;

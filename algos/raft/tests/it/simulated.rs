@@ -3,7 +3,7 @@
 
 use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft};
+use swarm_raft::{Config, Kv, KvOp, Raft, Reads};
 use swarm_simulator::profile::Profile;
 use swarm_simulator::simulation::{Assumption, Counts, Simulation};
 
@@ -12,17 +12,36 @@ fn operation(draw: &mut Stream) -> KvOp {
     [KvOp::Put(key, one), KvOp::Get(key), KvOp::Cas(key, one, other)][draw.below(3) as usize]
 }
 
+/// More than clocks of a simulation run fast or slow, by what their steps of a millisecond make of an election timeout.
+const DRIFT_PER_MILLION: u32 = 34_000;
+
+/// Every way to read, each with everything that can be switched on beside it.
+fn config(seed: u64, nodes: u32) -> Config {
+    let reads = match seed % 6 {
+        0 | 1 => Reads::Log,
+        2 | 3 => Reads::Index,
+        _ => Reads::Lease { drift_per_million: DRIFT_PER_MILLION },
+    };
+    let check_quorum = seed % 4 > 1 || matches!(reads, Reads::Lease { .. });
+    let config = Config { pre_vote: !seed.is_multiple_of(3), check_quorum, reads, ..Config::new(nodes) };
+    assert_eq!(config.validate(), Ok(()));
+    config
+}
+
 #[test]
 fn simulated_clusters_are_safe_linearizable_and_live() {
     let (mut marks, mut faults) = (Counts::new(), Counts::new());
     for profile in Profile::ALL.into_iter().filter(|profile| *profile != Profile::CALM) {
         for seed in 0..12 {
             let nodes = 3 + 2 * (seed as u32 % 2);
-            let config = Config { pre_vote: seed % 3 > 0, check_quorum: seed % 4 > 1, ..Config::new(nodes) };
+            let config = config(seed, nodes);
+            // Who relies on a lease must not set clocks.
+            let clocks_jump = config.reads == Reads::Log;
+            let assumption = Assumption { clocks_jump, ..Assumption::majority(nodes) };
             let mut simulation = Simulation::<Raft<Kv>, RaftProperties>::new(config, nodes, operation);
             simulation.profile = profile;
             simulation.operations_max = 300;
-            let run = simulation.assumption(Assumption::majority(nodes)).run(seed);
+            let run = simulation.assumption(assumption).run(seed);
             if !run.account.is_inside() {
                 // It has been promised too much, and owes nothing.
                 assert!(profile.heedless && !run.is_finding(), "{profile}, seed {seed}: {}", run.account);
@@ -44,6 +63,8 @@ fn simulated_clusters_are_safe_linearizable_and_live() {
         "append-conflict",
         "log-truncated",
         "quorum-lost",
+        "read-by-lease",
+        "read-by-round",
     ] {
         assert!(marks.get(label).is_some_and(|count| *count > 0), "{label}: {marks:?}");
     }
