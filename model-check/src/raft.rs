@@ -17,7 +17,7 @@ mod symmetry;
 use fuzz::{raft_schedule, schedule};
 use swarm_protocol::{Properties, Service, Stream};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft, Reads};
+use swarm_raft::{Compaction, Config, Kv, KvOp, Raft, Reads};
 use swarm_simulator::profile::Profile;
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::simulation::{Assumption, Simulation};
@@ -344,6 +344,8 @@ const MARKS: &[&str] = &[
     "quorum-lost",
     "read-by-lease",
     "read-by-round",
+    "snapshot-installed",
+    "snapshot-taken",
     "vote-refused-stale-log",
 ];
 
@@ -383,7 +385,9 @@ impl Registered for Node {
 
     fn variants(nodes: u32) -> Vec<Simulation<Node, RaftProperties>> {
         let with = |reads| {
-            let config = Config { check_quorum: true, reads, ..Config::new(nodes) };
+            // A store of few keys: snapshots of a few parts, for each few dozen commands.
+            let compaction = Compaction { log_bytes: 1_000, tail_entries: 4, part_bytes: 32 };
+            let config = Config { check_quorum: true, reads, compaction, ..Config::new(nodes) };
             simulation::<Node, RaftProperties>(config, nodes)
         };
         let leased = with(Reads::Lease { drift_per_million: DRIFT_PER_MILLION });
