@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The folder. It is removed when this is dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    /// An empty folder; `name` keeps the tests of one process apart.
+    /// An empty folder of its own, whoever else asks for one of this name.
     pub(crate) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("reports-{name}-{}", std::process::id()));
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let made = MADE.fetch_add(1, Ordering::Relaxed); // A number that no other thread gets: pairs with nothing.
+        let path = std::env::temp_dir().join(format!("reports-{name}-{}-{made}", std::process::id()));
         fs::create_dir_all(&path).expect("the temporary folder takes files");
         Folder(path)
     }
