@@ -56,8 +56,12 @@ impl FromStr for Reads {
 /// Members, timeouts and limits. Start from [`Config::new`] and change fields.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
-    /// The nodes that vote and replicate.
+    /// The nodes that vote and replicate when the cluster begins.
     pub voters: NodeSet,
+    /// The nodes that replicate without a vote when the cluster begins.
+    pub learners: NodeSet,
+    /// All nodes that may ever take part: whoever is none of them is not listened to, and cannot be made a member.
+    pub servers: NodeSet,
     /// Whether an election begins with a round of PreVote (dissertation §9.6).
     pub pre_vote: bool,
     /// Whether a leader that hears from no majority steps down (dissertation §6.2), and whether a server that
@@ -113,6 +117,8 @@ impl Config {
     pub const fn new(n: u32) -> Self {
         Config {
             voters: NodeSet::first(n),
+            learners: NodeSet::EMPTY,
+            servers: NodeSet::first(n),
             pre_vote: true,
             check_quorum: false,
             reads: Reads::Log,
@@ -142,6 +148,12 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let rules = [
             (!self.voters.is_empty(), "voters", "needs at least one node"),
+            (self.voters.intersection(self.learners).is_empty(), "learners", "has voters in it"),
+            (
+                self.voters.union(self.learners).difference(self.servers).is_empty(),
+                "servers",
+                "lacks a voter or a learner",
+            ),
             (self.election_timeout.min > Ticks::ZERO, "election_timeout", "must be longer than nothing"),
             (self.election_timeout.min <= self.election_timeout.max, "election_timeout", "is an empty range"),
             (self.heartbeat_interval > Ticks::ZERO, "heartbeat_interval", "must be longer than nothing"),
@@ -191,8 +203,11 @@ mod tests {
     fn the_default_configuration_is_valid_and_each_limit_is_checked() {
         assert_eq!(Config::new(3).validate(), Ok(()));
         type Break = (&'static str, fn(&mut Config));
-        let breaks: [Break; 12] = [
+        let breaks: [Break; 15] = [
             ("voters", |c| c.voters = NodeSet::EMPTY),
+            ("learners", |c| c.learners = NodeSet::first(1)),
+            ("servers", |c| c.servers = NodeSet::first(2)),
+            ("servers", |c| c.learners = NodeSet::from_bits(8)),
             ("election_timeout", |c| c.election_timeout = Delay::exactly(Ticks::ZERO)),
             ("election_timeout", |c| c.election_timeout.max = Ticks(1)),
             ("heartbeat_interval", |c| c.heartbeat_interval = c.election_timeout.min),

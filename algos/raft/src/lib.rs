@@ -44,6 +44,8 @@
 //! | a read waits for an entry of the term (dissertation §6.4) | `reads::knows_what_is_committed` | `reads`: `reads_wait_for_an_entry_of_the_term` |
 //! | a majority confirms the leader of a read (dissertation §6.4) | `reads::count_answer` | `reads`: `a_read_waits_for_a_majority_to_confirm_the_leader` |
 //! | a lease begins with its round (dissertation §6.4.1) | `reads::is_leased` | `reads`: `a_lease_lasts_from_when_its_round_was_sent` |
+//! | members change by learners and a joint configuration (§6, dissertation §4) | `change::on_change`, `Membership::next` | `membership`: `a_change_goes_by_learners_and_a_joint_configuration`, `a_joint_configuration_needs_both_majorities` |
+//! | a leader that is left out steps down (dissertation §4.2.2) | `change::go_on_changing` | `membership`: `a_leader_that_is_removed_steps_down_when_it_is_done` |
 //! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
 //!
 //! The five properties of Fig. 3 are in [`properties`]; they are judged after every step of every engine.
@@ -80,7 +82,7 @@
 //! - Answers `Stale` and `Conflict` stand for the paper's `success = false`.
 //!
 //! # Limitations
-//! Membership is fixed ([`Config::voters`]), only the leader answers reads, and there is no leadership transfer. A
+//! Witnesses store all that they vote for, only the leader answers reads, and there is no leadership transfer. A
 //! snapshot is written inside of a step, which takes as long as that does. Without CheckQuorum a leader that is cut off
 //! from the majority goes on
 //! refusing nothing until its limit of uncommitted entries. Limits count entries; commands are as large
@@ -88,12 +90,14 @@
 //! it is recognised, a forged one is believed.
 
 mod batch;
+mod change;
 mod config;
 mod coverage;
 mod election;
 mod kv;
 mod log;
 mod machine;
+mod managed;
 mod members;
 mod message;
 mod metrics;
@@ -116,6 +120,7 @@ pub use config::{Compaction, Config, ConfigError, Reads};
 pub use kv::{Kv, KvAnswer, KvOp, KvSpec};
 pub use log::Log;
 pub use machine::{Administration, Machine};
+pub use managed::{Managed, ManagedAnswer, ManagedSpec, Request};
 pub use members::Membership;
 pub use message::Message;
 pub use metrics::{Counts, FollowerMetrics, Metrics, Sending};
@@ -148,6 +153,8 @@ pub enum Answer<A> {
     Applied(A),
     /// The command was not taken: this node does not lead. The leader is named if it is known.
     Redirect(Option<NodeId>),
-    /// The command was not taken: too many are uncommitted.
+    /// The command was not taken: too many are uncommitted, or a change of members is under way.
     Busy,
+    /// The command was not taken, and never will be: what is wrong with it.
+    Refused(&'static str),
 }

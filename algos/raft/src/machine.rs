@@ -5,21 +5,17 @@
 
 use core::fmt::Debug;
 
-use swarm_protocol::{NodeId, NodeSet, Specification};
+use swarm_protocol::{NodeSet, Specification};
 
 /// What a client may ask of the cluster instead of its machine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Administration {
-    /// That this server lead (dissertation §3.10).
-    Transfer(NodeId),
     /// That these take part from now on (Raft §6).
     Change {
         /// Who votes.
         voters: NodeSet,
         /// Who replicates without a vote.
         learners: NodeSet,
-        /// Which of them store no commands.
-        witnesses: NodeSet,
     },
 }
 

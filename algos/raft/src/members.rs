@@ -113,7 +113,8 @@ pub(crate) struct Members {
 impl Members {
     /// The membership that a cluster begins with.
     pub(crate) const fn new(config: &Config) -> Self {
-        Members { now: Membership::of(config.voters), since: 0, earlier: Vec::new() }
+        let now = Membership { learners: config.learners, ..Membership::of(config.voters) };
+        Members { now, since: 0, earlier: Vec::new() }
     }
 
     /// The membership in effect.

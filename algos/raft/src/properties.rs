@@ -520,17 +520,23 @@ impl Seen {
         let mut overwrites = same < self.log.len();
         self.log.truncate(same);
         if base > 0 {
-            let Some(link) = committed.get(base - 1).filter(|link| link.term == base_term) else {
-                let detail = format!("{name} has a snapshot up to entry {base} of term {base_term}");
-                let detail = format!("{detail}, which was not committed");
-                return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
-            };
-            if self.log.get(base - 1).is_none_or(|known| known.chain != link.chain) {
-                let differ = self.log.iter().zip(committed).take_while(|(a, b)| a.chain == b.chain).count();
-                overwrites |= differ < self.log.len();
-                self.log.clear();
-                self.log.extend_from_slice(&committed[..base]);
-                same = differ.min(base);
+            let own = self.log.get(base - 1).filter(|link| link.term == base_term).map(|link| link.chain);
+            match committed.get(base - 1).filter(|link| link.term == base_term) {
+                Some(link) if own == Some(link.chain) => {}
+                Some(_) => {
+                    let differ = self.log.iter().zip(committed).take_while(|(a, b)| a.chain == b.chain);
+                    same = differ.count().min(base);
+                    overwrites |= same < self.log.len().min(base);
+                    self.log.clear();
+                    self.log.extend_from_slice(&committed[..base]);
+                }
+                // It commits and drops them in one step: whether it may is judged below.
+                None if own.is_some() && node.commit_index() >= base as Index => {}
+                None => {
+                    let detail = format!("{name} has a snapshot up to entry {base} of term {base_term}");
+                    let detail = format!("{detail}, which was not committed");
+                    return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
+                }
             }
         }
         for entry in node.entries_from(self.log.len() as Index + 1) {

@@ -149,7 +149,7 @@ impl<M: Machine> Raft<M> {
     }
 
     fn begin_round(&mut self, config: &Config, now: Ticks, out: &mut Effects<Self>) {
-        let slots = config.voters.iter().last().map_or(0, |node| node.index() + 1);
+        let slots = config.servers.iter().last().map_or(0, |node| node.index() + 1);
         let reading = &mut self.reading;
         reading.round += 1;
         reading.answered.resize(reading.answered.len().max(slots), 0);

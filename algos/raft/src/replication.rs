@@ -61,8 +61,15 @@ impl<M: Machine> Raft<M> {
         if matched > self.log.last_index() {
             return out.refuse("acknowledges-what-was-not-sent");
         }
+        if !self.members.now().all().contains(from) {
+            return out.refuse("no-member-any-more");
+        }
         let progress = &mut progress[from.index()];
-        if matched + 1 >= progress.next && matched >= self.log.base_index() {
+        let lacks_a_snapshot = match progress.pace {
+            Pace::Snapshot { index, .. } => matched < index.min(self.log.base_index()),
+            _ => false,
+        };
+        if matched + 1 >= progress.next && !lacks_a_snapshot {
             progress.pace = Pace::Pipeline;
         }
         progress.next = progress.next.max(matched + 1);
@@ -88,6 +95,9 @@ impl<M: Machine> Raft<M> {
         let Role::Leader { progress } = &mut self.role else {
             return out.refuse("not-a-leader");
         };
+        if !self.members.now().all().contains(from) {
+            return out.refuse("no-member-any-more");
+        }
         let progress = &mut progress[from.index()];
         let current = match progress.pace {
             Pace::Probe { .. } => prev_index == progress.next - 1,
@@ -238,7 +248,7 @@ impl<M: Machine> Raft<M> {
     // Both sides.
 
     /// Puts entries behind the last one, here and on disk.
-    fn append_entries(&mut self, entries: Entries<M::Command>, out: &mut Effects<Self>) {
+    pub(crate) fn append_entries(&mut self, entries: Entries<M::Command>, out: &mut Effects<Self>) {
         let first = self.log.last_index() + 1;
         for run in entries.runs() {
             if let Some(membership) = run.membership() {

@@ -52,6 +52,8 @@ pub struct Raft<M: Machine> {
     /// Where the commands of clients that wait for an answer stand, by ascending index: in the log, or,
     /// beyond its end, among the proposals. Empty unless leader.
     pub(crate) waiting: VecDeque<(Index, OpId)>,
+    /// The change of members under way, and the client that asked this leader for it; none unless leader.
+    pub(crate) changing: Option<(OpId, M::Command)>,
     /// When it last heard from a leader; [`Heard::Never`] without CheckQuorum.
     pub(crate) heard: Heard,
     /// What it keeps of its time as a leader; nothing unless leader.
@@ -257,6 +259,7 @@ impl<M: Machine> Raft<M> {
                 }
             }
             self.proposals.clear();
+            self.counts.left_unanswered += u64::from(self.changing.take().is_some());
             // Reads are asked for elsewhere.
             for read in core::mem::take(&mut self.reading).waiting {
                 out.answer(read.id, Answer::Redirect(leader));
@@ -286,11 +289,12 @@ impl<M: Machine> Raft<M> {
         assert!(self.is_candidate(), "only a candidate is elected");
         out.mark("leader-elected");
         self.counts.elections_won += 1;
-        let slots = config.voters.iter().last().map_or(0, |node| node.index() + 1);
+        let slots = config.servers.iter().last().map_or(0, |node| node.index() + 1);
+        let members = self.members.now().all();
         // Raft §5.3: nextIndex starts just after the last entry.
         let progress = (0..slots).map(|slot| {
-            // Nothing is ever due to a number that no voter has.
-            let sent = !config.voters.contains(NodeId(slot as u32));
+            // Nothing is due to a number that no member has.
+            let sent = !members.contains(NodeId(slot as u32));
             Progress { matched: 0, next: self.log.last_index() + 1, pace: Pace::Probe { sent } }
         });
         self.role = Role::Leader { progress: progress.collect() };
@@ -352,7 +356,7 @@ impl<M: Machine> Raft<M> {
         }
         if !self.is_leader() {
             assert!(self.proposals.is_empty(), "only a leader takes proposals");
-            assert!(self.waiting.is_empty(), "only a leader answers");
+            assert!(self.waiting.is_empty() && self.changing.is_none(), "only a leader answers");
             assert_eq!(self.tenure, Tenure::default(), "only a leader has a tenure");
             assert!(self.reading.is_nothing(), "only a leader answers reads");
         }
@@ -383,6 +387,7 @@ where
             && self.reading == other.reading
             && self.writes == other.writes
             && self.waiting == other.waiting
+            && self.changing == other.changing
             && self.proposals == other.proposals
             && self.log == other.log
             && self.machine == other.machine
@@ -410,6 +415,7 @@ where
         self.reading.hash(state);
         self.writes.hash(state);
         self.waiting.hash(state);
+        self.changing.hash(state);
         self.proposals.hash(state);
         self.log.hash(state);
         self.machine.hash(state);
@@ -450,6 +456,12 @@ impl<M: Machine> Debug for Raft<M> {
         }
         if !self.waiting.is_empty() {
             write!(f, " waiting {:?}", self.waiting)?;
+        }
+        if let Some(changing) = &self.changing {
+            write!(f, " changing {changing:?}")?;
+        }
+        if self.members.now().is_changing() {
+            write!(f, " members {:?}", self.members.now())?;
         }
         if let Heard::At(heard) = self.heard {
             write!(f, " heard {heard}")?;

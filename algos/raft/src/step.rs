@@ -12,7 +12,9 @@ use crate::record::{self, Stable};
 use crate::snapshot::bytes_of;
 use crate::state::{Pace, Role, Written};
 use crate::tenure::{Heard, Tenure};
-use crate::{Answer, Config, Counts, Entries, Entry, Log, Machine, Message, Raft, Reads, Record, Timer};
+use crate::{
+    Administration, Answer, Config, Counts, Entries, Entry, Log, Machine, Message, Raft, Reads, Record, Timer,
+};
 
 impl<M: Machine> Protocol for Raft<M> {
     type Config = Config;
@@ -58,6 +60,7 @@ impl<M: Machine> Protocol for Raft<M> {
             incoming: None,
             proposals: Vec::new(),
             waiting: std::collections::VecDeque::new(),
+            changing: None,
             heard: Heard::Never,
             tenure: Tenure::default(),
             reading: Reading::default(),
@@ -100,6 +103,7 @@ impl<M: Machine> Protocol for Raft<M> {
             Input::Done(never) => match never {},
         }
         self.apply_committed(out);
+        self.go_on_changing(config, out);
         self.compact_if_due(config, out);
     }
 
@@ -170,7 +174,7 @@ impl<M: Machine> Service for Raft<M> {
         match answer {
             Answer::Applied(answer) => Reply::Done(answer.clone()),
             Answer::Redirect(leader) => Reply::NotTaken(*leader),
-            Answer::Busy => Reply::NotTaken(None),
+            Answer::Busy | Answer::Refused(_) => Reply::NotTaken(None),
         }
     }
 }
@@ -184,7 +188,7 @@ impl<M: Machine> Raft<M> {
         message: &mut Message<M::Command>,
         out: &mut Effects<Self>,
     ) {
-        if from == self.me || !config.voters.contains(from) {
+        if from == self.me || !config.servers.contains(from) {
             return out.refuse("not-a-member");
         }
         if let Some(reason) = malformed(message) {
@@ -303,6 +307,9 @@ impl<M: Machine> Raft<M> {
             && let Some(answer) = self.machine.read(&command)
         {
             return self.on_read(config, now, id, command, answer, out);
+        }
+        if let Some((Administration::Change { voters, learners }, _)) = M::administration(&command) {
+            return self.on_change(config, id, command, (voters, learners), out);
         }
         let index = self.next_proposal_index();
         if index - self.commit > config.uncommitted_entries_max {

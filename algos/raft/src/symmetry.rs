@@ -17,7 +17,7 @@ use crate::{Answer, Config, Kv, Machine, Message, Raft, Record, Snapshot, Timer}
 /// Election timeouts are ranges, the same for all; a draw within them is the driver's.
 impl Symmetric for Raft<Kv> {
     fn alike(config: &Config, nodes: u32) -> bool {
-        config.voters == (0..nodes).map(NodeId).collect::<NodeSet>()
+        config.voters == (0..nodes).map(NodeId).collect::<NodeSet>() && config.learners.is_empty()
     }
 }
 
@@ -41,6 +41,7 @@ impl<M: Machine> Rename for Raft<M> {
             incoming: _,
             proposals: _,
             waiting: _,
+            changing: _,
             heard: _,
             tenure: Tenure { answered },
             reading,
@@ -90,7 +91,7 @@ impl<A> Rename for Answer<A> {
     fn rename(&mut self, names: &Renaming) {
         match self {
             Answer::Redirect(leader) => leader.rename(names),
-            Answer::Applied(_) | Answer::Busy => {}
+            Answer::Applied(_) | Answer::Busy | Answer::Refused(_) => {}
         }
     }
 }

@@ -145,7 +145,11 @@ fn any_set_of_voters_is_a_cluster() {
     for numbers in [vec![0], vec![2, 5], vec![1, 3, 63]] {
         let voters: NodeSet = numbers.iter().map(|number| NodeId(*number)).collect();
         let logs = vec![&[][..]; 1 + *numbers.last().expect("not empty") as usize];
-        let mut cluster = Cluster::with_logs(Config { voters, pre_vote: false, ..Config::new(1) }, 0, &logs);
+        let mut cluster = Cluster::with_logs(
+            Config { voters, servers: voters, pre_vote: false, ..Config::new(1) },
+            0,
+            &logs,
+        );
         let leader = NodeId(numbers[0]);
         cluster.elect(leader);
         cluster.invoke(leader, 1, KvOp::Put(1, 7));

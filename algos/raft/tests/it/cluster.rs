@@ -3,34 +3,35 @@
 //! The five properties and each node's invariants are judged after every step.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::Hash;
 
 use swarm_protocol::{Choices, Effect, Effects, Input, NodeId, OpId, Protocol, Ticks, WriteId};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Answer, Config, Kv, KvAnswer, KvOp, Message, Raft, Record, Term, Timer};
+use swarm_raft::{Answer, Config, Kv, Machine, Message, Raft, Record, Term, Timer};
 
 use crate::node::entries;
 
-type Node = Raft<Kv>;
-
 /// What a node has written, and what waits for it.
-#[derive(Default)]
-struct Disk {
-    synced: Vec<Record<KvOp>>,
-    unsynced: VecDeque<(WriteId, Record<KvOp>)>,
-    held: VecDeque<(WriteId, NodeId, Message<KvOp>)>,
+struct Disk<C> {
+    synced: Vec<Record<C>>,
+    unsynced: VecDeque<(WriteId, Record<C>)>,
+    held: VecDeque<(WriteId, NodeId, Message<C>)>,
 }
 
-pub(crate) struct Cluster {
+/// A cluster of small stores.
+pub(crate) type Cluster = ClusterOf<Kv>;
+
+pub(crate) struct ClusterOf<M: Machine> {
     pub(crate) config: Config,
     /// What all clocks say.
     pub(crate) now: Ticks,
-    nodes: Vec<Option<Node>>,
-    effects: Vec<Effects<Node>>,
-    disks: Vec<Disk>,
-    network: VecDeque<(NodeId, NodeId, Message<KvOp>)>,
+    nodes: Vec<Option<Raft<M>>>,
+    effects: Vec<Effects<Raft<M>>>,
+    disks: Vec<Disk<M::Command>>,
+    network: VecDeque<(NodeId, NodeId, Message<M::Command>)>,
     /// Nodes that nobody reaches and that reach nobody.
     pub(crate) isolated: BTreeSet<NodeId>,
-    pub(crate) answers: BTreeMap<OpId, Answer<KvAnswer>>,
+    pub(crate) answers: BTreeMap<OpId, Answer<M::Answer>>,
     /// How many messages were sent.
     pub(crate) sent: u64,
     pub(crate) marks: BTreeMap<&'static str, u64>,
@@ -42,20 +43,43 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(config: Config) -> Self {
-        let n = config.voters.len();
-        Self::with_logs(config, 0, &vec![&[][..]; n])
-    }
-
     /// A cluster whose nodes boot in `term` with durable logs of entries of these terms.
     pub(crate) fn with_logs(config: Config, term: Term, logs: &[&[Term]]) -> Self {
-        let n = logs.len();
-        let mut cluster = Cluster {
+        let disk = |terms: &&[Term]| {
+            let mut disk = Vec::new();
+            if term > 0 {
+                disk.push(Record::Vote { term, vote: None });
+            }
+            if !terms.is_empty() {
+                disk.push(Record::Append { first: 1, entries: entries(1, terms) });
+            }
+            disk
+        };
+        Self::with_disks(config, logs.iter().map(disk).collect())
+    }
+}
+
+impl<M> ClusterOf<M>
+where
+    M: Machine + Eq + Hash,
+    M::Command: Eq + Hash,
+    M::Answer: PartialEq,
+{
+    pub(crate) fn new(config: Config) -> Self {
+        let disks = config.servers.iter().map(|_| Vec::new()).collect();
+        Self::with_disks(config, disks)
+    }
+
+    /// A cluster whose nodes boot from these disks.
+    fn with_disks(config: Config, disks: Vec<Vec<Record<M::Command>>>) -> Self {
+        let n = disks.len();
+        let disk = |synced| Disk { synced, unsynced: VecDeque::new(), held: VecDeque::new() };
+        let mut cluster = ClusterOf {
             config,
             now: Ticks::ZERO,
             nodes: vec![None; n],
             effects: (0..n).map(|_| Effects::new(Choices::script(vec![]))).collect(),
-            disks: (0..n).map(|_| Disk::default()).collect(),
+            disks: disks.into_iter().map(disk).collect(),
             network: VecDeque::new(),
             isolated: BTreeSet::new(),
             answers: BTreeMap::new(),
@@ -66,20 +90,11 @@ impl Cluster {
             properties: RaftProperties::default(),
             judged: 0,
         };
-        for (index, terms) in logs.iter().enumerate() {
-            let disk = &mut cluster.disks[index].synced;
-            if term > 0 {
-                disk.push(Record::Vote { term, vote: None });
-            }
-            if !terms.is_empty() {
-                disk.push(Record::Append { first: 1, entries: entries(1, terms) });
-            }
-            cluster.restart(NodeId(index as u32));
-        }
+        (0..n as u32).for_each(|node| cluster.restart(NodeId(node)));
         cluster
     }
 
-    pub(crate) fn node(&self, node: NodeId) -> &Node {
+    pub(crate) fn node(&self, node: NodeId) -> &Raft<M> {
         self.nodes[node.index()].as_ref().expect("the node is up")
     }
 
@@ -91,7 +106,7 @@ impl Cluster {
         self.node(node).log().iter().map(|(term, _)| term).collect()
     }
 
-    pub(crate) fn records(&self, node: NodeId) -> Vec<Record<KvOp>> {
+    pub(crate) fn records(&self, node: NodeId) -> Vec<Record<M::Command>> {
         let disk = &self.disks[node.index()];
         disk.synced.iter().chain(disk.unsynced.iter().map(|(_, record)| record)).cloned().collect()
     }
@@ -140,7 +155,7 @@ impl Cluster {
         assert_eq!(verdict, Ok(()), "{nodes:#?}");
     }
 
-    pub(crate) fn step(&mut self, at: NodeId, input: Input<Node>) {
+    pub(crate) fn step(&mut self, at: NodeId, input: Input<Raft<M>>) {
         if let Some(node) = &mut self.nodes[at.index()] {
             node.step(&self.config, self.now, input, &mut self.effects[at.index()]);
             self.carry_out(at);
@@ -159,7 +174,7 @@ impl Cluster {
     }
 
     /// One input, then a flush.
-    pub(crate) fn input(&mut self, at: NodeId, input: Input<Node>) {
+    pub(crate) fn input(&mut self, at: NodeId, input: Input<Raft<M>>) {
         self.step(at, input);
         self.flush(at);
     }
@@ -170,7 +185,7 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn invoke(&mut self, at: NodeId, id: u64, op: KvOp) {
+    pub(crate) fn invoke(&mut self, at: NodeId, id: u64, op: M::Command) {
         self.input(at, Input::Invoke { id: OpId(id), op });
     }
 
@@ -189,12 +204,12 @@ impl Cluster {
     }
 
     /// Takes the message at this place of the queue out of it.
-    pub(crate) fn take(&mut self, place: usize) -> (NodeId, NodeId, Message<KvOp>) {
+    pub(crate) fn take(&mut self, place: usize) -> (NodeId, NodeId, Message<M::Command>) {
         self.network.remove(place).expect("so many are in flight")
     }
 
     /// Puts a message into the network.
-    pub(crate) fn put(&mut self, from: NodeId, to: NodeId, message: Message<KvOp>) {
+    pub(crate) fn put(&mut self, from: NodeId, to: NodeId, message: Message<M::Command>) {
         self.network.push_back((from, to, message));
     }
 
@@ -262,7 +277,7 @@ impl Cluster {
     /// Makes `node` the leader of a cluster at rest.
     pub(crate) fn elect(&mut self, node: NodeId) {
         // With PreVote the others must have lost patience as well.
-        let others: Vec<_> = self.config.voters.iter().filter(|other| *other != node).collect();
+        let others: Vec<_> = self.config.servers.iter().filter(|other| *other != node).collect();
         if self.config.pre_vote {
             let kept = core::mem::take(&mut self.isolated);
             self.isolated = others.iter().copied().chain([node]).collect();

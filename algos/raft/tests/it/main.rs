@@ -4,6 +4,7 @@
 mod beyond_the_paper;
 mod cluster;
 mod dissertation;
+mod membership;
 mod metrics;
 mod node;
 mod paper;
