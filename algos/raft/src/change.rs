@@ -16,7 +16,7 @@
 //! charge, and then steps down. The client that asked is answered then; if the leader falls before, never.
 //!
 //! Verified by `tests/it/membership.rs`, under random events and changes, and by
-//! the properties, which need to know nothing of it. Not there: witnesses store what they vote for, like anybody.
+//! the properties, which need to know nothing of it. Not there: witnesses, which vote and store nothing.
 
 use swarm_protocol::{Effects, NodeId, NodeSet, OpId};
 

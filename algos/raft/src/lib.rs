@@ -82,10 +82,9 @@
 //! - Answers `Stale` and `Conflict` stand for the paper's `success = false`.
 //!
 //! # Limitations
-//! Witnesses store all that they vote for, only the leader answers reads, and there is no leadership transfer. A
-//! snapshot is written inside of a step, which takes as long as that does. Without CheckQuorum a leader that is cut off
-//! from the majority goes on
-//! refusing nothing until its limit of uncommitted entries. Limits count entries; commands are as large
+//! There are no witnesses, only the leader answers reads, and there is no leadership transfer. A snapshot is written
+//! inside of a step, which takes as long as that does. Without CheckQuorum a leader that is cut off from the majority
+//! goes on refusing nothing until its limit of uncommitted entries. Limits count entries; commands are as large
 //! as their type allows. Byzantine nodes are outside of the model: an impossible message is refused where
 //! it is recognised, a forged one is believed.
 

@@ -23,8 +23,6 @@ pub struct Membership {
     pub outgoing: NodeSet,
     /// Who replicates the log without a vote.
     pub learners: NodeSet,
-    /// Which of the members store no commands: they vote, and never lead.
-    pub witnesses: NodeSet,
     /// Who is to vote as soon as all of them are caught up; nobody if no such change is under way.
     pub goal: NodeSet,
 }
@@ -32,13 +30,7 @@ pub struct Membership {
 impl Membership {
     /// A membership of voters alone.
     pub const fn of(voters: NodeSet) -> Self {
-        Membership {
-            voters,
-            outgoing: NodeSet::EMPTY,
-            learners: NodeSet::EMPTY,
-            witnesses: NodeSet::EMPTY,
-            goal: NodeSet::EMPTY,
-        }
+        Membership { voters, outgoing: NodeSet::EMPTY, learners: NodeSet::EMPTY, goal: NodeSet::EMPTY }
     }
 
     /// Everyone who replicates the log.
@@ -76,12 +68,12 @@ impl Membership {
 /// Prints as `{n0,n1,n2}`, and what else there is: `{n0,n1}<-{n0,n2} learners {n3} goal {n3}`.
 impl Debug for Membership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Membership { voters, outgoing, learners, witnesses, goal } = self;
+        let Membership { voters, outgoing, learners, goal } = self;
         write!(f, "{voters:?}")?;
         if !outgoing.is_empty() {
             write!(f, "<-{outgoing:?}")?;
         }
-        for (name, set) in [("learners", learners), ("witnesses", witnesses), ("goal", goal)] {
+        for (name, set) in [("learners", learners), ("goal", goal)] {
             if !set.is_empty() {
                 write!(f, " {name} {set:?}")?;
             }
@@ -92,8 +84,8 @@ impl Debug for Membership {
 
 impl Rename for Membership {
     fn rename(&mut self, names: &Renaming) {
-        let Membership { voters, outgoing, learners, witnesses, goal } = self;
-        for set in [voters, outgoing, learners, witnesses, goal] {
+        let Membership { voters, outgoing, learners, goal } = self;
+        for set in [voters, outgoing, learners, goal] {
             set.rename(names);
         }
     }

@@ -195,16 +195,16 @@ impl<C: Wire> Wire for Run<C> {
 }
 
 impl Wire for Membership {
-    const BYTES_MIN: usize = 5 * 8;
+    const BYTES_MIN: usize = 4 * 8;
 
     fn write(&self, out: &mut Vec<u8>) {
-        let Membership { voters, outgoing, learners, witnesses, goal } = self;
-        write_u64s(out, &[voters, outgoing, learners, witnesses, goal].map(|set| set.bits()));
+        let Membership { voters, outgoing, learners, goal } = self;
+        write_u64s(out, &[voters, outgoing, learners, goal].map(|set| set.bits()));
     }
 
     fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
         let mut set = || read_u64(bytes).map(NodeSet::from_bits);
-        Ok(Membership { voters: set()?, outgoing: set()?, learners: set()?, witnesses: set()?, goal: set()? })
+        Ok(Membership { voters: set()?, outgoing: set()?, learners: set()?, goal: set()? })
     }
 }
 
@@ -500,12 +500,8 @@ mod tests {
             let mut batch: Vec<_> = batch.collect();
             if draw.below(8) == 0 {
                 let mut set = || NodeSet::from_bits(draw.draw());
-                let membership = Membership {
-                    outgoing: set(),
-                    learners: set(),
-                    witnesses: set(),
-                    ..Membership::of(set())
-                };
+                let membership =
+                    Membership { outgoing: set(), learners: set(), goal: set(), ..Membership::of(set()) };
                 batch = vec![Entry::Membership(Box::new(membership))];
             }
             runs.push(Run::new(draw.below(5), batch.into()));

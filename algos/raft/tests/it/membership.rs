@@ -1,6 +1,6 @@
 //! Changes of members: Raft §6 and dissertation §4.
 
-use swarm_protocol::{NodeId, NodeSet, OpId, Stream};
+use swarm_protocol::{NodeId, NodeSet, OpId, Protocol, Stream};
 use swarm_raft::{
     Answer, Compaction, Config, Kv, KvOp, Managed, ManagedAnswer, Membership, Message, Request, Timer,
 };
@@ -329,4 +329,37 @@ fn who_is_no_member_any_more_is_not_counted() {
     cluster.put(N2, N0, Message::Appended { term, matched });
     cluster.settle();
     assert!(cluster.refusals.contains_key("no-member-any-more"), "{:?}", cluster.refusals);
+    cluster.invoke(N0, 10, put(1));
+    cluster.settle();
+    assert!(!cluster.node(N0).needs_flush(), "nothing is due to it: {:?}", cluster.node(N0));
+}
+
+/// §6: a candidate needs the old majority as well, though its own configuration would elect it.
+#[test]
+fn nobody_is_elected_by_one_majority_of_a_joint_configuration() {
+    for (lost, elected) in [([N0, N1, N2], false), ([N0, N1, N4], false), ([N0, N0, N0], true)] {
+        let mut cluster = led(0b00111);
+        cluster.invoke(N0, 9, change(0b11001, 0));
+        while !(cluster.node(N3).membership().is_joint() && cluster.node(N4).membership().is_joint()) {
+            if !cluster.deliver() {
+                (0..5).for_each(|node| cluster.sync(NodeId(node), usize::MAX));
+            }
+        }
+        cluster.lose_all();
+        cluster.isolated.extend(lost);
+        cluster.timeout(N3, Timer::Election);
+        cluster.settle();
+        assert_eq!(cluster.node(N3).is_leader(), elected, "without {lost:?}: {:?}", cluster.node(N3));
+    }
+}
+
+/// What was proposed before a change stands before it, and its clients are answered.
+#[test]
+fn commands_before_a_change_keep_their_places() {
+    let mut cluster = led(0b00111);
+    cluster.step(N0, swarm_protocol::Input::Invoke { id: OpId(8), op: put(5) });
+    cluster.invoke(N0, 9, change(0b00011, 0));
+    cluster.settle();
+    assert!(matches!(cluster.answers.get(&OpId(8)), Some(Answer::Applied(ManagedAnswer::Applied(_)))));
+    assert_eq!(cluster.answers.get(&OpId(9)), Some(&DONE));
 }

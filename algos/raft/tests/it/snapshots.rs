@@ -1,10 +1,12 @@
 //! Snapshots: Raft §7 and Fig. 13, and what they leave open.
 
 use swarm_protocol::NodeSet;
-use swarm_raft::{Compaction, Config, Kv, KvOp, Machine, Membership, Message, Part, Record};
+use swarm_raft::{
+    Compaction, Config, Entries, Entry, Kv, KvOp, Machine, Membership, Message, Part, Record, Run,
+};
 
 use crate::cluster::Cluster;
-use crate::node::{N0, N1, N2, Node, append, plain};
+use crate::node::{N0, N1, N2, Node, append, entries, plain};
 
 /// A snapshot for each four commands or so, in parts of seven bytes; nothing stays behind.
 const SMALL: Compaction = Compaction { log_bytes: 150, tail_entries: 0, part_bytes: 7 };
@@ -329,4 +331,27 @@ fn a_transfer_under_way_holds_the_next_snapshot_back_for_a_while() {
     };
     let (usual, patient) = (taken(false), taken(true));
     assert!(patient > 2 * usual && patient < 5 * usual, "{patient} entries instead of {usual}");
+}
+
+/// A snapshot brings the membership of its last entry, and of no later one (Raft §7: "the latest configuration in the
+/// log as of last included index").
+#[test]
+fn a_snapshot_brings_the_membership_of_its_last_entry() {
+    let mut node = Node::with_log(plain(3), 2, &[]);
+    let data = saved(&[1]);
+    let Message::Part { term, mut part } = whole(2, (4, 2), &data) else { unreachable!("it is a part") };
+    part.membership = Membership::of(NodeSet::first(2));
+    node.message(N1, Message::Part { term, part });
+    assert_eq!(*node.raft.membership(), Membership::of(NodeSet::first(2)));
+
+    let mut node =
+        Node::with_log(Config { compaction: Compaction { log_bytes: 1, ..SMALL }, ..plain(3) }, 2, &[]);
+    let later = Membership::of(NodeSet::first(1));
+    let mut runs = entries(1, &[2, 2]).runs().to_vec();
+    runs.push(Run::new(2, [Entry::Membership(Box::new(later))].into()));
+    let entries = Entries::from_runs(runs);
+    node.message(N1, Message::Append { term: 2, prev_index: 0, prev_term: 0, commit: 2, entries });
+    let snapshot = node.raft.snapshot().expect("two entries are enough");
+    assert_eq!((snapshot.index, snapshot.membership), (2, Membership::of(NodeSet::first(3))));
+    assert_eq!(*node.raft.membership(), later, "the later one is in effect all the same");
 }
