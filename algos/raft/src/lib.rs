@@ -3,6 +3,7 @@
 //!
 //! [`Raft`] is one node as a value, a [`swarm_protocol::Protocol`]: the same type is model-checked,
 //! simulated, fuzzed and timed. It replicates any [`Machine`]; [`Kv`] and [`PayloadLog`] are here.
+//! [`Sessions`] makes it safe to repeat a command, and [`Managed`] adds changes of members.
 //!
 //! # References
 //! - **Raft**: D. Ongaro and J. Ousterhout, *In Search of an Understandable Consensus Algorithm
@@ -46,6 +47,7 @@
 //! | a lease begins with its round (dissertation §6.4.1) | `reads::is_leased` | `reads`: `a_lease_lasts_from_when_its_round_was_sent` |
 //! | members change by learners and a joint configuration (§6, dissertation §4) | `change::on_change`, `Membership::next` | `membership`: `a_change_goes_by_learners_and_a_joint_configuration`, `a_joint_configuration_needs_both_majorities` |
 //! | a leader that is left out steps down (dissertation §4.2.2) | `change::go_on_changing` | `membership`: `a_leader_that_is_removed_steps_down_when_it_is_done` |
+//! | a command that is repeated is applied once (dissertation §6.3) | `Sessions::apply_once` | `sessions`: `a_command_that_comes_twice_is_applied_once`; `simulated`: `commands_that_are_repeated_are_applied_once` |
 //! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
 //!
 //! The five properties of Fig. 3 are in [`properties`]; they are judged after every step of every engine.
@@ -105,6 +107,7 @@ pub mod properties;
 mod reads;
 mod record;
 mod replication;
+pub mod sessions;
 mod snapshot;
 mod state;
 mod step;
@@ -125,6 +128,7 @@ pub use message::Message;
 pub use metrics::{Counts, FollowerMetrics, Metrics, Sending};
 pub use payload::{Payload, PayloadLog, PayloadSpec};
 pub use record::Record;
+pub use sessions::{Once, OnceAnswer, Sessions};
 pub use snapshot::{Part, Snapshot};
 pub use state::Raft;
 

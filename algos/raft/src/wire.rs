@@ -18,7 +18,9 @@ use std::sync::Arc;
 
 use swarm_protocol::{NodeId, NodeSet};
 
-use crate::{Entries, Entry, KvOp, Membership, Message, Part, Payload, Record, Run, Snapshot};
+use crate::{
+    Entries, Entry, KvAnswer, KvOp, Membership, Message, Once, Part, Payload, Record, Request, Run, Snapshot,
+};
 
 /// Something that has a form in bytes.
 pub trait Wire: Sized {
@@ -103,11 +105,11 @@ fn read_u32(bytes: &mut &[u8]) -> Result<u32, Error> {
     take(bytes).map(u32::from_le_bytes)
 }
 
-fn read_u64(bytes: &mut &[u8]) -> Result<u64, Error> {
+pub(crate) fn read_u64(bytes: &mut &[u8]) -> Result<u64, Error> {
     take(bytes).map(u64::from_le_bytes)
 }
 
-fn read_bool(bytes: &mut &[u8]) -> Result<bool, Error> {
+pub(crate) fn read_bool(bytes: &mut &[u8]) -> Result<bool, Error> {
     match read_u8(bytes)? {
         0 => Ok(false),
         1 => Ok(true),
@@ -116,7 +118,7 @@ fn read_bool(bytes: &mut &[u8]) -> Result<bool, Error> {
 }
 
 /// A count of things of which each takes at least `bytes_min` bytes.
-fn read_count(bytes: &mut &[u8], of: &'static str, bytes_min: usize) -> Result<usize, Error> {
+pub(crate) fn read_count(bytes: &mut &[u8], of: &'static str, bytes_min: usize) -> Result<usize, Error> {
     let count = read_u32(bytes)?;
     if count as usize > bytes.len() / bytes_min {
         return Err(Error::Count { of, count });
@@ -124,7 +126,7 @@ fn read_count(bytes: &mut &[u8], of: &'static str, bytes_min: usize) -> Result<u
     Ok(count as usize)
 }
 
-fn write_u64s(out: &mut Vec<u8>, words: &[u64]) {
+pub(crate) fn write_u64s(out: &mut Vec<u8>, words: &[u64]) {
     for word in words {
         out.extend_from_slice(&word.to_le_bytes());
     }
@@ -134,7 +136,7 @@ fn write_u64s(out: &mut Vec<u8>, words: &[u64]) {
 ///
 /// # Panics
 /// If there are 2³² or more: no batch and no append is that long.
-fn write_count(out: &mut Vec<u8>, count: usize) {
+pub(crate) fn write_count(out: &mut Vec<u8>, count: usize) {
     let count = u32::try_from(count).expect("a count fits 32 bits");
     out.extend_from_slice(&count.to_le_bytes());
 }
@@ -454,6 +456,105 @@ impl Wire for KvOp {
     }
 }
 
+impl Wire for KvAnswer {
+    const BYTES_MIN: usize = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            KvAnswer::Value(None) => out.push(0),
+            KvAnswer::Value(Some(value)) => {
+                out.push(1);
+                write_u64s(out, &[*value]);
+            }
+            KvAnswer::Stored => out.push(2),
+            KvAnswer::Swapped(swapped) => out.push(3 + u8::from(*swapped)),
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
+        Ok(match read_u8(bytes)? {
+            0 => KvAnswer::Value(None),
+            1 => KvAnswer::Value(Some(read_u64(bytes)?)),
+            2 => KvAnswer::Stored,
+            tag @ (3 | 4) => KvAnswer::Swapped(tag == 4),
+            tag => return Err(Error::Tag { of: "an answer", tag }),
+        })
+    }
+}
+
+/// The answer of a machine that answers with a number.
+impl Wire for u64 {
+    const BYTES_MIN: usize = 8;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_u64s(out, &[*self]);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
+        read_u64(bytes)
+    }
+}
+
+impl<C: Wire> Wire for Request<C> {
+    const BYTES_MIN: usize = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Request::Command(command) => {
+                out.push(0);
+                command.write(out);
+            }
+            Request::Change { voters, learners } => {
+                out.push(1);
+                write_u64s(out, &[voters.bits(), learners.bits()]);
+            }
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
+        Ok(match read_u8(bytes)? {
+            0 => Request::Command(C::read(bytes)?),
+            1 => {
+                let (voters, learners) = (read_u64(bytes)?, read_u64(bytes)?);
+                let [voters, learners] = [voters, learners].map(NodeSet::from_bits);
+                Request::Change { voters, learners }
+            }
+            tag => return Err(Error::Tag { of: "a request", tag }),
+        })
+    }
+}
+
+impl<C: Wire> Wire for Once<C> {
+    const BYTES_MIN: usize = 1;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Once::Open => out.push(0),
+            Once::Do { session, number, known_below, command } => {
+                out.push(1);
+                write_u64s(out, &[*session, *number, *known_below]);
+                command.write(out);
+            }
+            Once::Read(command) => {
+                out.push(2);
+                command.write(out);
+            }
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
+        Ok(match read_u8(bytes)? {
+            0 => Once::Open,
+            1 => {
+                let (session, number, known_below) = (read_u64(bytes)?, read_u64(bytes)?, read_u64(bytes)?);
+                Once::Do { session, number, known_below, command: C::read(bytes)? }
+            }
+            2 => Once::Read(C::read(bytes)?),
+            tag => return Err(Error::Tag { of: "a request", tag }),
+        })
+    }
+}
+
 impl Wire for Payload {
     const BYTES_MIN: usize = 4;
 
@@ -556,6 +657,26 @@ mod tests {
     }
 
     /// Round trip, and nothing but the value: a prefix is truncated, a longer string has a tail.
+    fn request(draw: &mut Stream) -> Request<Once<KvOp>> {
+        let mut set = || NodeSet::from_bits(draw.draw());
+        let (voters, learners) = (set(), set());
+        let (session, number, known_below) = (draw.draw(), draw.draw(), draw.below(9));
+        let command = op(draw);
+        match draw.below(4) {
+            0 => Request::Change { voters, learners },
+            1 => Request::Command(Once::Open),
+            2 => Request::Command(Once::Do { session, number, known_below, command }),
+            _ => Request::Command(Once::Read(command)),
+        }
+    }
+
+    fn answer(draw: &mut Stream) -> KvAnswer {
+        let value = draw.draw();
+        let swapped = draw.below(2) == 0;
+        [KvAnswer::Value(None), KvAnswer::Value(Some(value)), KvAnswer::Stored, KvAnswer::Swapped(swapped)]
+            [draw.below(4) as usize]
+    }
+
     fn check_round_trip<T: Wire + PartialEq + fmt::Debug>(value: &T) {
         let mut bytes = vec![];
         encode(value, &mut bytes);
@@ -586,6 +707,9 @@ mod tests {
             check_round_trip(&message(&mut draw, payload));
             check_round_trip(&record(&mut draw, op));
             check_round_trip(&record(&mut draw, payload));
+            check_round_trip(&request(&mut draw));
+            check_round_trip(&answer(&mut draw));
+            check_round_trip(&draw.draw());
         }
     }
 
@@ -596,6 +720,8 @@ mod tests {
             check_canonical::<Message<KvOp>>(&bytes);
             check_canonical::<Message<Payload>>(&bytes);
             check_canonical::<Record<KvOp>>(&bytes);
+            check_canonical::<Request<Once<KvOp>>>(&bytes);
+            check_canonical::<KvAnswer>(&bytes);
             true
         }
         quickcheck::quickcheck(check as fn(Vec<u8>, u8) -> bool);

@@ -1,9 +1,9 @@
 //! Raft in virtual time, under every fault that it must survive: safe, linearizable, and at work again
 //! once everything is healed.
 
-use swarm_protocol::Stream;
+use swarm_protocol::{Drawn as _, Stream};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft, Reads};
+use swarm_raft::{Compaction, Config, Kv, KvOp, Once, Raft, Reads, Sessions};
 use swarm_simulator::profile::Profile;
 use swarm_simulator::simulation::{Assumption, Counts, Simulation};
 
@@ -69,4 +69,37 @@ fn simulated_clusters_are_safe_linearizable_and_live() {
         assert!(marks.get(label).is_some_and(|count| *count > 0), "{label}: {marks:?}");
     }
     assert!(faults.values().filter(|count| **count > 0).count() >= 18, "{faults:?}");
+}
+
+/// A client that repeats a command, through whatever leader and across snapshots, has it applied once: the promise
+/// that the history is judged by knows sessions. Two are open at most, of the three or more that are used.
+#[test]
+fn commands_that_are_repeated_are_applied_once() {
+    let mut marks = Counts::new();
+    for profile in Profile::ALL.into_iter().filter(|profile| !profile.heedless) {
+        for seed in 0..6 {
+            let compaction = Compaction { log_bytes: 1_000, tail_entries: 4, part_bytes: 64 };
+            let config = Config { compaction, ..config(seed, 3) };
+            let assumption =
+                Assumption { clocks_jump: config.reads == Reads::Log, ..Assumption::majority(3) };
+            let mut simulation =
+                Simulation::<Raft<Sessions<Kv, 2>>, RaftProperties>::new(config, 3, |draw| {
+                    match draw.below(6) {
+                        0 => Once::Read(KvOp::Get(draw.below(3) as u16)),
+                        _ => Once::draw(draw),
+                    }
+                });
+            simulation.profile = profile;
+            simulation.operations_max = 200;
+            let run = simulation.assumption(assumption).run(seed);
+            assert_eq!(run.violation, None, "{profile}, seed {seed}");
+            assert!(run.completed > 0 && !run.undecided && !run.cut_short, "{profile}, seed {seed}: {run:?}");
+            for (label, count) in run.marks {
+                *marks.entry(label).or_default() += count;
+            }
+        }
+    }
+    for label in ["snapshot-installed", "log-truncated", "leader-steps-down", "read-by-lease"] {
+        assert!(marks.get(label).is_some_and(|count| *count > 0), "{label}: {marks:?}");
+    }
 }
