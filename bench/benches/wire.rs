@@ -50,7 +50,7 @@ impl Wire for Heap {
     Clone, Debug, PartialEq, SchemaWrite, SchemaRead, bitcode::Encode, bitcode::Decode, Serialize, Deserialize,
 )]
 enum Plain {
-    RequestVote { term: u64, last_index: u64, last_term: u64 },
+    RequestVote { term: u64, last_index: u64, last_term: u64, told: bool },
     Append { term: u64, prev_index: u64, prev_term: u64, commit: u64, runs: Vec<PlainRun> },
 }
 
@@ -74,7 +74,7 @@ enum PlainEntry {
 fn message<C>(commands: u64, bytes: usize, command: impl Fn(&[u8]) -> C) -> Message<C> {
     let (term, prev_index, prev_term, commit) = (7, 1_000, 6, 999);
     if commands == 0 {
-        return Message::RequestVote { term, last_index: prev_index, last_term: prev_term };
+        return Message::RequestVote { term, last_index: prev_index, last_term: prev_term, told: false };
     }
     let load = Load { thorough: true, ..Load::new(1, bytes, 1) };
     let entries: Vec<_> = load.burst(0, commands).map(|bytes| Entry::Command(command(&bytes))).collect();
@@ -85,8 +85,8 @@ fn message<C>(commands: u64, bytes: usize, command: impl Fn(&[u8]) -> C) -> Mess
 /// The same message in plain structs.
 fn plain(message: &Message<Heap>) -> Plain {
     match message {
-        Message::RequestVote { term, last_index, last_term } => {
-            Plain::RequestVote { term: *term, last_index: *last_index, last_term: *last_term }
+        Message::RequestVote { term, last_index, last_term, told } => {
+            Plain::RequestVote { term: *term, last_index: *last_index, last_term: *last_term, told: *told }
         }
         Message::Append { term, prev_index, prev_term, commit, entries } => {
             let entry = |entry: &Entry<Heap>| match entry {

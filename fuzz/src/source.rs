@@ -80,7 +80,12 @@ impl<'a> Source<'a> {
                 last_term: self.near(reference),
             },
             1 => Message::PreVote { term, granted },
-            2 => Message::RequestVote { term, last_index: self.near(index), last_term: self.near(reference) },
+            2 => Message::RequestVote {
+                term,
+                last_index: self.near(index),
+                last_term: self.near(reference),
+                told: choice & 0x08 != 0,
+            },
             3 => Message::Vote { term, granted },
             4 => Message::Append {
                 term,
@@ -102,6 +107,7 @@ impl<'a> Source<'a> {
             }
             _ if choice & 0x18 == 0x10 => Message::Confirm { term, round: self.near(1) },
             _ if choice & 0x18 == 0x18 => Message::Confirmed { term, round: self.near(1) },
+            _ if choice & 0x38 == 0x20 => Message::TimeoutNow { term },
             _ => Message::Stale { term },
         }
     }

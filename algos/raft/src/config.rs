@@ -7,7 +7,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use swarm_protocol::{Delay, NodeSet, Ticks};
+use swarm_protocol::{Delay, NodeId, NodeSet, Ticks};
 
 /// The way of a command that changes nothing ([`crate::Machine::read`]); see `reads.rs`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -74,6 +74,10 @@ pub struct Config {
     pub election_timeout: Delay,
     /// How long a leader lets pass between two rounds of heartbeats; well below `election_timeout.min`.
     pub heartbeat_interval: Ticks,
+    /// How much each node is wanted as leader, by its number, the higher first, 0 beyond the end; see `transfer.rs`.
+    /// Nodes of lower priority are more patient, and hand over to one of a higher once that is caught up, for which
+    /// CheckQuorum is needed. Empty: all alike.
+    pub priorities: Vec<u8>,
     /// The most entries that one batch holds, at least 1: one batch is one allocation, one record and,
     /// in steady state, one append.
     pub batch_entries_max: u32,
@@ -124,12 +128,33 @@ impl Config {
             reads: Reads::Log,
             election_timeout: Delay { min: Ticks::from_millis(150), max: Ticks::from_millis(300) },
             heartbeat_interval: Ticks::from_millis(50),
+            priorities: Vec::new(),
             batch_entries_max: 4096,
             append_entries_max: 4096,
             in_flight_entries_max: 65_536,
             uncommitted_entries_max: 65_536,
             compaction: Compaction::USUAL,
         }
+    }
+
+    /// How much a node is wanted as leader.
+    pub(crate) fn priority(&self, node: NodeId) -> u8 {
+        self.priorities.get(node.index()).copied().unwrap_or(0)
+    }
+
+    /// How long a node waits for a leader before it stands for election: for each node that is wanted more, as much
+    /// longer as the range is wide, so that all of those have had their turn.
+    #[inline]
+    pub(crate) fn patience(&self, node: NodeId) -> Delay {
+        if self.priorities.is_empty() { self.election_timeout } else { self.patience_among_others(node) }
+    }
+
+    fn patience_among_others(&self, node: NodeId) -> Delay {
+        let mine = self.priority(node);
+        let wanted_more = self.priorities.iter().filter(|other| **other > mine).count() as u64;
+        let Delay { min, max } = self.election_timeout;
+        let longer = Ticks((max.0 - min.0).saturating_mul(wanted_more));
+        Delay { min: Ticks(min.0.saturating_add(longer.0)), max: Ticks(max.0.saturating_add(longer.0)) }
     }
 
     /// For how long after a round was sent its leader may rely on it: a lease. What the followers promise, the
@@ -164,6 +189,12 @@ impl Config {
             ),
             (self.lease().is_none() || self.check_quorum, "reads", "by a lease need check_quorum"),
             (self.lease() != Some(Ticks::ZERO), "reads", "leave nothing of a lease with such a drift"),
+            (
+                self.priorities.len() <= self.servers.iter().last().map_or(0, |node| node.index() + 1),
+                "priorities",
+                "name a node that is no server",
+            ),
+            (self.priorities.is_empty() || self.check_quorum, "priorities", "need check_quorum"),
             (self.batch_entries_max > 0, "batch_entries_max", "must be at least 1"),
             (self.append_entries_max > 0, "append_entries_max", "must be at least 1"),
             (self.in_flight_entries_max > 0, "in_flight_entries_max", "must be at least 1"),
@@ -203,7 +234,7 @@ mod tests {
     fn the_default_configuration_is_valid_and_each_limit_is_checked() {
         assert_eq!(Config::new(3).validate(), Ok(()));
         type Break = (&'static str, fn(&mut Config));
-        let breaks: [Break; 15] = [
+        let breaks: [Break; 17] = [
             ("voters", |c| c.voters = NodeSet::EMPTY),
             ("learners", |c| c.learners = NodeSet::first(1)),
             ("servers", |c| c.servers = NodeSet::first(2)),
@@ -215,6 +246,8 @@ mod tests {
             ("reads", |c| {
                 (c.check_quorum, c.reads) = (true, Reads::Lease { drift_per_million: 1_000_000 });
             }),
+            ("priorities", |c| c.priorities = vec![0; 4]),
+            ("priorities", |c| c.priorities = vec![1]),
             ("batch_entries_max", |c| c.batch_entries_max = 0),
             ("append_entries_max", |c| c.append_entries_max = 0),
             ("in_flight_entries_max", |c| c.in_flight_entries_max = 0),
@@ -244,6 +277,22 @@ mod tests {
             assert!(leased <= promised && leased + 3 >= promised, "{drift}: {leased} of {promised}");
         }
         assert_eq!(Config::new(3).lease(), None);
+    }
+
+    /// Those that are wanted less begin to stand when those that are wanted more have all stood.
+    #[test]
+    fn who_is_wanted_less_is_more_patient() {
+        let config = Config { check_quorum: true, priorities: vec![5, 9, 9, 1], ..Config::new(5) };
+        assert_eq!(config.validate(), Ok(()));
+        let patience = |node| {
+            let Delay { min, max } = config.patience(NodeId(node));
+            (min.as_micros() / 1000, max.as_micros() / 1000)
+        };
+        assert_eq!(
+            [1, 2, 0, 3, 4].map(patience),
+            [(150, 300), (150, 300), (450, 600), (600, 750), (750, 900)]
+        );
+        assert_eq!(Config::new(3).patience(NodeId(1)), Config::new(3).election_timeout);
     }
 
     #[test]

@@ -23,34 +23,35 @@ impl<M: Machine> Raft<M> {
         if self.term >= Term::MAX - 1 {
             return out.refuse("terms-exhausted");
         }
-        out.set_timer(Timer::Election, config.election_timeout);
+        out.set_timer(Timer::Election, config.patience(self.me));
         if config.pre_vote {
             self.become_pre_candidate();
-            self.request_votes(out);
+            self.request_votes(false, out);
             self.on_pre_vote(config, self.me, self.term + 1, true, out);
         } else {
-            self.campaign(out);
+            self.campaign(false, out);
         }
     }
 
-    /// Enters the next term and asks for votes.
-    fn campaign(&mut self, out: &mut Effects<Self>) {
+    /// Enters the next term and asks for votes; `told` if the leader has told it to.
+    pub(crate) fn campaign(&mut self, told: bool, out: &mut Effects<Self>) {
         out.mark("campaign");
         self.counts.campaigns += 1;
         self.become_candidate();
         self.save_vote(out);
-        self.request_votes(out);
+        self.request_votes(told, out);
     }
 
     /// Asks every other voter for its vote, or for its opinion.
-    fn request_votes(&self, out: &mut Effects<Self>) {
+    fn request_votes(&self, told: bool, out: &mut Effects<Self>) {
         let (last_index, last_term) = (self.log.last_index(), self.log.last_term());
         let members = self.members.now();
         for peer in members.voters.union(members.outgoing).iter().filter(|peer| *peer != self.me) {
             if self.is_pre_candidate() {
                 out.send(peer, Message::RequestPreVote { term: self.term + 1, last_index, last_term });
             } else {
-                self.send_durable(peer, Message::RequestVote { term: self.term, last_index, last_term }, out);
+                let request = Message::RequestVote { term: self.term, last_index, last_term, told };
+                self.send_durable(peer, request, out);
             }
         }
     }
@@ -105,7 +106,7 @@ impl<M: Machine> Raft<M> {
             return out.refuse("pre-vote-for-another-term");
         }
         match ballot.count(self.members.now(), from, granted) {
-            VoteResult::Won => self.campaign(out),
+            VoteResult::Won => self.campaign(false, out),
             VoteResult::Lost => self.become_follower(config, None, out),
             VoteResult::Pending => {}
         }
@@ -131,7 +132,7 @@ impl<M: Machine> Raft<M> {
                 self.become_follower(config, None, out);
             }
             self.vote = Some(from);
-            out.set_timer(Timer::Election, config.election_timeout);
+            out.set_timer(Timer::Election, config.patience(self.me));
         }
         // Raft Fig. 2: updated on stable storage before responding.
         self.save_vote(out);

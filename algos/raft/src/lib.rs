@@ -10,7 +10,7 @@
 //!   (Extended Version)*, 2014. Cited as "Raft §5.2" or "Raft Fig. 2".
 //! - **dissertation**: D. Ongaro, *Consensus: Bridging Theory and Practice*, 2014: PreVote §9.6, writing
 //!   to the leader's disk in parallel §10.2.1, disruptive servers §4.2.3, leaders that are cut off §6.2, reads
-//!   §6.4.
+//!   §6.4, leadership transfer §3.10.
 //! - **Rebello et al. 2020**: *Can Applications Recover from fsync Failures?*, USENIX ATC 2020.
 //!
 //! # Rules
@@ -48,6 +48,12 @@
 //! | members change by learners and a joint configuration (§6, dissertation §4) | `change::on_change`, `Membership::next` | `membership`: `a_change_goes_by_learners_and_a_joint_configuration`, `a_joint_configuration_needs_both_majorities` |
 //! | a leader that is left out steps down (dissertation §4.2.2) | `change::go_on_changing` | `membership`: `a_leader_that_is_removed_steps_down_when_it_is_done` |
 //! | a command that is repeated is applied once (dissertation §6.3) | `Sessions::apply_once` | `sessions`: `a_command_that_comes_twice_is_applied_once`; `simulated`: `commands_that_are_repeated_are_applied_once` |
+//! | a leader hands over to a target that has its whole log (dissertation §3.10) | `transfer::on_transfer`, `transfer::tell` | `transfer`: `a_leader_hands_over_when_it_is_asked_to`, `the_target_is_brought_up_to_date_first` |
+//! | meanwhile it takes no commands, and after an election timeout it gives up (dissertation §3.10) | `step::on_invoke`, `transfer::abort_transfer` | `transfer`: `a_leader_that_hands_over_takes_no_commands_until_it_gives_up` |
+//! | who is told stands at once (dissertation §3.10) | `transfer::on_timeout_now` | `transfer`: `who_is_told_stands_at_once` |
+//! | and is heard by who hears a leader (dissertation §4.2.3) | `tenure::is_undisturbed` | `transfer`: `who_was_told_is_heard_where_others_are_not` |
+//! | a leader that has told has no lease (dissertation §6.4.1) | `transfer::tell`, `reads::is_leased` | `transfer`: `a_leader_that_has_told_somebody_has_no_lease`, `no_leader_answers_a_stale_read_under_a_lease` |
+//! | who is wanted more leads | `Config::patience`, `transfer::make_way` | `transfer`: `who_is_wanted_less_waits_longer`, `a_leader_makes_way_for_who_is_wanted_more` |
 //! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
 //!
 //! The five properties of Fig. 3 are in [`properties`]; they are judged after every step of every engine.
@@ -81,14 +87,16 @@
 //!   have written. A server does not forget that it promised something.
 //! - A read is confirmed by messages of its own instead of heartbeats, and answered from the machine as it is when
 //!   it is confirmed, which may be later than its read index.
+//! - A leader that hands over goes on with reads that need no log, and after it has told its target it has no lease for
+//!   the rest of its term, also if it gives up: the message may be late.
 //! - Answers `Stale` and `Conflict` stand for the paper's `success = false`.
 //!
 //! # Limitations
-//! There are no witnesses, only the leader answers reads, and there is no leadership transfer. A snapshot is written
-//! inside of a step, which takes as long as that does. Without CheckQuorum a leader that is cut off from the majority
-//! goes on refusing nothing until its limit of uncommitted entries. Limits count entries; commands are as large
-//! as their type allows. Byzantine nodes are outside of the model: an impossible message is refused where
-//! it is recognised, a forged one is believed.
+//! There are no witnesses, and only the leader answers reads. A snapshot is written inside of a step, which takes
+//! as long as that does. Without CheckQuorum a leader that is cut off from the majority goes on refusing nothing
+//! until its limit of uncommitted entries. Limits count entries; commands are as large as their type allows.
+//! Byzantine nodes are outside of the model: an impossible message is refused where it is recognised, a forged
+//! one is believed.
 
 mod batch;
 mod change;
@@ -115,6 +123,7 @@ mod symmetry;
 mod tenure;
 #[cfg(test)]
 mod testing;
+mod transfer;
 pub mod wire;
 
 pub use batch::{Entries, Entry, Run};

@@ -5,7 +5,7 @@
 
 use core::fmt::Debug;
 
-use swarm_protocol::{NodeSet, Specification};
+use swarm_protocol::{NodeId, NodeSet, Specification};
 
 /// What a client may ask of the cluster instead of its machine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -16,6 +16,11 @@ pub enum Administration {
         voters: NodeSet,
         /// Who replicates without a vote.
         learners: NodeSet,
+    },
+    /// That this voter lead (dissertation §3.10).
+    Transfer {
+        /// Which one.
+        to: NodeId,
     },
 }
 

@@ -1,11 +1,12 @@
-//! A machine whose clients may also ask for other members.
+//! A machine whose clients may also ask for other members, and for another leader.
 //!
 //! [`Managed`] adds to any machine's commands what concerns the cluster: [`Raft`](crate::Raft) acts on that, and the
 //! machine never sees it. So a machine of few commands stays one, and a cluster that never changes need not know how.
-//! What clients are promised is what the machine promises; a change is told as done, and changes nothing of it.
+//! What clients are promised is what the machine promises; a change or a transfer is told as done, and changes
+//! nothing of it.
 //!
-//! Requests have a text form for scenario files: `Put(1,7)`, `Change(voters 0,1,3 learners 2)`. Verified by the tests
-//! below and by everything that runs a managed store.
+//! Requests have a text form for scenario files: `Put(1,7)`, `Change(voters 0,1,3 learners 2)`, `Transfer(2)`. Verified
+//! by the tests below and by everything that runs a managed store.
 
 use core::fmt::{self, Debug};
 use core::str::FromStr;
@@ -37,6 +38,8 @@ pub enum Request<C> {
         /// Who replicates without a vote.
         learners: NodeSet,
     },
+    /// Of the cluster, that this voter lead (dissertation §3.10).
+    Transfer(NodeId),
 }
 
 /// What a client of [`Managed`] is told.
@@ -46,6 +49,8 @@ pub enum ManagedAnswer<A> {
     Applied(A),
     /// The members are as was asked, by a committed entry.
     Changed,
+    /// The leader has told the voter to stand for election, and has made way.
+    Transferred,
 }
 
 impl<C: Debug> Debug for Request<C> {
@@ -66,6 +71,7 @@ impl<C: Debug> Debug for Request<C> {
                 }
                 f.write_str(")")
             }
+            Request::Transfer(NodeId(to)) => write!(f, "Transfer({to})"),
         }
     }
 }
@@ -75,6 +81,11 @@ impl<C: FromStr<Err = String>> FromStr for Request<C> {
 
     /// Reads what `Debug` prints.
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(to) = text.strip_prefix("Transfer(").and_then(|text| text.strip_suffix(')')) {
+            let to = to.parse().ok().filter(|to: &u32| *to < NodeSet::CAPACITY);
+            let refused = || format!("`{text}` names no server: Transfer(2)");
+            return to.map(|to| Request::Transfer(NodeId(to))).ok_or_else(refused);
+        }
         let Some(change) = text.strip_prefix("Change(").and_then(|text| text.strip_suffix(')')) else {
             return text.parse().map(Request::Command);
         };
@@ -105,6 +116,7 @@ impl<M: Machine> Machine for Managed<M> {
         match command {
             Request::Command(command) => ManagedAnswer::Applied(self.0.apply(command)),
             Request::Change { .. } => ManagedAnswer::Changed,
+            Request::Transfer(_) => ManagedAnswer::Transferred,
         }
     }
 
@@ -114,20 +126,21 @@ impl<M: Machine> Machine for Managed<M> {
             Request::Change { voters, learners } => {
                 Some((Administration::Change { voters, learners }, ManagedAnswer::Changed))
             }
+            Request::Transfer(to) => Some((Administration::Transfer { to }, ManagedAnswer::Transferred)),
         }
     }
 
     fn read(&self, command: &Self::Command) -> Option<Self::Answer> {
         match command {
             Request::Command(command) => self.0.read(command).map(ManagedAnswer::Applied),
-            Request::Change { .. } => None,
+            Request::Change { .. } | Request::Transfer(_) => None,
         }
     }
 
     fn bytes(command: &Self::Command) -> u64 {
         match command {
             Request::Command(command) => M::bytes(command),
-            Request::Change { .. } => size_of::<Self::Command>() as u64,
+            Request::Change { .. } | Request::Transfer(_) => size_of::<Self::Command>() as u64,
         }
     }
 
@@ -143,6 +156,7 @@ impl<M: Machine> Machine for Managed<M> {
         match command {
             Request::Command(command) => M::kind(command),
             Request::Change { .. } => "Change",
+            Request::Transfer(_) => "Transfer",
         }
     }
 }
@@ -151,7 +165,7 @@ impl<M: Machine> Machine for Managed<M> {
 #[derive(Clone, Copy, Debug)]
 pub struct ManagedSpec<S>(core::marker::PhantomData<S>);
 
-/// The part of the object that changes of members touch: no key of a machine.
+/// The part of the object that changes of members and of leaders touch: no key of a machine.
 const MEMBERS: u64 = u64::MAX;
 
 impl<S: Specification> Specification for ManagedSpec<S> {
@@ -163,21 +177,22 @@ impl<S: Specification> Specification for ManagedSpec<S> {
         match op {
             Request::Command(op) => ManagedAnswer::Applied(S::apply(state, op)),
             Request::Change { .. } => ManagedAnswer::Changed,
+            Request::Transfer(_) => ManagedAnswer::Transferred,
         }
     }
 
     fn is_pure(op: &Self::Op, answer: &Self::Answer) -> bool {
         match (op, answer) {
             (Request::Command(op), ManagedAnswer::Applied(answer)) => S::is_pure(op, answer),
-            (Request::Change { .. }, _) => true,
-            (Request::Command(_), ManagedAnswer::Changed) => false,
+            (Request::Change { .. } | Request::Transfer(_), _) => true,
+            (Request::Command(_), ManagedAnswer::Changed | ManagedAnswer::Transferred) => false,
         }
     }
 
     fn key(op: &Self::Op) -> Option<u64> {
         match op {
             Request::Command(op) => S::key(op),
-            Request::Change { .. } => Some(MEMBERS),
+            Request::Change { .. } | Request::Transfer(_) => Some(MEMBERS),
         }
     }
 
@@ -203,6 +218,7 @@ mod tests {
         for (op, answer) in [
             (Request::Command(KvOp::Put(1, 7)), ManagedAnswer::Applied(KvAnswer::Stored)),
             (change, ManagedAnswer::Changed),
+            (Request::Transfer(NodeId(1)), ManagedAnswer::Transferred),
             (Request::Command(KvOp::Get(1)), ManagedAnswer::Applied(KvAnswer::Value(Some(7)))),
         ] {
             let read = store.read(&op);
@@ -224,11 +240,20 @@ mod tests {
             (Request::Command(KvOp::Put(1, 7)), "Put(1,7)"),
             (Request::Change { voters: set(0b1011), learners: set(0) }, "Change(voters 0,1,3)"),
             (Request::Change { voters: set(1), learners: set(6) }, "Change(voters 0 learners 1,2)"),
+            (Request::Transfer(NodeId(2)), "Transfer(2)"),
         ] {
             assert_eq!(format!("{request:?}"), text);
             assert_eq!(text.parse(), Ok(request));
         }
-        for text in ["Change()", "Change(voters )", "Change(voters 0,0)", "Change(voters 64)", "Pot(1)"] {
+        for text in [
+            "Change()",
+            "Change(voters )",
+            "Change(voters 0,0)",
+            "Change(voters 64)",
+            "Pot(1)",
+            "Transfer(64)",
+            "Transfer(n1)",
+        ] {
             assert!(text.parse::<Request<KvOp>>().is_err(), "{text}");
         }
     }

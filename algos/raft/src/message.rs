@@ -15,6 +15,7 @@ use crate::{Entries, Index, Part, Term};
 /// | `PreVote` | voter | pre-candidate | nothing |
 /// | `RequestVote` | candidate | every voter | `Vote` |
 /// | `Vote` | voter | candidate | nothing |
+/// | `TimeoutNow` | leader | who is to lead | `RequestVote`, to every voter |
 /// | `Append` | leader | every follower | `Appended`, `Conflict` or `Stale` |
 /// | `Appended` | follower | leader | nothing |
 /// | `Conflict` | follower | leader | `Append` further back |
@@ -51,6 +52,8 @@ pub enum Message<C> {
         last_index: Index,
         /// The term of the candidate's last entry.
         last_term: Term,
+        /// Whether the leader before has told the candidate to stand (dissertation §3.10, §4.2.3).
+        told: bool,
     },
     /// The answer to `RequestVote`. If granted, the vote is durable.
     Vote {
@@ -125,6 +128,11 @@ pub enum Message<C> {
         /// The number of the question.
         round: u64,
     },
+    /// Stand for election at once: this leader makes way for you (dissertation §3.10).
+    TimeoutNow {
+        /// The leader's term.
+        term: Term,
+    },
 }
 
 impl<C> Message<C> {
@@ -142,7 +150,8 @@ impl<C> Message<C> {
             | Message::Part { term, .. }
             | Message::Received { term, .. }
             | Message::Confirm { term, .. }
-            | Message::Confirmed { term, .. } => *term,
+            | Message::Confirmed { term, .. }
+            | Message::TimeoutNow { term } => *term,
         }
     }
 
@@ -161,6 +170,7 @@ impl<C> Message<C> {
             Message::Received { .. } => "Received",
             Message::Confirm { .. } => "Confirm",
             Message::Confirmed { .. } => "Confirmed",
+            Message::TimeoutNow { .. } => "TimeoutNow",
         }
     }
 
@@ -178,8 +188,9 @@ impl<C: Debug> Debug for Message<C> {
                 write!(f, "RequestPreVote(t{term} last {last_index}@{last_term})")
             }
             Message::PreVote { term, granted } => write!(f, "PreVote(t{term} {})", verdict(granted)),
-            Message::RequestVote { term, last_index, last_term } => {
-                write!(f, "RequestVote(t{term} last {last_index}@{last_term})")
+            Message::RequestVote { term, last_index, last_term, told } => {
+                let told = if *told { " told" } else { "" };
+                write!(f, "RequestVote(t{term} last {last_index}@{last_term}{told})")
             }
             Message::Vote { term, granted } => write!(f, "Vote(t{term} {})", verdict(granted)),
             Message::Append { term, prev_index, prev_term, commit, entries } => {
@@ -194,6 +205,7 @@ impl<C: Debug> Debug for Message<C> {
             Message::Received { term, index, offset } => write!(f, "Received(t{term} {index} {offset})"),
             Message::Confirm { term, round } => write!(f, "Confirm(t{term} round {round})"),
             Message::Confirmed { term, round } => write!(f, "Confirmed(t{term} round {round})"),
+            Message::TimeoutNow { term } => write!(f, "TimeoutNow(t{term})"),
         }
     }
 }
@@ -220,6 +232,9 @@ mod tests {
         assert_eq!(format!("{append:?}"), "Append(t2 prev 3@1 [7@2] c2)");
         let vote: Message<u8> = Message::Vote { term: 4, granted: false };
         assert_eq!(format!("{vote:?}"), "Vote(t4 refused)");
+        let request = |told| Message::<u8>::RequestVote { term: 4, last_index: 3, last_term: 2, told };
+        assert_eq!(format!("{:?}", request(false)), "RequestVote(t4 last 3@2)");
+        assert_eq!(format!("{:?}", request(true)), "RequestVote(t4 last 3@2 told)");
         assert_eq!((append.kind(), vote.kind()), ("Append", "Vote"));
     }
 }

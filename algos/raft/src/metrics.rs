@@ -28,6 +28,10 @@ pub struct Counts {
     pub dropped_deposed: u64,
     /// Commands in its log whose clients were not answered, because it was deposed: they may be committed yet.
     pub left_unanswered: u64,
+    /// Servers that it told to stand for election in its place.
+    pub transfers_told: u64,
+    /// Transfers of its leadership that it gave up.
+    pub transfers_aborted: u64,
     /// Snapshots that it took.
     pub snapshots_taken: u64,
     /// Snapshots that it was sent and installed.

@@ -44,6 +44,8 @@ pub(crate) struct Reading<C> {
     sent: VecDeque<(u64, Ticks)>,
     /// When the last round was sent that a majority has answered; none without leases.
     leased_at: Option<Ticks>,
+    /// Somebody was told to stand for election: there is no lease any more in this term.
+    surrendered: bool,
 }
 
 /// A read that waits.
@@ -65,6 +67,7 @@ impl<C> Default for Reading<C> {
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
             leased_at: None,
+            surrendered: false,
         }
     }
 }
@@ -72,8 +75,14 @@ impl<C> Default for Reading<C> {
 impl<C> Reading<C> {
     /// Whether there is nothing to remember.
     pub(crate) fn is_nothing(&self) -> bool {
-        let Reading { round, answered, waiting, sent, leased_at } = self;
-        *round == 0 && answered.is_empty() && waiting.is_empty() && sent.is_empty() && leased_at.is_none()
+        let Reading { round, answered, waiting, sent, leased_at, surrendered } = self;
+        let untimed = sent.is_empty() && leased_at.is_none() && !*surrendered;
+        *round == 0 && answered.is_empty() && waiting.is_empty() && untimed
+    }
+
+    /// Gives up the lease, and every other of this term.
+    pub(crate) const fn surrender(&mut self) {
+        self.surrendered = true;
     }
 }
 
@@ -120,7 +129,7 @@ impl<M: Machine> Raft<M> {
     /// Dissertation §6.4.1: whether nobody else can have been elected by now.
     fn is_leased(&self, config: &Config, now: Ticks) -> bool {
         let (Some(lease), Some(at)) = (config.lease(), self.reading.leased_at) else { return false };
-        at <= now && now.since(at) < lease
+        !self.reading.surrendered && at <= now && now.since(at) < lease
     }
 
     /// Whether a flush would send a round.
@@ -214,7 +223,7 @@ impl<M: Machine> Raft<M> {
             return;
         }
         // Who promises to elect nobody does not stand for election itself.
-        out.set_timer(Timer::Election, config.election_timeout);
+        out.set_timer(Timer::Election, config.patience(self.me));
         self.hear(config, now, from);
         let confirmed = Message::Confirmed { term: self.term, round };
         if self.writes.iter().any(|written| matches!(written, Written::Vote(_))) {

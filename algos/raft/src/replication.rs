@@ -159,7 +159,7 @@ impl<M: Machine> Raft<M> {
         let consistent = self.log.term_at(prev_index) == Some(prev_term);
         if !consistent {
             out.mark("append-conflict");
-            out.set_timer(Timer::Election, config.election_timeout);
+            out.set_timer(Timer::Election, config.patience(self.me));
             let hint_index = self.log.last_at_most(prev_index, prev_term);
             let hint_term = self.log.term_at(hint_index).unwrap_or(0);
             return out.send(from, Message::Conflict { term: self.term, prev_index, hint_index, hint_term });
@@ -239,7 +239,7 @@ impl<M: Machine> Raft<M> {
     /// Acknowledges all appends since the last flush at once, when they are durable.
     pub(crate) fn acknowledge(&mut self, config: &Config, out: &mut Effects<Self>) {
         let Role::Follower { leader: Some(leader), verified, ack_due: true } = self.role else { return };
-        out.set_timer(Timer::Election, config.election_timeout);
+        out.set_timer(Timer::Election, config.patience(self.me));
         // Raft Fig. 2: updated on stable storage before responding.
         self.send_durable(leader, Message::Appended { term: self.term, matched: verified }, out);
         self.role = Role::Follower { leader: Some(leader), verified, ack_due: false };

@@ -190,7 +190,7 @@ impl<M: Machine> Raft<M> {
             self.commit = self.commit.max(part.index);
             return self.verify_up_to(part.index);
         }
-        out.set_timer(crate::Timer::Election, config.election_timeout);
+        out.set_timer(crate::Timer::Election, config.patience(self.me));
         let incoming = match &mut self.incoming {
             Some(incoming) if incoming.is_of(part) => incoming,
             // Raft Fig. 13, 2: a new file with the first part.

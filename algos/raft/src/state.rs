@@ -9,13 +9,14 @@ use core::hash::{Hash, Hasher};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use swarm_protocol::{Effects, NodeId, NodeSet, OpId, Outstanding};
+use swarm_protocol::{Effects, NodeId, NodeSet, OpId, Outstanding, Ticks};
 
 use crate::log::Log;
 use crate::members::Members;
 use crate::reads::Reading;
 use crate::snapshot::Incoming;
 use crate::tenure::{Heard, Tenure};
+use crate::transfer::Handover;
 use crate::{Answer, Config, Counts, Entry, Index, Machine, Membership, Record, Snapshot, Term, Timer};
 
 /// One node of a Raft cluster that replicates `M`.
@@ -60,6 +61,10 @@ pub struct Raft<M: Machine> {
     pub(crate) tenure: Tenure,
     /// What it keeps of reads as a leader; nothing unless leader.
     pub(crate) reading: Reading<M::Command>,
+    /// To whom it hands over its leadership, if it does; none unless leader.
+    pub(crate) handover: Option<Handover<M::Command>>,
+    /// When it last began to hand over of its own accord; none without priorities.
+    pub(crate) made_way: Option<Ticks>,
     /// The disk has failed or cannot be trusted: the node does nothing any more.
     pub(crate) halted: bool,
     /// What has happened since it booted; of no influence.
@@ -247,7 +252,7 @@ impl<M: Machine> Raft<M> {
             out.mark("leader-steps-down");
             self.counts.step_downs += 1;
             out.cancel_timer(Timer::Heartbeat);
-            out.set_timer(Timer::Election, config.election_timeout);
+            out.set_timer(Timer::Election, config.patience(self.me));
             // Commands in the log may still be committed by a later leader: their clients are never
             // answered. Commands that did not reach it were surely not taken.
             for (index, id) in self.waiting.drain(..) {
@@ -264,6 +269,7 @@ impl<M: Machine> Raft<M> {
             for read in core::mem::take(&mut self.reading).waiting {
                 out.answer(read.id, Answer::Redirect(leader));
             }
+            self.end_transfer(leader, out);
             self.tenure = Tenure::default();
         }
         // Raft §5.4.3: what is committed agrees with the log of every later leader.
@@ -359,6 +365,7 @@ impl<M: Machine> Raft<M> {
             assert!(self.waiting.is_empty() && self.changing.is_none(), "only a leader answers");
             assert_eq!(self.tenure, Tenure::default(), "only a leader has a tenure");
             assert!(self.reading.is_nothing(), "only a leader answers reads");
+            assert!(self.handover.is_none(), "only a leader hands over");
         }
         assert!(
             self.waiting.back().is_none_or(|(index, _)| *index < self.next_proposal_index()),
@@ -385,6 +392,8 @@ where
             && self.heard == other.heard
             && self.tenure == other.tenure
             && self.reading == other.reading
+            && self.handover == other.handover
+            && self.made_way == other.made_way
             && self.writes == other.writes
             && self.waiting == other.waiting
             && self.changing == other.changing
@@ -413,6 +422,8 @@ where
         self.heard.hash(state);
         self.tenure.hash(state);
         self.reading.hash(state);
+        self.handover.hash(state);
+        self.made_way.hash(state);
         self.writes.hash(state);
         self.waiting.hash(state);
         self.changing.hash(state);
@@ -477,6 +488,12 @@ impl<M: Machine> Debug for Raft<M> {
         }
         if !self.reading.is_nothing() {
             write!(f, " {:?}", self.reading)?;
+        }
+        if let Some(handover) = &self.handover {
+            write!(f, " {handover:?}")?;
+        }
+        if let Some(at) = self.made_way {
+            write!(f, " made way {at}")?;
         }
         if self.halted { f.write_str(" halted") } else { Ok(()) }
     }

@@ -41,7 +41,7 @@ impl<M: Machine> Protocol for Raft<M> {
             members.restart(snapshot.index, snapshot.membership);
         }
         log.memberships().for_each(|(index, membership)| members.append(index, *membership));
-        out.set_timer(Timer::Election, config.election_timeout);
+        out.set_timer(Timer::Election, config.patience(me));
         let mut node = Raft {
             me,
             term,
@@ -64,6 +64,8 @@ impl<M: Machine> Protocol for Raft<M> {
             heard: Heard::Never,
             tenure: Tenure::default(),
             reading: Reading::default(),
+            handover: None,
+            made_way: None,
             halted: false,
             counts: Counts::default(),
         };
@@ -96,6 +98,7 @@ impl<M: Machine> Protocol for Raft<M> {
             Input::Timeout(Timer::Heartbeat) => {
                 self.on_heartbeat_timeout(config, out);
                 self.confirm_again(config, now, out);
+                self.make_way(config, now, out);
             }
             Input::Invoke { id, op } => self.on_invoke(config, now, id, op, out),
             Input::Persisted(write) => self.on_persisted(config, write, out),
@@ -113,6 +116,7 @@ impl<M: Machine> Protocol for Raft<M> {
                 self.seal_proposals(config, out);
                 self.send_appends(config, out);
                 self.confirm(config, now, out);
+                self.tell(out);
             }
             Role::Follower { ack_due: true, .. } => self.acknowledge(config, out),
             _ => {}
@@ -125,6 +129,7 @@ impl<M: Machine> Protocol for Raft<M> {
             Role::Leader { progress } => {
                 !self.proposals.is_empty()
                     || self.needs_confirmation()
+                    || self.needs_telling()
                     || progress.iter().enumerate().any(|(node, peer)| {
                         node != self.me.index()
                             && peer.next <= self.log.last_index()
@@ -245,6 +250,7 @@ impl<M: Machine> Raft<M> {
             Message::Received { index, offset, .. } => self.on_received(from, index, offset, out),
             Message::Confirm { round, .. } => self.on_confirm(config, now, from, round, out),
             Message::Confirmed { round, .. } => self.on_confirmed(from, round, out),
+            Message::TimeoutNow { .. } => self.on_timeout_now(config, from, out),
         }
     }
 
@@ -307,6 +313,15 @@ impl<M: Machine> Raft<M> {
             && let Some(answer) = self.machine.read(&command)
         {
             return self.on_read(config, now, id, command, answer, out);
+        }
+        if let Some((Administration::Transfer { to }, _)) = M::administration(&command) {
+            return self.on_transfer(config, id, command, to, out);
+        }
+        // Dissertation §3.10: "The prior leader stops accepting new client requests."
+        if self.handover.is_some() {
+            out.mark("busy");
+            self.counts.dropped_busy += 1;
+            return out.answer(id, Answer::Busy);
         }
         if let Some((Administration::Change { voters, learners }, _)) = M::administration(&command) {
             return self.on_change(config, id, command, (voters, learners), out);

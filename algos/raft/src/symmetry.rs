@@ -17,7 +17,8 @@ use crate::{Answer, Config, Kv, Machine, Message, Raft, Record, Snapshot, Timer}
 /// Election timeouts are ranges, the same for all; a draw within them is the driver's.
 impl Symmetric for Raft<Kv> {
     fn alike(config: &Config, nodes: u32) -> bool {
-        config.voters == (0..nodes).map(NodeId).collect::<NodeSet>() && config.learners.is_empty()
+        let equal = config.priorities.iter().all(|priority| *priority == 0);
+        equal && config.voters == (0..nodes).map(NodeId).collect::<NodeSet>() && config.learners.is_empty()
     }
 }
 
@@ -45,6 +46,8 @@ impl<M: Machine> Rename for Raft<M> {
             heard: _,
             tenure: Tenure { answered },
             reading,
+            handover,
+            made_way: _,
             halted: _,
             counts: _,
         } = self;
@@ -52,6 +55,7 @@ impl<M: Machine> Rename for Raft<M> {
         vote.rename(names);
         answered.rename(names);
         reading.rename(names);
+        handover.rename(names);
         saved.rename(names);
         members.rename(names);
         rename_snapshot(snapshot.as_mut(), names);

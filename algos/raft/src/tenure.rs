@@ -57,9 +57,10 @@ impl<M: Machine> Raft<M> {
     }
 
     /// Dissertation §4.2.3: "if a server receives a RequestVote request within the minimum election timeout of
-    /// hearing from a current leader, it does not update its term or grant its vote." A leader hears itself.
+    /// hearing from a current leader, it does not update its term or grant its vote." A leader hears itself. Ibid.: the
+    /// rule "conflicts with the leadership transfer mechanism", so that whoever the leader told to stand is heard.
     pub(crate) fn is_undisturbed(&self, config: &Config, now: Ticks, message: &Message<M::Command>) -> bool {
-        matches!(message, Message::RequestVote { .. }) && self.has_leader(config, now)
+        matches!(message, Message::RequestVote { told: false, .. }) && self.has_leader(config, now)
     }
 
     /// Notes that the leader of this term has spoken.
@@ -86,8 +87,12 @@ impl<M: Machine> Raft<M> {
     /// Dissertation §6.2: "a leader in Raft steps down if an election timeout elapses without a successful round
     /// of heartbeats to a majority of its cluster".
     pub(crate) fn check_quorum(&mut self, config: &Config, out: &mut Effects<Self>) {
+        let aborted = self.abort_transfer(out);
         if !config.check_quorum {
-            return out.refuse("leader-needs-no-election");
+            if !aborted {
+                out.refuse("leader-needs-no-election");
+            }
+            return;
         }
         let mut answered = core::mem::take(&mut self.tenure.answered);
         answered.insert(self.me);

@@ -247,8 +247,8 @@ impl<C: Wire> Wire for Message<C> {
                 write_u64s(out, &[*term]);
                 out.push(u8::from(*granted));
             }
-            Message::RequestVote { term, last_index, last_term } => {
-                out.push(2);
+            Message::RequestVote { term, last_index, last_term, told } => {
+                out.push(if *told { 11 } else { 2 });
                 write_u64s(out, &[*term, *last_index, *last_term]);
             }
             Message::Vote { term, granted } => {
@@ -290,19 +290,26 @@ impl<C: Wire> Wire for Message<C> {
                 out.push(9);
                 write_u64s(out, &[*term, *round]);
             }
+            Message::TimeoutNow { term } => {
+                out.push(10);
+                write_u64s(out, &[*term]);
+            }
         }
     }
 
     fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
         let tag = read_u8(bytes)?;
-        if !matches!(tag, 0..=9 | 20..=21) {
+        if !matches!(tag, 0..=11 | 20..=21) {
             return Err(Error::Tag { of: "a message", tag });
         }
         let term = read_u64(bytes)?;
         Ok(match tag {
             0 => Message::RequestPreVote { term, last_index: read_u64(bytes)?, last_term: read_u64(bytes)? },
             1 => Message::PreVote { term, granted: read_bool(bytes)? },
-            2 => Message::RequestVote { term, last_index: read_u64(bytes)?, last_term: read_u64(bytes)? },
+            2 | 11 => {
+                let (last_index, last_term) = (read_u64(bytes)?, read_u64(bytes)?);
+                Message::RequestVote { term, last_index, last_term, told: tag == 11 }
+            }
             3 => Message::Vote { term, granted: read_bool(bytes)? },
             4 => Message::Append {
                 term,
@@ -321,6 +328,7 @@ impl<C: Wire> Wire for Message<C> {
             7 => Message::Stale { term },
             8 => Message::Confirm { term, round: read_u64(bytes)? },
             9 => Message::Confirmed { term, round: read_u64(bytes)? },
+            10 => Message::TimeoutNow { term },
             20 => Message::Part { term, part: Box::new(Part::read(bytes)?) },
             _ => Message::Received { term, index: read_u64(bytes)?, offset: read_u64(bytes)? },
         })
@@ -613,10 +621,10 @@ mod tests {
     fn message<C>(draw: &mut Stream, command: fn(&mut Stream) -> C) -> Message<C> {
         let word = |draw: &mut Stream| [draw.below(9), draw.draw(), u64::MAX][draw.below(3) as usize];
         let (term, a, b, c) = (word(draw), word(draw), word(draw), word(draw));
-        match draw.below(12) {
+        match draw.below(13) {
             0 => Message::RequestPreVote { term, last_index: a, last_term: b },
             1 => Message::PreVote { term, granted: a.is_multiple_of(2) },
-            2 => Message::RequestVote { term, last_index: a, last_term: b },
+            2 => Message::RequestVote { term, last_index: a, last_term: b, told: c.is_multiple_of(2) },
             3 => Message::Vote { term, granted: a.is_multiple_of(2) },
             4 => Message::Append {
                 term,
@@ -631,6 +639,7 @@ mod tests {
             8 => Message::Received { term, index: a, offset: b },
             9 => Message::Confirm { term, round: a },
             10 => Message::Confirmed { term, round: a },
+            11 => Message::TimeoutNow { term },
             _ => {
                 let Snapshot { membership, data, .. } = snapshot(draw);
                 let part = Part { index: a, last_term: b, membership, total: c, offset: draw.below(9), data };

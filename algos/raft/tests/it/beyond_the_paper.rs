@@ -85,7 +85,7 @@ fn a_refused_pre_candidate_is_a_follower_that_may_still_vote() {
         node.message(voter, Message::PreVote { term: 0, granted: false });
     }
     assert!(!node.raft.is_pre_candidate());
-    let request = Message::RequestVote { term: 1, last_index: 0, last_term: 0 };
+    let request = Message::RequestVote { term: 1, last_index: 0, last_term: 0, told: false };
     assert!(says(&node.message(N1, request), "send n1 Vote(t1 granted)"));
 }
 
@@ -352,10 +352,13 @@ fn arbitrary(
         node.term().saturating_add(u64::from(draw.below(9) == 0))
     };
     let from = NodeId(draw.below(4) as u32);
-    let message = match draw.below(12) {
+    let message = match draw.below(13) {
         0 => Message::RequestPreVote { term, last_index: index(draw), last_term: near(draw, term) },
         1 => Message::PreVote { term: near(draw, term), granted: draw.below(2) == 0 },
-        2 => Message::RequestVote { term, last_index: index(draw), last_term: near(draw, term) },
+        2 => {
+            let (last_index, last_term) = (index(draw), near(draw, term));
+            Message::RequestVote { term, last_index, last_term, told: draw.below(3) == 0 }
+        }
         3 => Message::Vote { term, granted: draw.below(3) > 0 },
         4..=6 => {
             let prev_index = index(draw);
@@ -385,6 +388,7 @@ fn arbitrary(
             let part = Part { index, last_term, membership, total, offset, data: data.into() };
             Message::Part { term, part: Box::new(part) }
         }
+        11 => Message::TimeoutNow { term },
         _ => Message::Stale { term },
     };
     match draw.below(12) {

@@ -37,6 +37,8 @@ pub(crate) struct ClusterOf<M: Machine> {
     pub(crate) marks: BTreeMap<&'static str, u64>,
     pub(crate) refusals: BTreeMap<&'static str, u64>,
     pub(crate) timers: Vec<BTreeSet<Timer>>,
+    /// When each of those may run out at the earliest.
+    pub(crate) due: Vec<BTreeMap<Timer, Ticks>>,
     properties: RaftProperties,
     /// How often the properties were judged; the plain form takes its turn now and then.
     judged: u64,
@@ -87,6 +89,7 @@ where
             marks: BTreeMap::new(),
             refusals: BTreeMap::new(),
             timers: vec![BTreeSet::new(); n],
+            due: vec![BTreeMap::new(); n],
             properties: RaftProperties::default(),
             judged: 0,
         };
@@ -128,8 +131,9 @@ where
                 Effect::Answer { id, answer, after: None } => {
                     assert_eq!(self.answers.insert(id, answer), None, "{id:?} is answered once");
                 }
-                Effect::SetTimer { timer, .. } => {
+                Effect::SetTimer { timer, delay } => {
                     self.timers[at.index()].insert(timer);
+                    self.due[at.index()].insert(timer, self.now + delay.min);
                 }
                 Effect::CancelTimer(timer) => {
                     self.timers[at.index()].remove(&timer);

@@ -15,7 +15,7 @@ fn quiet(n: u32) -> Config {
 }
 
 fn request_vote(term: u64) -> Message<KvOp> {
-    Message::RequestVote { term, last_index: 9, last_term: term - 1 }
+    Message::RequestVote { term, last_index: 9, last_term: term - 1, told: false }
 }
 
 // §6.2: leaders that are cut off.

@@ -14,3 +14,4 @@ mod recovery;
 mod scenarios;
 mod simulated;
 mod snapshots;
+mod transfer;

@@ -53,7 +53,7 @@ fn candidates_and_leaders_of_the_past_step_down() {
 fn requests_of_a_past_term_are_rejected() {
     let mut node = Node::with_log(plain(3), 5, &[1]);
     let before = node.raft.clone();
-    let vote = Message::RequestVote { term: 4, last_index: 9, last_term: 4 };
+    let vote = Message::RequestVote { term: 4, last_index: 9, last_term: 4, told: false };
     assert_eq!(node.message(N1, vote), ["refuse stale-term", "send n1 Vote(t5 refused)"]);
     assert_eq!(node.message(N1, append(4, (1, 1), &[4], 2)), ["refuse stale-term", "send n1 Stale(t5)"]);
     assert_eq!(node.message(N1, Message::Vote { term: 4, granted: true }), ["refuse stale-term"]);
@@ -139,7 +139,7 @@ fn a_candidate_s_own_vote_counts_when_it_is_durable() {
 /// basis." Fig. 2: votedFor is on stable storage before the server responds.
 #[test]
 fn a_server_votes_once_per_term() {
-    let request = || Message::RequestVote { term: 1, last_index: 0, last_term: 0 };
+    let request = || Message::RequestVote { term: 1, last_index: 0, last_term: 0, told: false };
     let mut node = Node::new(plain(3), N0);
     let first = node.message(N1, request());
     let expected =
@@ -156,7 +156,7 @@ fn a_server_votes_once_per_term() {
 /// of role within the term.
 #[test]
 fn a_vote_is_not_forgotten_within_its_term() {
-    let request = |term| Message::RequestVote { term, last_index: 0, last_term: 0 };
+    let request = |term| Message::RequestVote { term, last_index: 0, last_term: 0, told: false };
     let mut node = Node::new(plain(3), N0);
     node.message(N1, request(1));
     let mut restarted = Node::boot(plain(3), N0, node.written.clone());
@@ -210,8 +210,12 @@ fn valid_requests_restart_the_election_timer() {
     node.message(N1, append(1, (0, 0), &[1], 0));
     assert!(says(&node.flush(), timer));
     assert!(says(&node.message(N1, append(1, (9, 1), &[], 0)), timer), "also if the logs conflict");
-    assert!(says(&node.message(N2, Message::RequestVote { term: 2, last_index: 1, last_term: 1 }), timer));
-    let refused = node.message(N1, Message::RequestVote { term: 3, last_index: 0, last_term: 0 });
+    assert!(says(
+        &node.message(N2, Message::RequestVote { term: 2, last_index: 1, last_term: 1, told: false }),
+        timer
+    ));
+    let refused =
+        node.message(N1, Message::RequestVote { term: 3, last_index: 0, last_term: 0, told: false });
     assert!(!says(&refused, timer), "a refused candidate does not");
     assert!(!says(&node.message(N1, append(1, (0, 0), &[], 0)), timer), "nor does a leader of the past");
 }
@@ -459,7 +463,7 @@ fn a_voter_denies_its_vote_to_a_shorter_or_older_log() {
     ];
     for ((last_index, last_term), granted) in cases {
         let mut node = Node::with_log(plain(3), 3, &[1, 2]);
-        let effects = node.message(N1, Message::RequestVote { term: 4, last_index, last_term });
+        let effects = node.message(N1, Message::RequestVote { term: 4, last_index, last_term, told: false });
         let verdict = if granted { "send n1 Vote(t4 granted)" } else { "send n1 Vote(t4 refused)" };
         assert!(says(&effects, verdict), "{last_index}@{last_term}: {effects:?}");
         assert_eq!(says(&effects, "mark vote-refused-stale-log"), !granted);

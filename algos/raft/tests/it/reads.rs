@@ -286,7 +286,7 @@ fn who_confirms_a_leader_elects_no_other() {
     node.message(N1, append(2, (1, 1), &[2], 1));
     node.now = Ticks::from_millis(400);
     node.message(N1, Message::Confirm { term: 2, round: 1 });
-    let request = || Message::RequestVote { term: 3, last_index: 9, last_term: 2 };
+    let request = || Message::RequestVote { term: 3, last_index: 9, last_term: 2, told: false };
     node.now = Ticks(400_000 + TIMEOUT.0 - 1);
     assert_eq!(node.message(N2, request()), ["refuse hears-a-leader"]);
     node.now = Ticks(400_000 + TIMEOUT.0);
