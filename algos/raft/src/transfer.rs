@@ -100,11 +100,11 @@ impl<M: Machine> Raft<M> {
     pub(crate) fn needs_telling(&self) -> bool {
         let (Some(handover), Role::Leader { progress }) = (&self.handover, &self.role) else { return false };
         let Handover { target, told, .. } = *handover;
-        let whole = progress[target.index()].matched == self.log.last_index() && self.proposals.is_empty();
+        let whole = progress[target.index()].matched == self.log.last_index();
         !told && whole && self.members.now().voters.contains(target)
     }
 
-    /// Tells the target to stand for election if it is due.
+    /// Tells the target to stand for election if it is due. All that was proposed is in the log then.
     pub(crate) fn tell(&mut self, out: &mut Effects<Self>) {
         if !self.needs_telling() {
             return;
