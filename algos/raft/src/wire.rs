@@ -516,6 +516,10 @@ impl<C: Wire> Wire for Request<C> {
                 out.push(1);
                 write_u64s(out, &[voters.bits(), learners.bits()]);
             }
+            Request::Transfer(NodeId(to)) => {
+                out.push(2);
+                out.extend_from_slice(&to.to_le_bytes());
+            }
         }
     }
 
@@ -527,6 +531,7 @@ impl<C: Wire> Wire for Request<C> {
                 let [voters, learners] = [voters, learners].map(NodeSet::from_bits);
                 Request::Change { voters, learners }
             }
+            2 => Request::Transfer(NodeId(read_u32(bytes)?)),
             tag => return Err(Error::Tag { of: "a request", tag }),
         })
     }
@@ -671,10 +676,11 @@ mod tests {
         let (voters, learners) = (set(), set());
         let (session, number, known_below) = (draw.draw(), draw.draw(), draw.below(9));
         let command = op(draw);
-        match draw.below(4) {
+        match draw.below(5) {
             0 => Request::Change { voters, learners },
             1 => Request::Command(Once::Open),
             2 => Request::Command(Once::Do { session, number, known_below, command }),
+            3 => Request::Transfer(NodeId(number as u32)),
             _ => Request::Command(Once::Read(command)),
         }
     }
