@@ -57,20 +57,20 @@ fn log(criterion: &mut Criterion) {
         bencher.iter_batched_ref(
             || (Log::new(), vec![run.clone(); APPENDS as usize]),
             |(log, runs)| {
-                runs.drain(..).for_each(|run| log.append(run));
+                runs.drain(..).for_each(|run| log.append(run, COMMANDS));
                 assert_eq!((log.last_index(), log.last_term()), (APPENDS * COMMANDS, 1));
             },
             BatchSize::SmallInput,
         );
     });
     let mut full = Log::new();
-    (0..APPENDS).for_each(|_| full.append(run.clone()));
+    (0..APPENDS).for_each(|_| full.append(run.clone(), COMMANDS));
     group.throughput(Throughput::Elements(APPENDS * COMMANDS - 1));
     group.bench_function("truncate", |bencher| {
         bencher.iter_batched_ref(
             || full.clone(),
             |log| {
-                log.truncate_after(1);
+                log.truncate_after(1, |_| 1);
                 assert_eq!((log.last_index(), log.last_term()), (1, 1));
             },
             BatchSize::SmallInput,

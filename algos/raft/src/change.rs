@@ -20,6 +20,7 @@
 
 use swarm_protocol::{Effects, NodeId, NodeSet, OpId};
 
+use crate::snapshot::bytes_of;
 use crate::state::{Pace, Progress, Role};
 use crate::{Answer, Config, Entry, Machine, Membership, Raft, Run};
 
@@ -77,6 +78,7 @@ impl<M: Machine> Raft<M> {
         };
         if let Some(reason) = unfit {
             out.mark("change-refused");
+            self.counts.dropped_refused += 1;
             return out.answer(id, Answer::Refused(reason));
         }
         let members = self.members.now();
@@ -134,6 +136,7 @@ impl<M: Machine> Raft<M> {
         self.seal_proposals(config, out);
         let before = *self.members.now();
         let entry = Entry::Membership(Box::new(membership));
+        self.uncommitted_bytes += bytes_of::<M>(&entry);
         self.append_entries(Run::new(self.term, [entry].into()).into(), out);
         // From here on it is sent to those that take part, and to nobody else; to who is new, this entry first.
         let last = self.log.last_index();
@@ -141,8 +144,9 @@ impl<M: Machine> Raft<M> {
         let (gone, come) =
             (before.all().difference(membership.all()), membership.all().difference(before.all()));
         for node in gone.iter() {
-            let Progress { matched, next, pace, .. } = &mut progress[node.index()];
+            let Progress { matched, next, pace, flight, .. } = &mut progress[node.index()];
             (*matched, *next, *pace) = (0, 1, Pace::Probe { sent: true });
+            flight.forget();
         }
         for node in come.iter() {
             let Progress { matched, next, pace, .. } = &mut progress[node.index()];

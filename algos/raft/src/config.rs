@@ -81,13 +81,26 @@ pub struct Config {
     /// The most entries that one batch holds, at least 1: one batch is one allocation, one record and,
     /// in steady state, one append.
     pub batch_entries_max: u32,
+    /// The largest command that is taken, in bytes as [`crate::Machine::bytes`] counts them, at least 1. A larger one is
+    /// refused.
+    pub command_bytes_max: u64,
     /// The most entries that one append carries, at least 1.
     pub append_entries_max: u32,
+    /// How large the entries of one append are at most, in bytes, at least 1; a single entry may be larger.
+    pub append_bytes_max: u64,
     /// How many entries may be on their way to one follower without being acknowledged, at least 1.
     pub in_flight_entries_max: u64,
+    /// How many appends with entries may be on their way to one follower, at least 1.
+    pub in_flight_messages_max: u32,
+    /// How many bytes of entries may be on their way to one follower before nothing more is sent to it, at least 1: it
+    /// is exceeded by less than an append.
+    pub in_flight_bytes_max: u64,
     /// How many entries a leader holds uncommitted, and how many reads it lets wait, before it answers `Busy`, at
     /// least 1.
     pub uncommitted_entries_max: u64,
+    /// How many bytes of entries a leader holds uncommitted before it answers `Busy`, at least 1; a single command may
+    /// be larger.
+    pub uncommitted_bytes_max: u64,
     /// When the log gives way to a snapshot.
     pub compaction: Compaction,
 }
@@ -130,9 +143,14 @@ impl Config {
             heartbeat_interval: Ticks::from_millis(50),
             priorities: Vec::new(),
             batch_entries_max: 4096,
+            command_bytes_max: 1 << 20,
             append_entries_max: 4096,
+            append_bytes_max: 4 << 20,
             in_flight_entries_max: 65_536,
+            in_flight_messages_max: 256,
+            in_flight_bytes_max: 64 << 20,
             uncommitted_entries_max: 65_536,
+            uncommitted_bytes_max: 256 << 20,
             compaction: Compaction::USUAL,
         }
     }
@@ -196,9 +214,14 @@ impl Config {
             ),
             (self.priorities.is_empty() || self.check_quorum, "priorities", "need check_quorum"),
             (self.batch_entries_max > 0, "batch_entries_max", "must be at least 1"),
+            (self.command_bytes_max > 0, "command_bytes_max", "must be at least 1"),
             (self.append_entries_max > 0, "append_entries_max", "must be at least 1"),
+            (self.append_bytes_max > 0, "append_bytes_max", "must be at least 1"),
             (self.in_flight_entries_max > 0, "in_flight_entries_max", "must be at least 1"),
+            (self.in_flight_messages_max > 0, "in_flight_messages_max", "must be at least 1"),
+            (self.in_flight_bytes_max > 0, "in_flight_bytes_max", "must be at least 1"),
             (self.uncommitted_entries_max > 0, "uncommitted_entries_max", "must be at least 1"),
+            (self.uncommitted_bytes_max > 0, "uncommitted_bytes_max", "must be at least 1"),
             (self.compaction.log_bytes > 0, "compaction", "needs a log of at least 1 byte"),
             (self.compaction.part_bytes > 0, "compaction", "needs parts of at least 1 byte"),
         ];
@@ -234,7 +257,7 @@ mod tests {
     fn the_default_configuration_is_valid_and_each_limit_is_checked() {
         assert_eq!(Config::new(3).validate(), Ok(()));
         type Break = (&'static str, fn(&mut Config));
-        let breaks: [Break; 17] = [
+        let breaks: [Break; 22] = [
             ("voters", |c| c.voters = NodeSet::EMPTY),
             ("learners", |c| c.learners = NodeSet::first(1)),
             ("servers", |c| c.servers = NodeSet::first(2)),
@@ -249,9 +272,14 @@ mod tests {
             ("priorities", |c| c.priorities = vec![0; 4]),
             ("priorities", |c| c.priorities = vec![1]),
             ("batch_entries_max", |c| c.batch_entries_max = 0),
+            ("command_bytes_max", |c| c.command_bytes_max = 0),
             ("append_entries_max", |c| c.append_entries_max = 0),
+            ("append_bytes_max", |c| c.append_bytes_max = 0),
             ("in_flight_entries_max", |c| c.in_flight_entries_max = 0),
+            ("in_flight_messages_max", |c| c.in_flight_messages_max = 0),
+            ("in_flight_bytes_max", |c| c.in_flight_bytes_max = 0),
             ("uncommitted_entries_max", |c| c.uncommitted_entries_max = 0),
+            ("uncommitted_bytes_max", |c| c.uncommitted_bytes_max = 0),
             ("compaction", |c| c.compaction.log_bytes = 0),
             ("compaction", |c| c.compaction.part_bytes = 0),
         ];

@@ -32,16 +32,37 @@ pub struct Log<C> {
     last_term: Term,
 }
 
+/// How much is taken of a log at most.
+#[derive(Clone, Copy)]
+pub(crate) struct Most {
+    pub(crate) entries: u64,
+    /// In bytes; a single entry may be larger.
+    pub(crate) bytes: u64,
+}
+
 /// A run and where it begins.
 #[derive(Clone)]
 struct Placed<C> {
     first: Index,
     run: Run<C>,
+    /// How large its entries are.
+    bytes: u64,
 }
 
 impl<C> Placed<C> {
     const fn last(&self) -> Index {
         self.first + self.run.count() - 1
+    }
+
+    /// How large the entries are that lie in `first..=last`.
+    #[inline]
+    fn bytes_within(&self, first: Index, last: Index, size: impl Fn(&Entry<C>) -> u64) -> u64 {
+        if first <= self.first && self.last() <= last {
+            return self.bytes;
+        }
+        let (from, to) = (first.max(self.first), last.min(self.last()));
+        let entries = &self.run.entries()[(from - self.first) as usize..=(to - self.first) as usize];
+        entries.iter().map(size).sum()
     }
 }
 
@@ -125,6 +146,19 @@ impl<C> Log<C> {
         })
     }
 
+    /// How large the entries from `first` up to `last` are, if an entry is as large as `size` says. Costs one search
+    /// and one step per run, and a look at each entry of a run that is not asked for as a whole.
+    ///
+    /// # Panics
+    /// If there is no entry at `first` or at `last`, or if `last < first`.
+    #[inline]
+    pub(crate) fn bytes(&self, first: Index, last: Index, size: impl Fn(&Entry<C>) -> u64) -> u64 {
+        let held = self.base_index < first && first <= last && last <= self.last_index;
+        assert!(held, "no entries {first}..={last}");
+        let runs = self.runs.range(self.position(first)..).take_while(|placed| placed.first <= last);
+        runs.map(|placed| placed.bytes_within(first, last, &size)).sum()
+    }
+
     /// All entries with their terms, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (Term, &Entry<C>)> {
         self.iter_from(0)
@@ -171,11 +205,11 @@ impl<C> Log<C> {
         low
     }
 
-    /// Puts a run behind the last entry.
+    /// Puts a run behind the last entry; its entries are so large, by whatever the caller counts.
     ///
     /// # Panics
     /// If terms would decrease.
-    pub fn append(&mut self, run: Run<C>) {
+    pub fn append(&mut self, run: Run<C>, bytes: u64) {
         assert!(run.term() >= self.last_term, "terms of a log never decrease");
         for _ in 0..2 {
             self.runs.pop_front_if(|placed| placed.last() <= self.base_index);
@@ -183,7 +217,7 @@ impl<C> Log<C> {
         let first = self.last_index + 1;
         self.last_index += run.count();
         self.last_term = run.term();
-        self.runs.push_back(Placed { first, run });
+        self.runs.push_back(Placed { first, run, bytes });
     }
 
     /// Drops every entry up to `index`, from the front. Costs one search; memory is given back with later appends.
@@ -208,17 +242,19 @@ impl<C> Log<C> {
         }
     }
 
-    /// Drops every entry behind `index`.
+    /// Drops every entry behind `index`. An entry is as large as `size` says: costs a look at each that stays of the
+    /// run that is cut.
     ///
     /// # Panics
     /// If `index` lies before the base.
-    pub fn truncate_after(&mut self, index: Index) {
+    pub fn truncate_after(&mut self, index: Index, size: impl Fn(&Entry<C>) -> u64) {
         assert!(index >= self.base_index, "entries up to {} are dropped already", self.base_index);
         while let Some(placed) = self.runs.back_mut() {
             if placed.last() <= index {
                 break;
             }
             if placed.first <= index {
+                placed.bytes = placed.bytes_within(placed.first, index, size);
                 placed.run.keep(index - placed.first + 1);
                 break;
             }
@@ -284,21 +320,32 @@ impl<C: Clone> Log<C> {
         if index <= self.base_index || index > self.last_index || count_max == 0 {
             return Entries::none();
         }
-        self.some(self.position(index), index, count_max)
+        let most = Most { entries: count_max, bytes: u64::MAX };
+        self.some(self.position(index), index, most, |_| 0).0
     }
 
-    /// The term at `prev` and at most `count_max` entries behind it, as [`Log::term_at`] and [`Log::slice`] give
-    /// them, with one search. `None` if there is no entry at `prev`, or if it lies before the base.
+    /// The term at `prev` and the entries behind it, as [`Log::term_at`] and [`Log::slice`] give them, with one search,
+    /// as many as may be; and how large they are, an entry being as large as `size` says. `None` if there is no entry at `prev`, or if it lies before the base.
     #[inline]
-    pub(crate) fn behind(&self, prev: Index, count_max: u64) -> Option<(Term, Entries<C>)> {
+    pub(crate) fn behind(
+        &self,
+        prev: Index,
+        most: Most,
+        size: impl Fn(&Entry<C>) -> u64,
+    ) -> Option<(Term, Entries<C>, u64)> {
         if prev >= self.last_index {
-            return (prev == self.last_index).then(|| (self.last_term, Entries::none()));
+            return (prev == self.last_index).then(|| (self.last_term, Entries::none(), 0));
         }
-        (prev >= self.base_index).then(|| self.some_behind(prev, count_max))
+        (prev >= self.base_index).then(|| self.some_behind(prev, most, size))
     }
 
     /// The same, where there are some.
-    fn some_behind(&self, prev: Index, count_max: u64) -> (Term, Entries<C>) {
+    fn some_behind(
+        &self,
+        prev: Index,
+        most: Most,
+        size: impl Fn(&Entry<C>) -> u64,
+    ) -> (Term, Entries<C>, u64) {
         let (term, position) = if prev == self.base_index {
             (self.base_term, self.position(prev + 1))
         } else {
@@ -306,31 +353,66 @@ impl<C: Clone> Log<C> {
             let placed = &self.runs[position];
             (placed.run.term(), position + usize::from(placed.last() == prev))
         };
-        if count_max == 0 {
-            return (term, Entries::none());
+        if most.entries == 0 {
+            return (term, Entries::none(), 0);
         }
-        (term, self.some(position, prev + 1, count_max))
+        let (entries, bytes) = self.some(position, prev + 1, most, size);
+        (term, entries, bytes)
     }
 
-    /// At most `count_max` entries, at least one, from `index` on, which the run at `position` holds.
-    fn some(&self, position: usize, index: Index, count_max: u64) -> Entries<C> {
+    /// As many entries as may be, at least one, from `index` on, which the run at `position` holds; and how large they
+    /// are.
+    #[inline]
+    fn some(
+        &self,
+        position: usize,
+        index: Index,
+        most: Most,
+        size: impl Fn(&Entry<C>) -> u64,
+    ) -> (Entries<C>, u64) {
         let placed = &self.runs[position];
-        let run = placed.run.part(index - placed.first, count_max);
-        let mut open = count_max - run.count();
-        if open == 0 || position + 1 == self.runs.len() {
-            return run.into();
+        let whole = index == placed.first && placed.run.count() <= most.entries && placed.bytes <= most.bytes;
+        if whole && (placed.run.count() == most.entries || position + 1 == self.runs.len()) {
+            return (placed.run.clone().into(), placed.bytes);
         }
-        let last = self.last_index.min(index.saturating_add(count_max - 1));
-        let further = position + 1..self.position(last) + 1;
-        // As many as there will be: a follower that lags is sent many, again and again.
-        let mut runs = Vec::with_capacity(1 + further.len());
-        runs.push(run);
-        for placed in self.runs.range(further) {
-            let run = placed.run.part(0, open);
-            open -= run.count();
-            runs.push(run);
+        let last = self.last_index.min(index.saturating_add(most.entries - 1));
+        self.some_of_many(position, (index, last), most.bytes, size)
+    }
+
+    /// The same, where the first run is not all.
+    fn some_of_many(
+        &self,
+        position: usize,
+        (index, last): (Index, Index),
+        bytes_max: u64,
+        size: impl Fn(&Entry<C>) -> u64,
+    ) -> (Entries<C>, u64) {
+        // As many as there will be, unless they are large: a follower that lags is sent many, again and again.
+        let mut runs = Vec::with_capacity(self.position(last) + 1 - position);
+        let mut total = 0;
+        for placed in self.runs.range(position..).take_while(|placed| placed.first <= last) {
+            let bytes = placed.bytes_within(index, last, &size);
+            let from = index.saturating_sub(placed.first);
+            let to = placed.last().min(last) - placed.first;
+            if total + bytes <= bytes_max {
+                runs.push(placed.run.part(from, to - from + 1));
+                total += bytes;
+                continue;
+            }
+            let mut count = 0;
+            for entry in &placed.run.entries()[from as usize..=to as usize] {
+                let bytes = size(entry);
+                if total > 0 && total + bytes > bytes_max {
+                    break;
+                }
+                (total, count) = (total + bytes, count + 1);
+            }
+            if count > 0 {
+                runs.push(placed.run.part(from, count));
+            }
+            break;
         }
-        Entries::from_runs(runs)
+        (Entries::from_runs(runs), total)
     }
 }
 
@@ -385,6 +467,18 @@ mod tests {
     use crate::testing::{digest_of, entries_cut, plain};
     use swarm_protocol::Stream;
 
+    /// Not all entries are alike.
+    fn size(entry: &Entry<u8>) -> u64 {
+        match entry {
+            Entry::Command(command) => 1 + u64::from(*command),
+            _ => 7,
+        }
+    }
+
+    fn push(log: &mut Log<u8>, run: &Run<u8>) {
+        log.append(run.clone(), run.entries().iter().map(size).sum());
+    }
+
     /// A log and the plain vector that it should behave like, less what lies before its base.
     fn random_log(seed: u64, length: u64) -> (Log<u8>, Vec<(Term, u8)>) {
         let mut draw = Stream::new(seed, 0, 0);
@@ -393,7 +487,7 @@ mod tests {
             if draw.happens(150_000) {
                 let base = log.base_index();
                 let index = base + draw.below(model.len() as u64 + 1 - base);
-                log.truncate_after(index);
+                log.truncate_after(index, size);
                 model.truncate(index as usize);
             }
             if seed % 2 == 1 && draw.happens(150_000) {
@@ -403,7 +497,7 @@ mod tests {
             term += draw.below(2);
             let more: Vec<_> = (0..=draw.below(4)).map(|_| (term, draw.below(3) as u8)).collect();
             for run in entries_cut(&more, draw.draw()).runs() {
-                log.append(run.clone());
+                push(&mut log, run);
             }
             model.extend(more);
         }
@@ -433,7 +527,10 @@ mod tests {
                     (None, None),
                     "seed {seed}, index {index}"
                 );
-                assert!(log.slice(index, 3).is_empty() && log.behind(index, 3).is_none());
+                assert!(
+                    log.slice(index, 3).is_empty()
+                        && log.behind(index, Most { entries: 3, bytes: 99 }, size).is_none()
+                );
             }
             for index in base + 1..=last {
                 let (term, command) = model[index as usize - 1];
@@ -452,11 +549,31 @@ mod tests {
                     assert!(walked.eq(expected.iter().map(|(_, command)| Entry::Command(*command))));
                 }
             }
-            for (prev, count) in (0..=last + 2).flat_map(|prev| [0, 1, 3, 99].map(|count| (prev, count))) {
-                let behind = log.behind(prev, count).map(|(term, entries)| (term, plain(&entries)));
-                let expected = log.term_at(prev).map(|term| (term, plain(&log.slice(prev + 1, count))));
+            let weight = |entries: &[(Term, u8)]| -> u64 {
+                entries.iter().map(|(_, command)| size(&Entry::Command(*command))).sum()
+            };
+            for (first, end) in
+                (base + 1..=last).flat_map(|first| (first..=last).map(move |end| (first, end)))
+            {
+                let expected = weight(&model[first as usize - 1..end as usize]);
+                assert_eq!(log.bytes(first, end, size), expected, "seed {seed}, {first}..={end}");
+            }
+            let most = [0, 1, 3, 99].into_iter().flat_map(|count| [1, 2, 5, 999].map(|bytes| (count, bytes)));
+            for (prev, (count, bytes)) in
+                (0..=last + 2).flat_map(|prev| most.clone().map(move |most| (prev, most)))
+            {
+                let behind = log.behind(prev, Most { entries: count, bytes }, size);
+                let behind = behind.map(|(term, entries, bytes)| (term, plain(&entries), bytes));
+                let expected = log.term_at(prev).map(|term| {
+                    let mut entries = plain(&log.slice(prev + 1, count));
+                    while entries.len() > 1 && weight(&entries) > bytes {
+                        entries.pop();
+                    }
+                    let bytes = weight(&entries);
+                    (term, entries, bytes)
+                });
                 assert_eq!(expected.is_some(), (base..=last).contains(&prev));
-                assert_eq!(behind, expected, "seed {seed}, {count} behind {prev}");
+                assert_eq!(behind, expected, "seed {seed}, {count} of {bytes} bytes behind {prev}");
             }
             for (index, term) in (0..=last + 2).flat_map(|index| (0..9).map(move |term| (index, term))) {
                 let plain = (base..=index.min(last)).rev().find(|i| log.term_at(*i).unwrap() <= term);
@@ -487,7 +604,7 @@ mod tests {
         for terms in histories() {
             let mut log = Log::new();
             for run in entries_cut(&content(&terms), 0).runs() {
-                log.append(run.clone());
+                push(&mut log, run);
             }
             for (other, prev) in
                 histories().iter().flat_map(|other| (0..=terms.len()).map(move |p| (other, p)))
@@ -506,7 +623,7 @@ mod tests {
         let log = |terms: &[Term]| {
             let mut log = Log::new();
             let content: Vec<(Term, u8)> = terms.iter().map(|term| (*term, 0)).collect();
-            entries_cut(&content, 0).runs().iter().for_each(|run| log.append(run.clone()));
+            entries_cut(&content, 0).runs().iter().for_each(|run| push(&mut log, run));
             log
         };
         for terms in histories() {
@@ -528,10 +645,10 @@ mod tests {
     fn memory_before_the_base_is_given_back_with_appends() {
         let mut log = Log::new();
         let run = || Run::new(1, vec![Entry::Command(0_u8); 8].into());
-        (0..100).for_each(|_| log.append(run()));
+        (0..100).for_each(|_| push(&mut log, &run()));
         log.compact_to(795);
         assert_eq!(log.runs.len(), 100, "compaction frees nothing yet");
-        (0..50).for_each(|_| log.append(run()));
+        (0..50).for_each(|_| push(&mut log, &run()));
         assert_eq!(log.runs.len(), 51, "two runs go for one that comes; the one with the base stays");
         assert_eq!(log.iter().count(), 405);
     }
@@ -541,13 +658,13 @@ mod tests {
         let content = [(1, 1), (1, 2), (2, 3), (2, 4)];
         let log = |cut| {
             let mut log = Log::new();
-            entries_cut(&content, cut).runs().iter().for_each(|run| log.append(run.clone()));
+            entries_cut(&content, cut).runs().iter().for_each(|run| push(&mut log, run));
             log
         };
         assert_eq!(log(0), log(0b1010));
         assert_eq!(digest_of(&log(0)), digest_of(&log(0b1010)));
         let mut shorter = log(0);
-        shorter.truncate_after(3);
+        shorter.truncate_after(3, size);
         assert_ne!(log(0), shorter);
         assert_eq!(format!("{shorter:?}"), "[1@1 2@1 3@2]");
     }
@@ -557,7 +674,7 @@ mod tests {
     fn terms_never_decrease() {
         let mut log = Log::new();
         for run in entries_cut(&[(2, 0), (1, 0)], 0).runs() {
-            log.append(run.clone());
+            push(&mut log, run);
         }
     }
 }

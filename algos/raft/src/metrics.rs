@@ -24,6 +24,8 @@ pub struct Counts {
     pub dropped_not_leading: u64,
     /// Commands that it did not take because too much was uncommitted.
     pub dropped_busy: u64,
+    /// Commands that it did not take because nobody ever will.
+    pub dropped_refused: u64,
     /// Commands that it took and gave up before they were in its log, because it was deposed.
     pub dropped_deposed: u64,
     /// Commands in its log whose clients were not answered, because it was deposed: they may be committed yet.
@@ -63,6 +65,10 @@ pub struct FollowerMetrics {
     pub lag_entries: u64,
     /// How many entries are on their way to it.
     pub in_flight_entries: u64,
+    /// In how many appends.
+    pub in_flight_messages: u64,
+    /// How large they are, in bytes.
+    pub in_flight_bytes: u64,
     /// How it is sent to.
     pub sending: Sending,
 }
@@ -103,14 +109,22 @@ impl<M: Machine> Raft<M> {
         let mut followers = Vec::new();
         if let Role::Leader { progress } = &self.role {
             for node in self.members.now().all().iter().filter(|node| *node != self.me) {
-                let peer = progress[node.index()];
+                let peer = &progress[node.index()];
                 let (sending, in_flight_entries) = match peer.pace {
                     Pace::Probe { .. } => (Sending::Probing, 0),
                     Pace::Pipeline => (Sending::Pipelining, peer.next - 1 - peer.matched),
                     Pace::Snapshot { offset, .. } => (Sending::Snapshot { received_bytes: offset }, 0),
                 };
                 let (matched, lag_entries) = (peer.matched, last_index - peer.matched);
-                followers.push(FollowerMetrics { node, matched, lag_entries, in_flight_entries, sending });
+                followers.push(FollowerMetrics {
+                    node,
+                    matched,
+                    lag_entries,
+                    in_flight_entries,
+                    in_flight_messages: peer.flight.messages() as u64,
+                    in_flight_bytes: peer.flight.bytes(),
+                    sending,
+                });
             }
         }
         Metrics {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use swarm_protocol::NodeId;
 
 use crate::log::Log;
-use crate::{Entries, Index, Snapshot, Term};
+use crate::{Entries, Entry, Index, Snapshot, Term};
 
 /// One unit of stable storage. Equality and hash cover logical content, not batches.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -66,13 +66,13 @@ pub(crate) struct Stable<C> {
 }
 
 impl<C: Clone> Stable<C> {
-    /// Replays records, oldest first, up to the first that does not fit.
-    pub(crate) fn replay(records: impl Iterator<Item = Record<C>>) -> Self {
+    /// Replays records, oldest first, up to the first that does not fit. An entry is as large as `size` says.
+    pub(crate) fn replay(records: impl Iterator<Item = Record<C>>, size: impl Fn(&Entry<C>) -> u64) -> Self {
         // Most records are appends of one run.
         let log = Log::with_capacity(records.size_hint().0);
         let mut stable = Stable { term: 0, vote: None, log, snapshot: None, damage: None };
         for record in records {
-            if let Err(damage) = stable.replay_one(record) {
+            if let Err(damage) = stable.replay_one(record, &size) {
                 stable.damage = Some(damage);
                 break;
             }
@@ -80,7 +80,7 @@ impl<C: Clone> Stable<C> {
         stable
     }
 
-    fn replay_one(&mut self, record: Record<C>) -> Result<(), &'static str> {
+    fn replay_one(&mut self, record: Record<C>, size: impl Fn(&Entry<C>) -> u64) -> Result<(), &'static str> {
         match record {
             Record::Vote { term, .. } if term < self.term => Err("disk-term-goes-back"),
             Record::Vote { term, vote } => {
@@ -93,7 +93,8 @@ impl<C: Clone> Stable<C> {
                 entries.for_each_run(|run| {
                     fits &= run.term() >= self.log.last_term();
                     if fits {
-                        self.log.append(run);
+                        let bytes = run.entries().iter().map(&size).sum();
+                        self.log.append(run, bytes);
                     }
                 });
                 if fits { Ok(()) } else { Err("disk-log-terms-decrease") }
@@ -104,7 +105,7 @@ impl<C: Clone> Stable<C> {
                 Err("disk-log-has-a-gap")
             }
             Record::Truncate { after } => {
-                self.log.truncate_after(after);
+                self.log.truncate_after(after, size);
                 Ok(())
             }
             Record::Snapshot(snapshot) if snapshot.index <= self.log.base_index() => {
@@ -127,7 +128,7 @@ pub(crate) fn compact<C: Clone>(records: &mut Vec<Record<C>>) {
     {
         return;
     }
-    let stable = Stable::replay(records.iter().cloned());
+    let stable = Stable::replay(records.iter().cloned(), |_| 0);
     if stable.damage.is_some() {
         return;
     }

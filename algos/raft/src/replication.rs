@@ -1,14 +1,17 @@
 //! Log replication (Raft §5.3, §5.4.2): leader and follower side.
 //!
 //! A leader replicates in parallel with its own write (dissertation §10.2.1) and pipelines: once it knows
-//! where a follower's log agrees with its own, it sends on without waiting. The window is the distance
-//! between what is sent and what is acknowledged, so that no counter can leak. A lost append shows as a
-//! conflict at the next one, at the latest at the next heartbeat. The commit index rides on appends.
+//! where a follower's log agrees with its own, it sends on without waiting, up to a window of entries, messages and
+//! bytes. What is in the window is what lies between what is sent and what is acknowledged, so that no counter can
+//! leak. A lost append shows as a conflict at the next one, at the latest at the next heartbeat, and empties the
+//! window. The commit index rides on appends.
 
 use std::sync::Arc;
 
 use swarm_protocol::{Delay, Effects, NodeId};
 
+use crate::log::Most;
+use crate::snapshot::bytes_of;
 use crate::state::{Pace, Progress, Role, Written};
 use crate::{Config, Entries, Index, Log, Machine, Message, Raft, Record, Run, Snapshot, Term, Timer};
 
@@ -28,7 +31,7 @@ impl<M: Machine> Raft<M> {
                 *sent = false; // The probe or the part, or its answer, may be lost.
             }
             let snapshot = self.snapshot.as_deref();
-            out.send(peer, progress.next_message(config, self.term, self.commit, &self.log, snapshot));
+            out.send(peer, progress.next_message::<M>(config, self.term, self.commit, &self.log, snapshot));
         }
     }
 
@@ -48,7 +51,10 @@ impl<M: Machine> Raft<M> {
             let progress = &mut progress[peer.index()];
             while progress.next <= self.log.last_index() && progress.window(config) > 0 {
                 let snapshot = self.snapshot.as_deref();
-                out.send(peer, progress.next_message(config, self.term, self.commit, &self.log, snapshot));
+                out.send(
+                    peer,
+                    progress.next_message::<M>(config, self.term, self.commit, &self.log, snapshot),
+                );
             }
         }
     }
@@ -75,6 +81,7 @@ impl<M: Machine> Raft<M> {
         progress.next = progress.next.max(matched + 1);
         if matched > progress.matched {
             progress.matched = matched;
+            progress.flight.land(matched);
             // A place up to `commit` makes no majority beyond it.
             if matched > self.commit {
                 self.advance_commit();
@@ -113,6 +120,7 @@ impl<M: Machine> Raft<M> {
         }
         progress.next = agree_at_most.max(progress.matched) + 1;
         progress.pace = Pace::Probe { sent: false };
+        progress.flight.forget();
     }
 
     /// Commits what a majority holds durably, this node among them only as far as its own disk is.
@@ -254,7 +262,7 @@ impl<M: Machine> Raft<M> {
             if let Some(membership) = run.membership() {
                 self.members.append(self.log.last_index() + 1, *membership);
             }
-            self.log.append(run.clone());
+            self.log.append(run.clone(), run.entries().iter().map(bytes_of::<M>).sum());
         }
         let write = out.persist(Record::Append { first, entries });
         self.writes.push(write, Written::Log(self.log.last_index()));
@@ -265,7 +273,7 @@ impl<M: Machine> Raft<M> {
     fn truncate_after(&mut self, index: Index, out: &mut Effects<Self>) {
         assert!(index >= self.commit, "truncation after {index} drops committed entries");
         out.mark("log-truncated");
-        self.log.truncate_after(index);
+        self.log.truncate_after(index, bytes_of::<M>);
         self.members.truncate_after(index);
         self.durable = self.durable.min(index);
         for written in self.writes.iter_mut() {
@@ -284,7 +292,15 @@ impl Progress {
     pub(crate) fn window(&self, config: &Config) -> u64 {
         match self.pace {
             Pace::Probe { sent } => u64::from(!sent) * config.in_flight_entries_max,
-            Pace::Pipeline => config.in_flight_entries_max.saturating_sub(self.next - 1 - self.matched),
+            Pace::Pipeline => {
+                let full = self.flight.messages() >= config.in_flight_messages_max as usize
+                    || self.flight.bytes() >= config.in_flight_bytes_max;
+                if full {
+                    0
+                } else {
+                    config.in_flight_entries_max.saturating_sub(self.next - 1 - self.matched)
+                }
+            }
             Pace::Snapshot { sent, .. } => u64::from(!sent),
         }
     }
@@ -292,38 +308,44 @@ impl Progress {
     /// What the follower needs next: entries behind those it has, or a part of the snapshot if the log no longer
     /// has them.
     #[inline(always)]
-    fn next_message<C: Clone>(
+    fn next_message<M: Machine>(
         &mut self,
         config: &Config,
         term: Term,
         commit: Index,
-        log: &Log<C>,
+        log: &Log<M::Command>,
         snapshot: Option<&Snapshot>,
-    ) -> Message<C> {
+    ) -> Message<M::Command> {
         if self.next <= log.base_index() {
             let snapshot = snapshot.expect("a snapshot covers what the log has dropped");
             return self.next_part(config, term, snapshot);
         }
-        self.next_append(config, term, commit, log)
+        self.next_append::<M>(config, term, commit, log)
     }
 
     /// The append that the follower needs next, as far as its window allows, without entries if there are
     /// none to send; notes it as sent.
     #[inline(always)]
-    fn next_append<C: Clone>(
+    fn next_append<M: Machine>(
         &mut self,
         config: &Config,
         term: Term,
         commit: Index,
-        log: &Log<C>,
-    ) -> Message<C> {
+        log: &Log<M::Command>,
+    ) -> Message<M::Command> {
         let count_max = self.window(config).min(u64::from(config.append_entries_max));
         let prev_index = self.next - 1;
-        let (prev_term, entries) =
-            log.behind(prev_index, count_max).expect("a leader holds what precedes its next append");
+        let most = Most { entries: count_max, bytes: config.append_bytes_max };
+        let (prev_term, entries, bytes) = log
+            .behind(prev_index, most, bytes_of::<M>)
+            .expect("a leader holds what precedes its next append");
         match &mut self.pace {
             Pace::Probe { sent } => *sent = true,
-            Pace::Pipeline => self.next += entries.count(),
+            Pace::Pipeline if entries.is_empty() => {}
+            Pace::Pipeline => {
+                self.next += entries.count();
+                self.flight.add(self.next - 1, bytes);
+            }
             Pace::Snapshot { .. } => {
                 unreachable!("next lies behind the base: the follower is not sent a snapshot")
             }

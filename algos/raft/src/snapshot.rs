@@ -32,7 +32,7 @@ use crate::{Config, Entry, Index, Machine, Membership, Message, Raft, Record, Te
 const PATIENCE: u64 = 4;
 
 /// What an entry counts for in the size of a log, beside its command: term and index.
-const ENTRY_BYTES: u64 = 16;
+pub(crate) const ENTRY_BYTES: u64 = 16;
 
 /// The last index that a snapshot may have: so far from the end of all numbers that no log which goes on behind it
 /// gets there.
@@ -268,6 +268,7 @@ impl Progress {
             _ => 0,
         };
         self.pace = Pace::Snapshot { index: snapshot.index, offset, sent: true };
+        self.flight.forget();
         let Snapshot { index, term: last_term, membership, ref data } = *snapshot;
         let end = data.len().min((offset as usize).saturating_add(config.compaction.part_bytes as usize));
         let whole = offset == 0 && end == data.len();

@@ -14,7 +14,7 @@ use swarm_protocol::{Effects, NodeId, NodeSet, OpId, Outstanding, Ticks};
 use crate::log::Log;
 use crate::members::Members;
 use crate::reads::Reading;
-use crate::snapshot::Incoming;
+use crate::snapshot::{Incoming, bytes_of};
 use crate::tenure::{Heard, Tenure};
 use crate::transfer::Handover;
 use crate::{Answer, Config, Counts, Entry, Index, Machine, Membership, Record, Snapshot, Term, Timer};
@@ -50,6 +50,9 @@ pub struct Raft<M: Machine> {
     pub(crate) incoming: Option<Box<Incoming>>,
     /// Entries that a leader has taken and not yet put into its log, in order.
     pub(crate) proposals: Vec<Entry<M::Command>>,
+    /// How large the entries are that this leader has taken and that are not committed, in its log or not, in bytes;
+    /// 0 unless leader.
+    pub(crate) uncommitted_bytes: u64,
     /// Where the commands of clients that wait for an answer stand, by ascending index: in the log, or,
     /// beyond its end, among the proposals. Empty unless leader.
     pub(crate) waiting: VecDeque<(Index, OpId)>,
@@ -102,13 +105,58 @@ pub(crate) struct Ballot {
 }
 
 /// What a leader knows of a follower's log.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Progress {
     /// The last entry known to agree with the leader's log and to be durable there (`matchIndex`).
     pub(crate) matched: Index,
     /// The first entry to send: `next > matched` (`nextIndex`).
     pub(crate) next: Index,
     pub(crate) pace: Pace,
+    /// What is on its way to the follower, if it is sent append behind append.
+    pub(crate) flight: Flight,
+}
+
+/// The appends with entries that are on their way to a follower. One is there until the follower has acknowledged its
+/// last entry, and no longer than it is assumed to arrive: a loss shows as a conflict, with which all are forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Flight {
+    /// The last entry of each and how large its entries are, in bytes, oldest first.
+    appends: VecDeque<(Index, u64)>,
+    /// The bytes of all.
+    bytes: u64,
+}
+
+impl Flight {
+    /// One more, whose last entry is this one.
+    #[inline]
+    pub(crate) fn add(&mut self, last: Index, bytes: u64) {
+        self.appends.push_back((last, bytes));
+        self.bytes += bytes;
+    }
+
+    /// The follower has all up to `matched`.
+    #[inline]
+    pub(crate) fn land(&mut self, matched: Index) {
+        while let Some((_, bytes)) = self.appends.pop_front_if(|(last, _)| *last <= matched) {
+            self.bytes -= bytes;
+        }
+    }
+
+    /// None of them is expected to arrive.
+    pub(crate) fn forget(&mut self) {
+        self.appends.clear();
+        self.bytes = 0;
+    }
+
+    /// How many there are.
+    pub(crate) fn messages(&self) -> usize {
+        self.appends.len()
+    }
+
+    /// How large their entries are, in bytes.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
 }
 
 /// How fast a leader may send to a follower.
@@ -264,6 +312,7 @@ impl<M: Machine> Raft<M> {
                 }
             }
             self.proposals.clear();
+            self.uncommitted_bytes = 0;
             self.counts.left_unanswered += u64::from(self.changing.take().is_some());
             // Reads are asked for elsewhere.
             for read in core::mem::take(&mut self.reading).waiting {
@@ -301,7 +350,8 @@ impl<M: Machine> Raft<M> {
         let progress = (0..slots).map(|slot| {
             // Nothing is due to a number that no member has.
             let sent = !members.contains(NodeId(slot as u32));
-            Progress { matched: 0, next: self.log.last_index() + 1, pace: Pace::Probe { sent } }
+            let (next, pace) = (self.log.last_index() + 1, Pace::Probe { sent });
+            Progress { matched: 0, next, pace, flight: Flight::default() }
         });
         self.role = Role::Leader { progress: progress.collect() };
         if config.check_quorum {
@@ -310,6 +360,11 @@ impl<M: Machine> Raft<M> {
             out.cancel_timer(Timer::Election);
         }
         out.set_timer(Timer::Heartbeat, swarm_protocol::Delay::exactly(config.heartbeat_interval));
+        if self.commit < self.log.last_index() {
+            let last = self.log.last_index();
+            self.uncommitted_bytes = self.log.bytes(self.commit + 1, last, bytes_of::<M>);
+        }
+        self.uncommitted_bytes += bytes_of::<M>(&Entry::NoOp);
         self.proposals.push(Entry::NoOp); // Raft §8: a no-op at the start of the term.
     }
 
@@ -352,7 +407,10 @@ impl<M: Machine> Raft<M> {
             Role::Leader { progress } => {
                 assert_eq!(self.vote, Some(self.me), "a leader voted for itself");
                 for node in self.members.now().all().iter().filter(|node| *node != self.me) {
-                    let Progress { matched, next, pace } = progress[node.index()];
+                    let Progress { matched, next, pace, ref flight } = progress[node.index()];
+                    let sum: u64 = flight.appends.iter().map(|(_, bytes)| bytes).sum();
+                    let ahead = flight.appends.iter().all(|(last, _)| (matched + 1..next).contains(last));
+                    assert!(ahead && sum == flight.bytes, "{node}: {flight:?} of {matched}, {next}");
                     let parts = matches!(pace, Pace::Snapshot { .. });
                     assert!(!parts || next <= base, "{node}: a snapshot, though next {next} is there");
                     assert!(matched < next, "{node}: matched {matched}, next {next}");
@@ -361,6 +419,7 @@ impl<M: Machine> Raft<M> {
             }
         }
         if !self.is_leader() {
+            assert_eq!(self.uncommitted_bytes, 0, "only a leader limits what is uncommitted");
             assert!(self.proposals.is_empty(), "only a leader takes proposals");
             assert!(self.waiting.is_empty() && self.changing.is_none(), "only a leader answers");
             assert_eq!(self.tenure, Tenure::default(), "only a leader has a tenure");

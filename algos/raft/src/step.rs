@@ -9,7 +9,7 @@ use crate::coverage;
 use crate::members::Members;
 use crate::reads::Reading;
 use crate::record::{self, Stable};
-use crate::snapshot::bytes_of;
+use crate::snapshot::{ENTRY_BYTES, bytes_of};
 use crate::state::{Pace, Role, Written};
 use crate::tenure::{Heard, Tenure};
 use crate::{
@@ -32,7 +32,7 @@ impl<M: Machine> Protocol for Raft<M> {
         disk: impl Iterator<Item = Self::Record>,
         out: &mut Effects<Self>,
     ) -> Self {
-        let Stable { term, vote, log, snapshot, damage } = Stable::replay(disk);
+        let Stable { term, vote, log, snapshot, damage } = Stable::replay(disk, bytes_of::<M>);
         let restored = snapshot.as_ref().map(|snapshot| M::restore(&snapshot.data));
         let damage = damage.or(matches!(restored, Some(None)).then_some("disk-snapshot-does-not-restore"));
         let commit = log.base_index();
@@ -59,6 +59,7 @@ impl<M: Machine> Protocol for Raft<M> {
             fresh_bytes: 0,
             incoming: None,
             proposals: Vec::new(),
+            uncommitted_bytes: 0,
             waiting: std::collections::VecDeque::new(),
             changing: None,
             heard: Heard::Never,
@@ -326,12 +327,21 @@ impl<M: Machine> Raft<M> {
         if let Some((Administration::Change { voters, learners }, _)) = M::administration(&command) {
             return self.on_change(config, id, command, (voters, learners), out);
         }
+        let bytes = M::bytes(&command);
+        if bytes > config.command_bytes_max {
+            out.mark("command-too-large");
+            self.counts.dropped_refused += 1;
+            return out.answer(id, Answer::Refused("larger than a command may be"));
+        }
         let index = self.next_proposal_index();
-        if index - self.commit > config.uncommitted_entries_max {
+        let uncommitted_bytes = self.uncommitted_bytes + ENTRY_BYTES + bytes;
+        let too_large = uncommitted_bytes > config.uncommitted_bytes_max && index > self.commit + 1;
+        if too_large || index - self.commit > config.uncommitted_entries_max {
             out.mark("busy");
             self.counts.dropped_busy += 1;
             return out.answer(id, Answer::Busy);
         }
+        self.uncommitted_bytes = uncommitted_bytes;
         self.counts.commands_taken += 1;
         self.proposals.push(Entry::Command(command));
         self.waiting.push_back((index, id));
@@ -344,9 +354,13 @@ impl<M: Machine> Raft<M> {
             return;
         }
         out.mark("command-committed");
+        let bytes = self.log.bytes(self.applied + 1, self.commit, bytes_of::<M>);
+        self.fresh_bytes += bytes;
+        if self.is_leader() {
+            self.uncommitted_bytes -= bytes;
+        }
         for entry in self.log.pieces(self.applied + 1, self.commit).flatten() {
             self.applied += 1;
-            self.fresh_bytes += bytes_of::<M>(entry);
             if let Entry::Command(command) = entry {
                 let answer = self.machine.apply(command);
                 if let Some((_, id)) = self.waiting.pop_front_if(|(index, _)| *index == self.applied) {

@@ -41,6 +41,7 @@ impl<M: Machine> Rename for Raft<M> {
             fresh_bytes: _,
             incoming: _,
             proposals: _,
+            uncommitted_bytes: _,
             waiting: _,
             changing: _,
             heard: _,

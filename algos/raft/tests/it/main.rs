@@ -1,9 +1,11 @@
 //! Tests of the whole crate from outside: rules of the paper, what it leaves open, recovery, and small
 //! clusters under random events.
 
+mod allocations;
 mod beyond_the_paper;
 mod cluster;
 mod dissertation;
+mod flow;
 mod membership;
 mod metrics;
 mod node;
