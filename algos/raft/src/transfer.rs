@@ -63,6 +63,7 @@ impl<M: Machine> Raft<M> {
     ) {
         if !self.members.now().voters.contains(target) {
             out.mark("transfer-refused");
+            self.counts.dropped_refused += 1;
             return out.answer(id, Answer::Refused("only a voter leads"));
         }
         if target == self.me {
@@ -151,7 +152,7 @@ impl<M: Machine> Raft<M> {
             return;
         }
         let ready = |node: &NodeId| {
-            let peer = progress[node.index()];
+            let peer = &progress[node.index()];
             peer.pace == Pace::Pipeline && peer.matched >= self.commit && self.tenure.answered.contains(*node)
         };
         let others = self.members.now().voters.iter().filter(|node| *node != self.me);
