@@ -14,7 +14,7 @@ use crate::inputs::{self, Kept};
 use crate::raft_message::encoded;
 use crate::scenario::Fate;
 use crate::source::Source;
-use crate::{raft_message, raft_schedule, scenario};
+use crate::{raft_log, raft_message, raft_schedule, scenario};
 
 /// The most files of one corpus.
 pub const FILES_MAX: usize = 48;
@@ -30,6 +30,11 @@ const SHRINK_ATTEMPTS: u32 = 300;
 /// If the input breaks something.
 pub fn reached(target: &str, data: &[u8]) -> BTreeSet<String> {
     match target {
+        "raft_log" => {
+            let done = raft_log::examine(data);
+            let pairs = done.windows(2).map(|pair| pair.join(" then "));
+            pairs.chain(done.iter().map(|done| (*done).to_owned())).collect()
+        }
         "raft_message" => {
             let way = ["raw", "stream", "made", "disk"][usize::from(data.first().map_or(0, |head| head & 3))];
             raft_message::examine(data).into_iter().map(|what| format!("{way}: {what}")).collect()

@@ -33,6 +33,8 @@ pub mod log;
 #[cfg(feature = "algorithms")]
 pub mod place;
 #[cfg(feature = "algorithms")]
+pub mod raft_log;
+#[cfg(feature = "algorithms")]
 pub mod raft_message;
 #[cfg(feature = "algorithms")]
 pub mod raft_node;
@@ -50,6 +52,7 @@ pub type Body = fn(&[u8]);
 /// All targets: the names of the binaries in `fuzz_targets` and of the folders in `corpus`, and their bodies.
 #[cfg(feature = "algorithms")]
 pub const TARGETS: &[(&str, Body)] = &[
+    ("raft_log", raft_log::run),
     ("raft_message", raft_message::run),
     ("raft_schedule", raft_schedule::run),
     ("scenario", scenario::run),

@@ -74,7 +74,10 @@ mod tests {
         assert_eq!(target("scenario"), Ok("scenario"));
         let refused = target("scenari\n").unwrap_err();
         assert_eq!(refused.exit, Exit::Usage);
-        assert_eq!(refused.reason, "`scenari\\n` is no target: raft_message, raft_schedule, scenario");
+        assert_eq!(
+            refused.reason,
+            "`scenari\\n` is no target: raft_log, raft_message, raft_schedule, scenario"
+        );
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl<C> Log<C> {
     /// # Panics
     /// If there is no entry at `first` or at `last`, or if `last < first`.
     #[inline]
-    pub(crate) fn bytes(&self, first: Index, last: Index, size: impl Fn(&Entry<C>) -> u64) -> u64 {
+    pub fn bytes(&self, first: Index, last: Index, size: impl Fn(&Entry<C>) -> u64) -> u64 {
         let held = self.base_index < first && first <= last && last <= self.last_index;
         assert!(held, "no entries {first}..={last}");
         let runs = self.runs.range(self.position(first)..).take_while(|placed| placed.first <= last);
@@ -224,14 +224,14 @@ impl<C> Log<C> {
     ///
     /// # Panics
     /// If there is no entry at `index`.
-    pub(crate) fn compact_to(&mut self, index: Index) {
+    pub fn compact_to(&mut self, index: Index) {
         let term = self.term_at(index).expect("a log is compacted up to an entry of its own");
         (self.base_index, self.base_term) = (index, term);
     }
 
     /// Takes up the place of a snapshot that ends with an entry at `index` of `term`. If that entry stands here,
     /// what lies behind it stays; if not, nothing does (Raft Fig. 13, 6 and 7).
-    pub(crate) fn begin_after(&mut self, index: Index, term: Term) {
+    pub fn begin_after(&mut self, index: Index, term: Term) {
         if index <= self.base_index {
             return;
         }

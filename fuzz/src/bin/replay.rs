@@ -23,7 +23,7 @@ Runs fuzz targets on their corpus, their regressions and inputs drawn from a see
 Usage: replay [TARGET...] [--executions N] [--time S] [--seed N] [--threads N] [--quick|--full] [--json]
        replay TARGET --guided LOG --engine LABEL [--sanitizer NAME] [--input FILE] [--injected LOG] ...
 
-  TARGET            raft_message, raft_schedule, scenario (default: all)
+  TARGET            raft_log, raft_message, raft_schedule, scenario (default: all)
   --executions N    stop a target after N inputs (default: 1000000, with --full 10000000)
   --time S          stop a target after S seconds
   --seed N          draw other inputs (default: 1)

@@ -2,6 +2,7 @@
 
 mod binaries;
 mod corpus;
+mod log;
 mod message;
 mod replay;
 mod scenario;
