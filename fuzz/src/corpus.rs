@@ -6,8 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Kv, Raft};
 use swarm_runtime::wire::append_frame;
 
 use crate::inputs::{self, Kept};
@@ -39,7 +37,7 @@ pub fn reached(target: &str, data: &[u8]) -> BTreeSet<String> {
             let way = ["raw", "stream", "made", "disk"][usize::from(data.first().map_or(0, |head| head & 3))];
             raft_message::examine(data).into_iter().map(|what| format!("{way}: {what}")).collect()
         }
-        "raft_schedule" => match raft_schedule::judge::<Raft<Kv>, RaftProperties>(data) {
+        "raft_schedule" => match raft_schedule::judge_with_changes(data) {
             Ok(run) => {
                 let classes = run.events.iter().map(|event| event.class().name().to_owned());
                 let marks = run.marks.iter().map(|mark| (*mark).to_owned());

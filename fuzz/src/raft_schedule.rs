@@ -8,15 +8,20 @@ use core::fmt::Write as _;
 use core::hash::Hash;
 use core::str::FromStr;
 
-use swarm_protocol::Properties;
+use swarm_protocol::{NodeId, NodeSet, Properties};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft, Reads};
+use swarm_raft::{Config, Kv, KvOp, Managed, Raft, Reads, Request};
 use swarm_simulator::scenario::{self, Scenario};
 use swarm_simulator::shrink::{Ways, plainer};
 use swarm_simulator::{Event, Setup, Subject};
 
 use crate::schedule;
 pub use crate::schedule::{EVENTS_MAX, Failure, HEADER_BYTES, Reached};
+
+/// What is run: the small store, by members that may change.
+pub type Node = Raft<Managed<Kv>>;
+/// What its clients ask for.
+pub type Op = Request<KvOp>;
 
 /// The number of nodes.
 pub const NODES: u32 = 3;
@@ -26,9 +31,38 @@ pub const NODES: u32 = 3;
 /// # Panics
 /// If it breaks a property; the message holds the shrunk scenario.
 pub fn run(data: &[u8]) {
-    if let Err(failure) = judge::<Raft<Kv>, RaftProperties>(data) {
+    if let Err(failure) = judge_with_changes(data) {
         panic!("{failure}");
     }
+}
+
+/// Runs the schedule that `data` is, with clients that may also ask for other members.
+///
+/// # Errors
+/// The first property that it breaks, with the shrunk scenario.
+pub fn judge_with_changes(data: &[u8]) -> Result<Reached<Node>, Box<Failure>> {
+    let ways = Ways { plainer, ..Ways::default() };
+    schedule::judge::<Node, RaftProperties>(data, setup_with_changes, &ways, preface)
+}
+
+/// What the header chooses, and, of every eight, in seven a change of members behind the first operation; then, in
+/// one of two, the last node is no member at first.
+pub fn setup_with_changes(header: [u8; HEADER_BYTES]) -> Setup<Node> {
+    /// Whoever is to vote, and to replicate without a vote, as bits.
+    const CHANGES: [(u64, u64); 7] =
+        [(0b111, 0), (0b101, 0), (0b110, 0), (0b100, 0), (0b001, 0b110), (0b011, 0b100), (0b010, 0)];
+    let mut setup = setup::<Node>(header);
+    let chosen = header[3] >> 4;
+    if let Some(place) = usize::from(chosen & 7).checked_sub(1) {
+        let (voters, learners) = CHANGES[place];
+        let change =
+            Op::Change { voters: NodeSet::from_bits(voters), learners: NodeSet::from_bits(learners) };
+        setup.workload.insert(1, change);
+        if chosen & 8 != 0 {
+            setup.config.voters = NodeSet::first(NODES - 1);
+        }
+    }
+    setup
 }
 
 /// Runs the schedule that `data` is on any Raft of this configuration and these operations.
@@ -37,7 +71,7 @@ pub fn run(data: &[u8]) {
 /// The first property that it breaks, with the shrunk scenario.
 pub fn judge<P, Q>(data: &[u8]) -> Result<Reached<P>, Box<Failure>>
 where
-    P: Subject<Config = Config, Op = KvOp>,
+    P: Subject<Config = Config, Op: From<KvOp> + FromStr>,
     Q: Properties<P> + Eq + Hash,
 {
     let ways = Ways { plainer, ..Ways::default() };
@@ -45,7 +79,7 @@ where
 }
 
 /// What the header chooses.
-pub fn setup<P: Subject<Config = Config, Op = KvOp>>(header: [u8; HEADER_BYTES]) -> Setup<P> {
+pub fn setup<P: Subject<Config = Config, Op: From<KvOp>>>(header: [u8; HEADER_BYTES]) -> Setup<P> {
     let [_, modes, limits, ops] = header;
     let config = Config {
         pre_vote: modes & 0x10 != 0,
@@ -65,14 +99,14 @@ pub fn setup<P: Subject<Config = Config, Op = KvOp>>(header: [u8; HEADER_BYTES])
     ];
     let count = 1 + usize::from(ops >> 2 & 3);
     Setup::new(config, NODES)
-        .workload(OPS[usize::from(ops & 3)].into_iter().take(count))
+        .workload(OPS[usize::from(ops & 3)].into_iter().take(count).map(P::Op::from))
         .bounds(schedule::bounds(header))
 }
 
 /// The run as a scenario file that names the configuration too.
 pub fn scenario_text<P, Q>(setup: &Setup<P>, events: &[Event<P>], comment: &str) -> String
 where
-    P: Subject<Config = Config, Op = KvOp>,
+    P: Subject<Config = Config, Op: From<KvOp>>,
     Q: Properties<P> + Eq + Hash,
 {
     scenario::configured(&scenario::write::<P, Q>(setup, events, comment), &preface(setup))
@@ -95,7 +129,9 @@ type Field = fn(&Config) -> String;
 
 /// What a `config` line of a scenario may set, and how it reads: switches as 0 and 1. Timeouts are missing,
 /// because a world knows no time.
-const FIELDS: [(&str, Field); 10] = [
+const FIELDS: [(&str, Field); 12] = [
+    ("voters", |config| listed(config.voters)),
+    ("learners", |config| listed(config.learners)),
     ("pre-vote", |config| u8::from(config.pre_vote).to_string()),
     ("check-quorum", |config| u8::from(config.check_quorum).to_string()),
     ("reads", |config| config.reads.to_string()),
@@ -108,13 +144,25 @@ const FIELDS: [(&str, Field); 10] = [
     ("snapshot-part-bytes", |config| config.compaction.part_bytes.to_string()),
 ];
 
+/// The numbers of these nodes, as in `0,1,3`; nothing for nobody.
+fn listed(nodes: NodeSet) -> String {
+    let numbers: Vec<_> = nodes.iter().map(|NodeId(number)| number.to_string()).collect();
+    numbers.join(",")
+}
+
+/// Reads what [`listed`] writes, of a cluster of `count` nodes.
+fn nodes(text: &str, count: u32) -> Option<NodeSet> {
+    let numbers = text.split(',').filter(|_| !text.is_empty());
+    numbers.map(|number| number.parse().ok().filter(|number| *number < count).map(NodeId)).collect()
+}
+
 /// The setup that a scenario file of Raft describes, its `config` lines included.
 ///
 /// # Errors
 /// The setting that is unknown or makes no sense.
-pub fn configure<P>(scenario: &Scenario<KvOp>) -> Result<Setup<P>, String>
+pub fn configure<P>(scenario: &Scenario<P::Op>) -> Result<Setup<P>, String>
 where
-    P: Subject<Config = Config, Op = KvOp>,
+    P: Subject<Config = Config, Op: From<KvOp>>,
 {
     fn number<T: FromStr>(name: &str, value: &str) -> Result<T, String> {
         value.parse().map_err(|_| format!("config {name}: `{value}` is not a number that it can be"))
@@ -126,10 +174,16 @@ where
             _ => Err(format!("config {name}: `{value}` is neither 0 nor 1")),
         }
     }
+    let set = |name: &str, value: &str| {
+        nodes(value, scenario.nodes)
+            .ok_or_else(|| format!("config {name}: `{value}` does not list nodes: 0,1,2"))
+    };
     let mut config = Config::new(scenario.nodes);
     for (name, value) in &scenario.config {
         // Files written by hand say `pre_vote off`.
         match name.replace('_', "-").as_str() {
+            "voters" => config.voters = set(name, value)?,
+            "learners" => config.learners = set(name, value)?,
             "pre-vote" => config.pre_vote = switch(name, value)?,
             "check-quorum" => config.check_quorum = switch(name, value)?,
             "reads" => config.reads = value.parse().map_err(|error| format!("config {name}: {error}"))?,

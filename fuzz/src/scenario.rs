@@ -15,11 +15,10 @@
 use std::fmt::Write as _;
 
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Kv, KvOp, Raft};
 use swarm_simulator::Event;
 use swarm_simulator::scenario::{Scenario, ScenarioError};
 
-use crate::raft_schedule::{configure, scenario_text};
+use crate::raft_schedule::{Node, Op, configure, scenario_text};
 use crate::source::Source;
 
 /// The longest text that is played, in bytes, and the most nodes: each line of a played file looks through
@@ -189,7 +188,7 @@ fn made(source: &mut Source<'_>) -> String {
 /// # Panics
 /// If one of the rules above does not hold.
 pub fn examine(text: &str) -> Fate {
-    let scenario = match Scenario::<KvOp>::parse(FILE, text) {
+    let scenario = match Scenario::<Op>::parse(FILE, text) {
         Ok(scenario) => scenario,
         Err(error) => {
             judge_error(&error, text);
@@ -200,11 +199,11 @@ pub fn examine(text: &str) -> Fate {
     if text.len() > PLAYED_BYTES_MAX || scenario.nodes > PLAYED_NODES_MAX {
         return Fate::Read;
     }
-    let setup = match configure::<Raft<Kv>>(&scenario) {
+    let setup = match configure::<Node>(&scenario) {
         Ok(setup) => setup,
         Err(reason) => return Fate::Unconfigured(reason),
     };
-    let played = match scenario.play::<Raft<Kv>, RaftProperties>(&setup) {
+    let played = match scenario.play::<Node, RaftProperties>(&setup) {
         Ok(played) => played,
         Err(error) => {
             judge_error(&error, text);
@@ -212,12 +211,12 @@ pub fn examine(text: &str) -> Fate {
         }
     };
     assert_eq!(played.violation, None, "a scripted run breaks a property:\n{text}");
-    let events: Vec<Event<Raft<Kv>>> = played.trace.events().cloned().collect();
-    let printed = scenario_text::<Raft<Kv>, RaftProperties>(&setup, &events, "");
-    let again = Scenario::<KvOp>::read(FILE, &printed);
+    let events: Vec<Event<Node>> = played.trace.events().cloned().collect();
+    let printed = scenario_text::<Node, RaftProperties>(&setup, &events, "");
+    let again = Scenario::<Op>::read(FILE, &printed);
     let again = again.unwrap_or_else(|error| panic!("what was printed is refused: {error}\n{printed}"));
-    let setup = configure::<Raft<Kv>>(&again).unwrap_or_else(|reason| panic!("{reason}\n{printed}"));
-    let twice = again.play::<Raft<Kv>, RaftProperties>(&setup);
+    let setup = configure::<Node>(&again).unwrap_or_else(|reason| panic!("{reason}\n{printed}"));
+    let twice = again.play::<Node, RaftProperties>(&setup);
     let twice = twice.unwrap_or_else(|error| panic!("what was printed cannot be played: {error}\n{printed}"));
     assert_eq!(twice.transcript, played.transcript, "what was printed plays otherwise:\n{printed}");
     again.compare(&twice).unwrap_or_else(|error| panic!("its own transcript differs: {error}\n{printed}"));
@@ -232,14 +231,14 @@ fn judge_error(error: &ScenarioError, text: &str) {
 }
 
 /// Prints the header and reads it again.
-fn judge_header(scenario: &Scenario<KvOp>) {
-    let mut header = scenario.setup::<Raft<Kv>>(swarm_raft::Config::new(scenario.nodes)).header();
+fn judge_header(scenario: &Scenario<Op>) {
+    let mut header = scenario.setup::<Node>(swarm_raft::Config::new(scenario.nodes)).header();
     for (key, value) in &scenario.config {
         let _ = writeln!(header, "config {key} {value}");
     }
-    let again = Scenario::<KvOp>::parse(FILE, &header);
+    let again = Scenario::<Op>::parse(FILE, &header);
     let again = again.unwrap_or_else(|error| panic!("a printed header is refused: {error}\n{header}"));
-    let parts = |scenario: &Scenario<KvOp>| {
+    let parts = |scenario: &Scenario<Op>| {
         let Scenario { nodes, twins, ops, bounds, config, .. } = scenario;
         (*nodes, twins.clone(), ops.clone(), *bounds, config.clone())
     };

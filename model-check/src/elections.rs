@@ -24,7 +24,7 @@ use std::thread;
 
 use swarm_protocol::{Delay, NodeId, Stream, Ticks, Violation, mix};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Entries, Entry, KvOp, Message, Record, Run};
+use swarm_raft::{Config, Entries, Entry, KvOp, Message, Record, Request, Run};
 use swarm_simulator::profile::Span;
 use swarm_simulator::simulation::{Arrival, Simulation, Stage};
 
@@ -54,7 +54,7 @@ pub struct Delays {
     /// In words.
     pub said: &'static str,
     /// How long a message takes, every time of the span being equally likely.
-    pub latency: fn(&Message<KvOp>) -> Span,
+    pub latency: fn(&Message<Request<KvOp>>) -> Span,
     /// How long a disk takes to sync.
     pub sync: Span,
 }
@@ -76,7 +76,7 @@ pub const WRITTEN: Delays = Delays {
 /// How long a request takes, or a heartbeat.
 const REQUEST: Span = Span::micros(1500, 4500);
 
-fn is_reply(message: &Message<KvOp>) -> bool {
+fn is_reply(message: &Message<Request<KvOp>>) -> bool {
     matches!(
         message,
         Message::PreVote { .. }
@@ -115,9 +115,10 @@ pub const SCALE: [Range; 5] =
 pub const BESIDE: [Range; 2] = [Range(150, 155), Range(150, 200)];
 
 /// What a follower holds: so many entries of the leader's term, and that it voted for the leader.
-fn disk(entries: u64) -> Vec<Record<KvOp>> {
-    let command = |number| Entry::Command(KvOp::Put(0, number));
-    let batch: Arc<[Entry<KvOp>]> = std::iter::once(Entry::NoOp).chain((1..entries).map(command)).collect();
+fn disk(entries: u64) -> Vec<Record<Request<KvOp>>> {
+    let command = |number| Entry::Command(KvOp::Put(0, number).into());
+    let batch: Arc<[Entry<Request<KvOp>>]> =
+        std::iter::once(Entry::NoOp).chain((1..entries).map(command)).collect();
     vec![
         Record::Vote { term: TERM, vote: Some(LEADER) },
         Record::Append { first: 1, entries: Run::new(TERM, batch).into() },

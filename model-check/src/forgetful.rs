@@ -8,13 +8,13 @@
 use std::iter;
 
 use swarm_protocol::{Effect, Effects, Input, NodeId, Protocol, Rename, Renaming, Service, Symmetric, Ticks};
+use swarm_raft::Config;
 use swarm_raft::properties::{Observation, RaftProperties};
-use swarm_raft::{Config, KvOp};
 use swarm_simulator::profile::{Pace, Span};
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::simulation::Simulation;
 
-use crate::raft::Node;
+use crate::raft::{Node, Op};
 use crate::registered::Registered;
 
 /// A node that forgets everything in a crash.
@@ -166,7 +166,7 @@ impl Registered for ForgetfulRaft {
         Node::config(nodes)
     }
 
-    fn read(scenario: &Scenario<KvOp>) -> Result<Config, String> {
+    fn read(scenario: &Scenario<Op>) -> Result<Config, String> {
         Node::read(scenario)
     }
 

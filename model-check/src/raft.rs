@@ -1,7 +1,7 @@
 //! Raft, as the checker and the simulator see it: instances with what is known of them, and the workload of
 //! campaigns.
 //!
-//! All instances run `swarm_raft::Raft<Kv>` itself, with records, restarts, timers and clients. Losing a
+//! All instances run `swarm_raft::Raft<Managed<Kv>>` itself, with records, restarts, timers and clients. Losing a
 //! message by an event adds nothing but where few messages may be in flight: never delivering it does the
 //! same. Terms are bounded by the boundary of the instance, logs by terms and commands.
 //!
@@ -12,12 +12,13 @@ mod compaction;
 mod etcd;
 mod leadership;
 mod liveness;
+mod membership;
 mod symmetry;
 
 use fuzz::{raft_schedule, schedule};
-use swarm_protocol::{Properties, Service, Stream};
+use swarm_protocol::{Drawn, Properties, Service, Stream};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Compaction, Config, Kv, KvOp, Raft, Reads};
+use swarm_raft::{Compaction, Config, KvOp, Reads};
 use swarm_simulator::profile::Profile;
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::simulation::{Assumption, Simulation};
@@ -35,13 +36,17 @@ use crate::registered::{self, Experiment, Extent, Registered};
 pub use self::compaction::{FEW_SNAPSHOTS, SNAPSHOTS};
 pub use self::leadership::{READ_INDEX, TWO_NODES_READ_INDEX, TWO_NODES_UNDISTURBED, UNDISTURBED};
 pub use self::liveness::{LIVELY_PRE_VOTE, LIVELY_THREE_NODES, LIVELY_TWO_NODES};
+pub use self::membership::{JOINED, REPLACED, RETIRED, TWO_NODES_JOINED, TWO_NODES_RETIRED};
 pub use self::symmetry::{
     ALIKE, ALIKE_CLOSED, ALIKE_NO_STABLE_STORAGE, ALIKE_PRE_VOTE, ALIKE_TWO_COMMANDS, ALIKE_TWO_NODES,
     ALIKE_TWO_NODES_PRE_VOTE,
 };
 
-/// What the tools run: Raft over the small store.
-pub type Node = Raft<Kv>;
+/// What the tools run: Raft over the small store, by members that may change.
+pub type Node = raft_schedule::Node;
+
+/// What its clients ask for.
+pub type Op = raft_schedule::Op;
 type Cluster = World<Node, RaftProperties>;
 
 /// Marks that every instance with a client reaches.
@@ -72,7 +77,7 @@ fn commits_of_term(node: &Node, term: u64) -> bool {
 /// The instances: the quick ones, or all. Those that need least memory come first, as what is resident is
 /// measured of the process as a whole.
 pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
-    let quick: [Box<dyn Check>; 10] = [
+    let quick: [Box<dyn Check>; 13] = [
         Box::new(NO_STABLE_STORAGE),
         Box::new(LIVELY_TWO_NODES),
         Box::new(LIVELY_PRE_VOTE),
@@ -81,6 +86,9 @@ pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
         Box::new(UNDISTURBED),
         Box::new(SNAPSHOTS),
         Box::new(READ_INDEX),
+        Box::new(JOINED),
+        Box::new(REPLACED),
+        Box::new(RETIRED),
         Box::new(PRE_VOTE),
         Box::new(CLOSED),
     ];
@@ -100,6 +108,8 @@ pub fn small() -> Vec<Box<dyn Check>> {
         Box::new(TWO_NODES_UNDISTURBED),
         Box::new(FEW_SNAPSHOTS),
         Box::new(TWO_NODES_READ_INDEX),
+        Box::new(TWO_NODES_JOINED),
+        Box::new(TWO_NODES_RETIRED),
     ]
 }
 
@@ -108,14 +118,14 @@ pub fn explorable() -> Vec<Box<dyn Check>> {
     small().into_iter().chain(instances(true)).collect()
 }
 
-fn setup<P: Subject<Config = Config, Op = KvOp>>(
+fn setup<P: Subject<Config = Config, Op = Op>>(
     nodes: u32,
     pre_vote: bool,
     commands: usize,
     bounds: Bounds,
     within: fn(&P) -> bool,
 ) -> Setup<P> {
-    let workload = [KvOp::Put(1, 7), KvOp::Get(1), KvOp::Cas(1, 7, 8)];
+    let workload = [KvOp::Put(1, 7), KvOp::Get(1), KvOp::Cas(1, 7, 8)].map(Op::from);
     let config = Config { pre_vote, ..Config::new(nodes) };
     let setup = Setup::new(config, nodes).workload(workload.into_iter().take(commands));
     let settings = raft_schedule::preface(&setup);
@@ -410,10 +420,10 @@ impl Registered for Node {
     }
 
     fn fuzzed(header: [u8; schedule::HEADER_BYTES]) -> Setup<Node> {
-        raft_schedule::setup(header)
+        raft_schedule::setup_with_changes(header)
     }
 
-    fn read(scenario: &Scenario<KvOp>) -> Result<Config, String> {
+    fn read(scenario: &Scenario<Op>) -> Result<Config, String> {
         raft_schedule::configure::<Node>(scenario).map(|setup| setup.config)
     }
 
@@ -426,26 +436,31 @@ impl Registered for Node {
 /// there are, how much they ask for and how they mix it differs from seed to seed.
 pub fn simulation<P, Q>(config: P::Config, nodes: u32) -> Simulation<P, Q>
 where
-    P: Service<Op = KvOp>,
+    P: Service<Op: From<KvOp>>,
     Q: Properties<P>,
 {
-    Simulation::new(config, nodes, Node::operation)
+    Simulation::new(config, nodes, usual)
         .assumption(Assumption::majority(nodes))
         .clients_between(1..=6)
-        .workloads([Node::operation, contended, mostly_reads])
+        .workloads([usual, contended, mostly_reads])
         .operations_from(50)
 }
 
+/// Reads, writes and compare-and-sets, on a few keys.
+fn usual<O: From<KvOp>>(draw: &mut Stream) -> O {
+    KvOp::draw(draw).into()
+}
+
 /// Compare-and-sets on one key, on which everyone works.
-fn contended(draw: &mut Stream) -> KvOp {
+fn contended<O: From<KvOp>>(draw: &mut Stream) -> O {
     let (old, new) = (draw.below(3), draw.below(3));
-    if draw.below(4) == 0 { KvOp::Get(0) } else { KvOp::Cas(0, old, new) }
+    if draw.below(4) == 0 { KvOp::Get(0) } else { KvOp::Cas(0, old, new) }.into()
 }
 
 /// Few writes among many reads, on more keys.
-fn mostly_reads(draw: &mut Stream) -> KvOp {
+fn mostly_reads<O: From<KvOp>>(draw: &mut Stream) -> O {
     let (key, value) = (draw.below(8) as u16, draw.below(100));
-    if draw.below(8) == 0 { KvOp::Put(key, value) } else { KvOp::Get(key) }
+    if draw.below(8) == 0 { KvOp::Put(key, value) } else { KvOp::Get(key) }.into()
 }
 
 /// A campaign over clusters of `nodes`, or of three and five and, now and then, others up to seven.

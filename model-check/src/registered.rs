@@ -390,7 +390,7 @@ pub fn fuzz_one<P: Registered>(data: &[u8]) {
 
 /// The algorithms of this workspace.
 #[cfg(feature = "algorithms")]
-pub const ALGORITHMS: &[&dyn Algorithm] = Of::<swarm_raft::Raft<swarm_raft::Kv>>::ONE;
+pub const ALGORITHMS: &[&dyn Algorithm] = Of::<crate::raft::Node>::ONE;
 
 /// `P` as the tools see it.
 pub fn algorithm<P: Registered>() -> &'static dyn Algorithm {

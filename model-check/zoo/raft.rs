@@ -11,7 +11,7 @@ use model_check::zoo::ground::{Dialect, Ground};
 use model_check::zoo::hunt;
 use swarm_protocol::{Delay, Drawn, NodeId, Ticks};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft, Reads};
+use swarm_raft::{Config, Kv, KvOp, Managed, Raft, Reads, Request};
 use swarm_simulator::profile::{Fault, Faults, Pace, Profile, Span};
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::simulation::{Assumption, Simulation};
@@ -21,7 +21,8 @@ use swarm_simulator::{Bounds, Setup};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-type Node = Raft<Kv>;
+type Node = Raft<Managed<Kv>>;
+type Op = Request<KvOp>;
 
 fn main() -> ExitCode {
     hunt::main(&GROUNDS, &Dialect { write, read })
@@ -285,7 +286,7 @@ fn window(nodes: u32) -> Config {
 /// A write and reads of it, in two terms.
 fn clients(bounds: Bounds) -> Setup<Node> {
     let mut setup = setup(config(3), 0, bounds, |node| node.term() <= 2);
-    setup.workload = vec![KvOp::Put(1, 7), KvOp::Get(1), KvOp::Get(1)];
+    setup.workload = [KvOp::Put(1, 7), KvOp::Get(1), KvOp::Get(1)].map(Op::from).into();
     setup
 }
 
@@ -299,7 +300,7 @@ fn undisturbed(clock_steps: u32) -> Setup<Node> {
 
 /// A write and a read on either side of it, of which the first so many are left out.
 fn reads(skip: usize, bounds: Bounds) -> Setup<Node> {
-    let workload = [KvOp::Get(1), KvOp::Put(1, 7), KvOp::Get(1)];
+    let workload = [KvOp::Get(1), KvOp::Put(1, 7), KvOp::Get(1)].map(Op::from);
     Setup::new(Config { reads: Reads::Index, ..config(3) }, 3)
         .workload(workload.into_iter().skip(skip))
         .bounds(bounds)
@@ -436,7 +437,7 @@ fn config(nodes: u32) -> Config {
 }
 
 fn setup(config: Config, commands: usize, bounds: Bounds, within: fn(&Node) -> bool) -> Setup<Node> {
-    let workload = [KvOp::Put(1, 7), KvOp::Put(1, 8), KvOp::Put(1, 9)];
+    let workload = [KvOp::Put(1, 7), KvOp::Put(1, 8), KvOp::Put(1, 9)].map(Op::from);
     let nodes = config.voters.len() as u32;
     Setup::new(config, nodes).workload(workload.into_iter().take(commands)).bounds(bounds).within(within)
 }
@@ -448,7 +449,7 @@ fn single(config: Config) -> Config {
 
 fn simulation(config: Config) -> Simulation<Node, RaftProperties> {
     let nodes = config.voters.len() as u32;
-    Simulation::new(config, nodes, KvOp::draw).profile(Profile::EVERYTHING)
+    Simulation::new(config, nodes, Op::draw).profile(Profile::EVERYTHING)
 }
 
 /// A network that falls apart and heals all the time, and brings messages late and twice.
@@ -512,7 +513,7 @@ fn write(config: &Config) -> String {
     lines
 }
 
-fn read(scenario: &Scenario<KvOp>) -> Result<Config, String> {
+fn read(scenario: &Scenario<Op>) -> Result<Config, String> {
     let mut config = Config::new(scenario.nodes);
     for (key, value) in &scenario.config {
         match (key.as_str(), value.as_str()) {

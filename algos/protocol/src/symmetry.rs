@@ -90,12 +90,17 @@ impl<T: Rename> Rename for Option<T> {
     }
 }
 
-/// A protocol whose nodes do the same under other names. Operations of clients name no nodes.
+/// A protocol whose nodes do the same under other names.
 pub trait Symmetric:
     Protocol<Message: Rename, Timer: Rename, Answer: Rename, Record: Rename> + Rename
 {
     /// Whether this configuration of a cluster of the nodes `0..nodes` treats all of them alike.
     fn alike(config: &Self::Config, nodes: u32) -> bool;
+
+    /// Whether this operation names nodes: a client that asks for it tells them apart.
+    fn names_nodes(_op: &Self::Op) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

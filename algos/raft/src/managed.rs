@@ -11,7 +11,7 @@
 use core::fmt::{self, Debug};
 use core::str::FromStr;
 
-use swarm_protocol::{Access, NodeId, NodeSet, Specification};
+use swarm_protocol::{Access, Drawn, NodeId, NodeSet, Specification, Stream};
 
 use crate::{Administration, Machine};
 
@@ -51,6 +51,19 @@ pub enum ManagedAnswer<A> {
     Changed,
     /// The leader has told the voter to stand for election, and has made way.
     Transferred,
+}
+
+impl<C> From<C> for Request<C> {
+    fn from(command: C) -> Self {
+        Request::Command(command)
+    }
+}
+
+impl<C: Drawn> Drawn for Request<C> {
+    /// A command. Who is to take part depends on the size of the cluster: that is for whoever draws to know.
+    fn draw(stream: &mut Stream) -> Self {
+        Request::Command(C::draw(stream))
+    }
 }
 
 impl<C: Debug> Debug for Request<C> {

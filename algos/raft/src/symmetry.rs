@@ -12,14 +12,29 @@ use swarm_protocol::{NodeId, NodeSet, Rename, Renaming, Symmetric};
 
 use crate::state::{Ballot, Role};
 use crate::tenure::Tenure;
-use crate::{Answer, Config, Kv, Machine, Message, Raft, Record, Snapshot, Timer};
+use crate::{Answer, Config, Kv, KvOp, Machine, Managed, Message, Raft, Record, Request, Snapshot, Timer};
 
 /// Election timeouts are ranges, the same for all; a draw within them is the driver's.
 impl Symmetric for Raft<Kv> {
     fn alike(config: &Config, nodes: u32) -> bool {
-        let equal = config.priorities.iter().all(|priority| *priority == 0);
-        equal && config.voters == (0..nodes).map(NodeId).collect::<NodeSet>() && config.learners.is_empty()
+        all_vote(config, nodes)
     }
+}
+
+/// As long as nobody asks for other members.
+impl Symmetric for Raft<Managed<Kv>> {
+    fn alike(config: &Config, nodes: u32) -> bool {
+        all_vote(config, nodes)
+    }
+
+    fn names_nodes(op: &Request<KvOp>) -> bool {
+        matches!(op, Request::Change { .. } | Request::Transfer { .. })
+    }
+}
+
+fn all_vote(config: &Config, nodes: u32) -> bool {
+    let equal = config.priorities.iter().all(|priority| *priority == 0);
+    equal && config.voters == (0..nodes).map(NodeId).collect::<NodeSet>() && config.learners.is_empty()
 }
 
 impl<M: Machine> Rename for Raft<M> {

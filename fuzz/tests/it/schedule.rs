@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use fuzz::raft_schedule::{self, EVENTS_MAX, HEADER_BYTES, configure, judge, scenario_text};
+use fuzz::raft_schedule::{
+    self, EVENTS_MAX, HEADER_BYTES, Node, Op, configure, judge, judge_with_changes, scenario_text,
+};
 use fuzz::{flawed, inputs};
+use swarm_raft::KvOp;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Kv, KvOp, Raft};
 use swarm_simulator::scenario::Scenario;
-
-type Node = Raft<Kv>;
 
 fn random(number: u64) -> Vec<u8> {
     inputs::drawn(11, number, &[])
@@ -18,7 +18,7 @@ fn random(number: u64) -> Vec<u8> {
 fn random_bytes_reach_every_event_and_every_mark() {
     let (mut events, mut marks) = (BTreeMap::new(), BTreeMap::new());
     for number in 0..4000 {
-        let run = judge::<Node, RaftProperties>(&random(number)).unwrap();
+        let run = judge_with_changes(&random(number)).unwrap();
         for event in &run.events {
             *events.entry(event.class().name()).or_insert(0) += 1;
         }
@@ -45,13 +45,18 @@ fn random_bytes_reach_every_event_and_every_mark() {
         "append-conflict",
         "busy",
         "campaign",
+        "change-taken",
         "command-committed",
         "conflict-hint-used",
         "disk-failed",
+        "joint-begins",
+        "joint-ends",
         "leader-elected",
         "leader-steps-down",
         "log-truncated",
+        "membership-changed",
         "pre-vote-refused",
+        "removed-leader-steps-down",
         "vote-refused-stale-log",
     ] {
         assert!(marks.get(mark).is_some_and(|count| *count > 0), "{mark}: {marks:?}");
@@ -91,10 +96,11 @@ fn a_vote_that_leaves_before_it_is_durable_is_found() {
     let events = lines.iter().take_while(|line| **line != "----").skip_while(|line| **line != "nodes 3");
     assert!(events.count() < 30, "shrunk:\n{}", failure.scenario);
     // Without the bug the scenario is either impossible or goes well.
-    let scenario = Scenario::<KvOp>::read("found", &failure.scenario).unwrap();
+    let scenario = Scenario::<Op>::read("found", &failure.scenario).unwrap();
     let setup = configure::<Node>(&scenario).unwrap();
     let played = scenario.play::<Node, RaftProperties>(&setup);
     assert!(played.is_err() || played.unwrap().violation.is_none());
+    let scenario = Scenario::<KvOp>::read("found", &failure.scenario).unwrap();
     let again = configure::<flawed::HastyVoter>(&scenario).unwrap();
     let played = scenario.play::<flawed::HastyVoter, RaftProperties>(&again).unwrap();
     assert_eq!(scenario.compare(&played), Ok(()));
@@ -108,13 +114,14 @@ fn a_failure_panics_with_the_property_first() {
 
 #[test]
 fn a_printed_run_names_its_configuration() {
-    let header = "nodes 3\nconfig pre-vote 0\nconfig batch-entries-max 1\n";
-    let scenario = Scenario::<KvOp>::parse("header", header).unwrap();
+    let header =
+        "nodes 3\nconfig voters 0,2\nconfig learners 1\nconfig pre-vote 0\nconfig batch-entries-max 1\n";
+    let scenario = Scenario::<Op>::parse("header", header).unwrap();
     let setup = configure::<Node>(&scenario).unwrap();
     assert!(!setup.config.pre_vote && setup.config.batch_entries_max == 1);
     let text = scenario_text::<Node, RaftProperties>(&setup, &[], "none");
-    let beginning = "# none\nversion 1\nconfig pre-vote 0\nconfig batch-entries-max 1\nnodes 3\n";
-    assert!(text.starts_with(beginning), "{text}");
+    let lines = header.strip_prefix("nodes 3\n").unwrap();
+    assert!(text.starts_with(&format!("# none\nversion 1\n{lines}nodes 3\n")), "{text}");
 }
 
 #[test]
@@ -124,8 +131,10 @@ fn settings_that_make_no_sense_are_refused() {
         ("config batch-entries-max -1", "config batch-entries-max: `-1` is not a number that it can be"),
         ("config batch-entries-max 0", "batch_entries_max must be at least 1"),
         ("config colour red", "config colour is not a setting of Raft"),
+        ("config voters 0,3", "config voters: `0,3` does not list nodes: 0,1,2"),
+        ("config learners 0", "learners has voters in it"),
     ] {
-        let scenario = Scenario::<KvOp>::parse("header", &format!("nodes 3\n{line}\n")).unwrap();
+        let scenario = Scenario::<Op>::parse("header", &format!("nodes 3\n{line}\n")).unwrap();
         assert_eq!(configure::<Node>(&scenario).unwrap_err(), reason);
     }
 }

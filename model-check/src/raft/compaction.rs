@@ -7,7 +7,7 @@ use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Compaction, Config, KvOp};
 use swarm_simulator::{Bounds, Setup};
 
-use super::Node;
+use super::{Node, Op};
 use crate::adapter::Goal;
 use crate::instance::{Instance, Pinned};
 
@@ -39,8 +39,8 @@ const GOALS: &[Goal<Node, RaftProperties>] = &[
 fn setup(nodes: u32, commands: usize, bounds: Bounds, within: fn(&Node) -> bool) -> Setup<Node> {
     let compaction = Compaction { log_bytes: 41, tail_entries: 0, part_bytes: 6 };
     let config = Config { pre_vote: false, compaction, ..Config::new(nodes) };
-    let setup =
-        Setup::new(config, nodes).workload([KvOp::Put(1, 7), KvOp::Get(1)].into_iter().take(commands));
+    let setup = Setup::new(config, nodes)
+        .workload([KvOp::Put(1, 7), KvOp::Get(1)].map(Op::from).into_iter().take(commands));
     let settings = fuzz::raft_schedule::preface(&setup);
     setup.bounds(bounds).within(within).settings(settings)
 }

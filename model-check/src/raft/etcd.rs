@@ -21,10 +21,10 @@
 
 use swarm_protocol::NodeId;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Entry, KvOp, Message, Record};
+use swarm_raft::{Entry, Message, Record};
 use swarm_simulator::{Event, Setup, Slot, World};
 
-use super::Node;
+use super::{Node, Op};
 use crate::etcd_trace::rules::{self, Rules};
 use crate::etcd_trace::{Event as Step, Line, Msg, State, TAG, Written};
 
@@ -196,7 +196,7 @@ impl Writer {
     fn receive(
         &mut self,
         from: NodeId,
-        message: &Message<KvOp>,
+        message: &Message<Op>,
         was: &Node,
         is: &Node,
         now: &mut View,
@@ -265,7 +265,7 @@ impl Writer {
     /// A candidate counts its own vote when that is durable.
     fn own_vote(&mut self, before: &Cluster, after: &Cluster, at: Slot, now: &View) {
         let writes = |world: &Cluster| {
-            let own = |record: &Record<KvOp>| matches!(record, Record::Vote { term, vote } if (*term, *vote) == (now.term, now.vote));
+            let own = |record: &Record<Op>| matches!(record, Record::Vote { term, vote } if (*term, *vote) == (now.term, now.vote));
             world.outstanding(at).iter().any(own)
         };
         if now.role == Role::Candidate && writes(before) && !writes(after) {
@@ -317,7 +317,7 @@ impl Writer {
 
     /// What left the node.
     fn sends(&mut self, before: &Cluster, after: &Cluster, now: &View) -> Result<(), String> {
-        let mut there: Vec<(Slot, &Message<KvOp>)> = sent_by(before, now.node).collect();
+        let mut there: Vec<(Slot, &Message<Op>)> = sent_by(before, now.node).collect();
         for (to, message) in sent_by(after, now.node) {
             if let Some(place) = there.iter().position(|known| *known == (to, message)) {
                 there.swap_remove(place);
@@ -340,7 +340,7 @@ impl Writer {
 }
 
 /// A message in etcd's form; none of PreVote.
-fn msg(from: NodeId, to: NodeId, message: &Message<KvOp>) -> Result<Option<Msg>, String> {
+fn msg(from: NodeId, to: NodeId, message: &Message<Op>) -> Result<Option<Msg>, String> {
     if let Message::RequestPreVote { .. } | Message::PreVote { .. } = message {
         return Ok(None);
     }
@@ -388,7 +388,7 @@ fn blank(kind: &str, term: u64, from: NodeId, to: NodeId) -> Msg {
 
 /// Whether a follower takes something from an append that begins before its commit index, which etcd's pass over, and
 /// what it comes to is what the leader has.
-fn goes_further(message: &Message<KvOp>, leader: &Node, was: &Node, is: &Node) -> bool {
+fn goes_further(message: &Message<Op>, leader: &Node, was: &Node, is: &Node) -> bool {
     let Message::Append { term, prev_index, .. } = message else { return false };
     let agrees = |index| is.log().term_at(index) == leader.log().term_at(index);
     leader.is_leader()
@@ -403,6 +403,6 @@ fn name(node: NodeId) -> String {
     (u64::from(node.0) + 1).to_string()
 }
 
-fn sent_by(world: &Cluster, node: NodeId) -> impl Iterator<Item = (Slot, &Message<KvOp>)> {
+fn sent_by(world: &Cluster, node: NodeId) -> impl Iterator<Item = (Slot, &Message<Op>)> {
     world.in_flight().filter(move |(from, ..)| *from == node).map(|(_, to, message)| (to, message))
 }

@@ -10,7 +10,7 @@ use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, KvOp, Reads};
 use swarm_simulator::{Bounds, Setup};
 
-use super::Node;
+use super::{Node, Op};
 use crate::instance::{Instance, Pinned};
 
 /// Marks that instances with CheckQuorum reach beside the usual.
@@ -20,8 +20,8 @@ const MARKS: &[&str] =
 fn setup(nodes: u32, commands: usize, bounds: Bounds, within: fn(&Node) -> bool) -> Setup<Node> {
     let config = Config { check_quorum: true, pre_vote: false, ..Config::new(nodes) };
     let clock_step = Ticks(config.election_timeout.min.as_micros());
-    let setup =
-        Setup::new(config, nodes).workload([KvOp::Put(1, 7), KvOp::Get(1)].into_iter().take(commands));
+    let setup = Setup::new(config, nodes)
+        .workload([KvOp::Put(1, 7), KvOp::Get(1)].map(Op::from).into_iter().take(commands));
     let settings = fuzz::raft_schedule::preface(&setup);
     setup.bounds(Bounds { clock_step, ..bounds }).within(within).settings(settings)
 }
@@ -60,7 +60,7 @@ pub const TWO_NODES_UNDISTURBED: Instance<Node, RaftProperties> = Instance {
 
 fn read_index(nodes: u32, bounds: Bounds, within: fn(&Node) -> bool) -> Setup<Node> {
     let config = Config { reads: Reads::Index, pre_vote: false, ..Config::new(nodes) };
-    let setup = Setup::new(config, nodes).workload([KvOp::Put(1, 7), KvOp::Get(1)]);
+    let setup = Setup::new(config, nodes).workload([KvOp::Put(1, 7), KvOp::Get(1)].map(Op::from));
     let settings = fuzz::raft_schedule::preface(&setup);
     setup.bounds(bounds).within(within).settings(settings)
 }

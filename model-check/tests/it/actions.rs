@@ -67,13 +67,13 @@ fn kinds_are_told_apart_by_message_timer_and_operation() {
 }
 
 /// Room for crashes and for failing disks; but nothing is written that could fail, as every write is durable at once.
-const IDLE: Instance<swarm_raft::Raft<swarm_raft::Kv>, swarm_raft::properties::RaftProperties> = Instance {
+const IDLE: Instance<model_check::raft::Node, swarm_raft::properties::RaftProperties> = Instance {
     name: "idle",
     about: "a disk may fail that never has anything to write",
     boundary: "terms up to 1",
     setup: || {
         let bounds = Bounds { crashes: 1, disk_failures: 1, in_flight: 2, ..Bounds::default() };
-        let within = |node: &swarm_raft::Raft<swarm_raft::Kv>| node.term() <= 1;
+        let within = |node: &model_check::raft::Node| node.term() <= 1;
         Setup::new(swarm_raft::Config { pre_vote: false, ..swarm_raft::Config::new(2) }, 2)
             .bounds(bounds)
             .within(within)

@@ -168,6 +168,8 @@ fn pinned() -> Vec<(&'static str, Pinned)> {
         raft::TWO_NODES_UNDISTURBED,
         raft::FEW_SNAPSHOTS,
         raft::TWO_NODES_READ_INDEX,
+        raft::TWO_NODES_JOINED,
+        raft::TWO_NODES_RETIRED,
     ];
     small.map(|instance| (instance.name, instance.pinned)).to_vec()
 }

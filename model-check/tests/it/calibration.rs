@@ -7,15 +7,15 @@ use model_check::calibration::{Effort, Look, Reachable, Sight, Without, calibrat
 use model_check::instance::Check;
 use model_check::raft;
 use swarm_protocol::Protocol;
+use swarm_raft::Config;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, Raft};
 use swarm_simulator::sampler::{Sampler, Walks};
 use swarm_simulator::{Bounds, Setup};
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);
 
-type Node = Raft<Kv>;
+use model_check::raft::Node;
 
 fn effort(budgets: &'static [u64]) -> Effort<'static> {
     Effort { budgets, seeds: 3, threads: 1, memory_bytes: 8 << 30, interrupt: &GO_ON }

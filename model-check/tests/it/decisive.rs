@@ -6,7 +6,6 @@ use model_check::decisive::Effort;
 use model_check::raft;
 use model_check::registered;
 use reports::artifact::Decisive;
-use swarm_raft::{Kv, Raft};
 use swarm_simulator::profile::Profile;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -18,7 +17,7 @@ fn effort(threads: usize) -> Effort<'static> {
 
 /// Raft whose disks keep nothing, in the first run that fails.
 fn rewound(effort: &Effort<'_>) -> Option<Decisive> {
-    let raft = registered::algorithm::<Raft<Kv>>();
+    let raft = registered::algorithm::<model_check::raft::Node>();
     let without = raft.campaign_without_storage(Profile::EVERYTHING, Some(3)).expect("Raft has that");
     let seed = (0..200).find(|seed| without.run(*seed).violation.is_some()).expect("it must fail");
     without.rewind(seed, effort, &mut |_| ())

@@ -16,7 +16,6 @@ use model_check::{Registered, registered};
 use reports::artifact::Finding;
 use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Kv, KvOp, Raft};
 use swarm_simulator::profile::Profile;
 use swarm_simulator::scenario::{self, Scenario};
 
@@ -52,7 +51,7 @@ fn a_finding_is_written_as_files_that_say_the_same() {
     let read = |ending: &str| fs::read_to_string(folder.join(format!("two-leaders.{ending}"))).unwrap();
 
     let text = read("scenario");
-    let scenario = Scenario::<KvOp>::read("two-leaders.scenario", &text).unwrap();
+    let scenario = Scenario::<model_check::raft::Op>::read("two-leaders.scenario", &text).unwrap();
     let setup = scenario.setup::<ForgetfulRaft>(ForgetfulRaft::read(&scenario).unwrap());
     let played = scenario.play::<ForgetfulRaft, RaftProperties>(&setup).unwrap();
     scenario.compare(&played).unwrap();
@@ -62,7 +61,7 @@ fn a_finding_is_written_as_files_that_say_the_same() {
     assert_eq!((&*told.property, told.events.len()), ("election_safety", played.trace.len()));
     let same = told.events.iter().map(|event| event.event.clone());
     assert!(same.eq(played.trace.events().map(|event| format!("{event:?}"))));
-    let again = Scenario::<KvOp>::parse("json", &told.scenario()).unwrap();
+    let again = Scenario::<model_check::raft::Op>::parse("json", &told.scenario()).unwrap();
     let again = again.play::<ForgetfulRaft, RaftProperties>(&setup).unwrap();
     assert_eq!(again.violation, played.violation);
 
@@ -186,15 +185,17 @@ fn a_regression_fails_while_the_bug_is_there() {
     let broken = check::<ForgetfulRaft>("two-leaders.scenario", &text).unwrap_err();
     assert!(broken.starts_with("two-leaders.scenario breaks election_safety: "), "{broken}");
     // Disks that keep what they are given: who has voted does not vote again.
-    let held = check::<Raft<Kv>>("two-leaders.scenario", &text).unwrap();
+    let held = check::<model_check::raft::Node>("two-leaders.scenario", &text).unwrap();
     let Held::Stops(stopped) = held else { panic!("the second vote never comes") };
     assert!(stopped.contains("is not enabled"), "{stopped}");
     let script = |text: &str| scenario::configured(&format!("version 1\n{text}"), "");
-    let unread = check::<Raft<Kv>>("file", &script("nodes 3\nconfig colour red\n")).unwrap_err();
+    let unread =
+        check::<model_check::raft::Node>("file", &script("nodes 3\nconfig colour red\n")).unwrap_err();
     assert!(unread.starts_with("file: ") && unread.contains("colour"), "{unread}");
     let whole = script("nodes 3\ntimeout n0 Election\n");
-    assert_eq!(check::<Raft<Kv>>("file", &whole), Ok(Held::Unbroken));
-    let cut = check::<Raft<Kv>>("file", "version 1\nnodes 3\ntimeout n0 Election\n").unwrap_err();
+    assert_eq!(check::<model_check::raft::Node>("file", &whole), Ok(Held::Unbroken));
+    let cut =
+        check::<model_check::raft::Node>("file", "version 1\nnodes 3\ntimeout n0 Election\n").unwrap_err();
     assert_eq!(cut, "file:3: the file is cut short: the check at its end is missing");
 }
 
@@ -259,7 +260,7 @@ fn what_a_search_finds_is_written_with_its_configuration() {
     let verdict = NO_STABLE_STORAGE.check(Engine::Stateright, &limits, "again", &mut |_| ()).unwrap();
     let mut finding = verdict.shown.expect("it is there to find two votes of one node");
     let folder = folder("checked");
-    let other = registered::algorithm::<Raft<Kv>>();
+    let other = registered::algorithm::<model_check::raft::Node>();
     let files = exported::write_checked(&folder, other, &NO_STABLE_STORAGE, &mut finding).unwrap();
     assert!(files.iter().all(|path| path.extension().is_some_and(|kind| kind != "rs")), "{files:?}");
     let registered = registered::algorithm::<ForgetfulRaft>();
@@ -279,6 +280,6 @@ fn what_a_search_finds_is_written_with_its_configuration() {
 
 #[test]
 fn the_forgetful_raft_is_what_it_says() {
-    let forgetful: Option<Forgetful<Raft<Kv>>> = None::<ForgetfulRaft>;
+    let forgetful: Option<Forgetful<model_check::raft::Node>> = None::<ForgetfulRaft>;
     assert!(forgetful.is_none() && ForgetfulRaft::NAME == "forgetful-raft");
 }

@@ -5,17 +5,17 @@ use model_check::forgetful::Forgetful;
 use model_check::search::Counterexample;
 use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft};
+use swarm_raft::{Config, KvOp};
 use swarm_simulator::profile::{Pace, Profile, Span};
 use swarm_simulator::scenario::{self, Scenario};
 use swarm_simulator::shrink::{Shrunk, Ways, plainer};
 use swarm_simulator::simulation::Simulation;
 
-type Node = Forgetful<Raft<Kv>>;
+type Node = Forgetful<model_check::raft::Node>;
 
 /// Disks keep nothing: nodes that crash vote twice.
 fn forgetful() -> Simulation<Node, RaftProperties> {
-    let operation = |draw: &mut Stream| KvOp::Put(1, draw.below(6));
+    let operation = |draw: &mut Stream| KvOp::Put(1, draw.below(6)).into();
     let pace = Pace { interval: Span::micros(20_000, 100_000), ..Pace::default() };
     let config = Config { pre_vote: false, ..Config::new(3) };
     Simulation::new(config, 3, operation).profile(Profile::CRASHES).pace(pace)
@@ -36,7 +36,8 @@ fn a_simulated_run_is_told_as_a_scenario_that_plays_to_the_same_violation() {
 
     let told = finding::told::<Node, RaftProperties>(&setup, &found, "a comment", "again");
     let text = told.scenario.expect("a world has shown it");
-    let scenario = Scenario::<KvOp>::parse("told", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let scenario = Scenario::<model_check::raft::Op>::parse("told", &text)
+        .unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert!(scenario.bounds.in_flight <= scenario::IN_FLIGHT_MAX);
     let crashes = found.events.iter().filter(|event| format!("{event:?}").starts_with("crash"));
     assert_eq!(scenario.bounds.crashes as usize, crashes.count(), "as many as there are");

@@ -8,8 +8,8 @@ use model_check::raft;
 use model_check::search::{Engine, Limits};
 use reports::artifact::PropertyKind;
 use swarm_protocol::{NodeId, Properties, Violation};
+use swarm_raft::Config;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft};
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::world::World;
 
@@ -64,11 +64,11 @@ fn without_stable_storage_two_leaders_are_found_by_the_fewest_events() {
         text.contains("\ncrash n0 0\nrestart n0\n") && text.contains("\nviolates election_safety\ncheck "),
         "{text}"
     );
-    let scenario = Scenario::<KvOp>::parse("shown", &text).expect("it is a scenario");
+    let scenario = Scenario::<model_check::raft::Op>::parse("shown", &text).expect("it is a scenario");
     let config = Config { pre_vote: false, ..Config::new(3) };
     let played = scenario.play::<_, RaftProperties>(&(raft::NO_STABLE_STORAGE.setup)()).expect("it plays");
     scenario.compare(&played).expect("as it is written");
-    let kept = scenario.play::<Raft<Kv>, RaftProperties>(&scenario.setup(config));
+    let kept = scenario.play::<model_check::raft::Node, RaftProperties>(&scenario.setup(config));
     assert!(kept.is_err(), "a node that remembers its vote does not vote again");
     let diagram = shown.diagram.expect("it is short");
     assert!(diagram.contains("n1->>n0: Vote(t1 granted)") && diagram.contains("violates election_safety"));
@@ -87,7 +87,7 @@ fn another_count_than_the_pinned_one_is_a_finding() {
 
 #[test]
 fn a_mark_and_a_world_that_nothing_reaches_are_findings() {
-    const IMPOSSIBLE: &[Goal<Raft<Kv>, RaftProperties>] =
+    const IMPOSSIBLE: &[Goal<model_check::raft::Node, RaftProperties>] =
         &[Goal { name: "term-9", holds: |world| world.nodes().flatten().any(|node| node.term() == 9) }];
     let instance =
         Instance { marks: &["campaign", "no-such-mark"], goals: IMPOSSIBLE, ..raft::TWO_NODES_PRE_VOTE };
@@ -114,13 +114,13 @@ struct Breaks<const N: usize>;
 
 const NAMES: &[&str] = &["first", "second", "third"];
 
-impl<const N: usize> Properties<Raft<Kv>> for Breaks<N> {
+impl<const N: usize> Properties<model_check::raft::Node> for Breaks<N> {
     const NAMES: &'static [&'static str] = NAMES;
 
     fn after_step(
         &mut self,
         _config: &Config,
-        nodes: &[Option<&Raft<Kv>>],
+        nodes: &[Option<&model_check::raft::Node>],
         touched: NodeId,
     ) -> Result<(), Violation> {
         match nodes[touched.index()] {
@@ -129,13 +129,13 @@ impl<const N: usize> Properties<Raft<Kv>> for Breaks<N> {
         }
     }
 
-    fn full(&self, _config: &Config, _nodes: &[Option<&Raft<Kv>>]) -> Result<(), Violation> {
+    fn full(&self, _config: &Config, _nodes: &[Option<&model_check::raft::Node>]) -> Result<(), Violation> {
         Ok(())
     }
 }
 
 fn broken<const N: usize>() -> Verdict {
-    check(&Instance::<Raft<Kv>, Breaks<N>> {
+    check(&Instance::<model_check::raft::Node, Breaks<N>> {
         name: "broken",
         about: "a property that does not hold",
         boundary: raft::TWO_NODES.boundary,
@@ -174,7 +174,7 @@ fn each_property_can_be_found_broken_and_is_named() {
 #[test]
 fn states_print_for_people() {
     let setup = (raft::TWO_NODES.setup)();
-    let world = World::<Raft<Kv>, RaftProperties>::new(&setup);
+    let world = World::<model_check::raft::Node, RaftProperties>::new(&setup);
     let text = format!("{world:?}");
     assert!(text.starts_with("n0 n0 t0 follower [] d0 c0 timers [Election]\n"), "{text}");
 }

@@ -10,7 +10,6 @@ use model_check::raft;
 use model_check::search::{Engine, Limits, Stopped};
 use swarm_protocol::{Stream, Violation};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Kv, KvOp, Raft};
 use swarm_simulator::scenario::Scenario;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -265,7 +264,7 @@ fn a_broken_promise_is_told_by_a_way_and_a_loop_that_play() {
     assert!(shown.detail.contains("timeout n1 Heartbeat"), "{}", shown.detail);
     let text = shown.scenario.expect("a world can follow it");
     assert!(text.contains("going on with the last 3 events"), "{text}");
-    let scenario = Scenario::<KvOp>::parse("shown", &text).unwrap();
+    let scenario = Scenario::<model_check::raft::Op>::parse("shown", &text).unwrap();
     let setup = (raft::LIVELY_TWO_NODES.instance.setup)();
     let played = scenario.play::<_, RaftProperties>(&setup).expect("it plays");
     scenario.compare(&played).expect("as it is written");
@@ -274,7 +273,7 @@ fn a_broken_promise_is_told_by_a_way_and_a_loop_that_play() {
 #[test]
 fn what_is_expected_and_not_so_is_a_finding() {
     // The other way round.
-    const WRONG: &[Expected<Raft<Kv>, RaftProperties>] = &[
+    const WRONG: &[Expected<model_check::raft::Node, RaftProperties>] = &[
         Expected { promise: raft::LIVELY_TWO_NODES.promises[0].promise, kept: false },
         Expected { promise: raft::LIVELY_TWO_NODES.promises[3].promise, kept: true },
     ];

@@ -66,7 +66,7 @@ fn both_orders(setup: &Setup<Node>, states_max: usize) -> (usize, usize) {
 }
 
 fn three(bounds: Bounds, commands: usize) -> Setup<Node> {
-    let workload = [KvOp::Put(1, 7), KvOp::Get(1), KvOp::Cas(1, 7, 8)];
+    let workload = [KvOp::Put(1, 7), KvOp::Get(1), KvOp::Cas(1, 7, 8)].map(model_check::raft::Op::from);
     let setup = Setup::new(Config::new(3), 3).workload(workload.into_iter().take(commands));
     setup.bounds(bounds).within(|node| node.term() <= 2)
 }

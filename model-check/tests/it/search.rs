@@ -6,10 +6,9 @@ use model_check::adapter::{COMMON, Goal, Space};
 use model_check::raft;
 use model_check::search::{Found, Limits, Stopped, search};
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Kv, Raft};
 use swarm_simulator::world::World;
 
-type Node = Raft<Kv>;
+type Node = model_check::raft::Node;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);

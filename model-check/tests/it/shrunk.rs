@@ -5,14 +5,14 @@ use model_check::forgetful::Forgetful;
 use model_check::raft::NO_STABLE_STORAGE;
 use swarm_protocol::Stream;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, KvOp, Raft};
+use swarm_raft::{Config, KvOp};
 use swarm_simulator::profile::{Pace, Profile, Span};
 use swarm_simulator::shrink::{Ways, plainer, smallest};
 use swarm_simulator::simulation::Simulation;
 use swarm_simulator::walk::{Weights, walk};
 use swarm_simulator::{Bounds, Event, EventClass, Setup, World};
 
-type Node = Forgetful<Raft<Kv>>;
+type Node = Forgetful<model_check::raft::Node>;
 
 /// What the checker pins as the depth of the instance: two votes of one node with a crash between them.
 const SHORTEST: usize = 8;
@@ -37,7 +37,7 @@ fn walks_that_elect_two_leaders_shrink_to_the_shortest_way_there() {
 
 #[test]
 fn simulated_runs_shrink_to_the_shortest_way_there_in_a_smaller_cluster() {
-    let operation = |draw: &mut Stream| KvOp::Put(1, draw.below(6));
+    let operation = |draw: &mut Stream| KvOp::Put(1, draw.below(6)).into();
     let pace = Pace { interval: Span::micros(20_000, 100_000), ..Pace::default() };
     let config = |nodes| Config { pre_vote: false, ..Config::new(nodes) };
     let mut all = 0;

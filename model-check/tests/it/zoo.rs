@@ -13,8 +13,8 @@ use model_check::zoo::hunt::{Catch, Engine, Near, Scope, Trial, UNBROKEN};
 use model_check::zoo::round::{self, Hunters};
 use reports::artifact::{self, Finding};
 use reports::command_line::ALGORITHMS;
+use swarm_raft::Config;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Config, Kv, Raft};
 use swarm_simulator::sampler::Sampler;
 use swarm_simulator::simulation::Simulation;
 use swarm_simulator::{Bounds, Setup};
@@ -172,7 +172,7 @@ fn every_ground_of_the_catalogue_has_a_story_that_plays_to_its_end_in_the_code_a
     assert_eq!(stories["figure-8"], 18);
 }
 
-type Node = Raft<Kv>;
+type Node = model_check::raft::Node;
 
 fn ground(story: &'static str) -> Ground<Node, RaftProperties> {
     let setup = || {

@@ -37,6 +37,7 @@ pub fn unlike<P: Subject + Symmetric>(setup: &Setup<P>) -> Option<&'static str> 
             Some("writes wait, and what waits for them has an order")
         }
         () if !P::alike(&setup.config, setup.nodes()) => Some("the configuration tells nodes apart"),
+        () if setup.workload.iter().any(P::names_nodes) => Some("a client names nodes"),
         () => None,
     }
 }
