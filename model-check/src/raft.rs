@@ -16,7 +16,7 @@ mod membership;
 mod symmetry;
 
 use fuzz::{raft_schedule, schedule};
-use swarm_protocol::{Drawn, Properties, Service, Stream};
+use swarm_protocol::{Drawn, NodeSet, Properties, Service, Stream};
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Compaction, Config, KvOp, Reads};
 use swarm_simulator::profile::Profile;
@@ -347,13 +347,17 @@ const MARKS: &[&str] = &[
     "campaign",
     "command-committed",
     "conflict-hint-used",
+    "joint-begins",
+    "joint-ends",
     "leader-elected",
     "leader-steps-down",
     "log-truncated",
+    "membership-changed",
     "pre-vote-refused",
     "quorum-lost",
     "read-by-lease",
     "read-by-round",
+    "removed-leader-steps-down",
     "snapshot-installed",
     "snapshot-taken",
     "vote-refused-stale-log",
@@ -403,7 +407,9 @@ impl Registered for Node {
         let leased = with(Reads::Lease { drift_per_million: DRIFT_PER_MILLION });
         // Who relies on leases must not set clocks.
         let assumption = Assumption { clocks_jump: false, ..leased.assumption };
-        vec![leased.assumption(assumption), with(Reads::Index)]
+        let leased = leased.assumption(assumption);
+        let indexed = with(Reads::Index);
+        vec![leased.clone(), changing(indexed.clone(), nodes), indexed, changing(leased, nodes)]
     }
 
     fn instances(extent: Extent) -> Vec<Box<dyn Check>> {
@@ -449,6 +455,36 @@ where
 /// Reads, writes and compare-and-sets, on a few keys.
 fn usual<O: From<KvOp>>(draw: &mut Stream) -> O {
     KvOp::draw(draw).into()
+}
+
+/// The same with clients that ask for other members, too. Half of the servers and one vote at first.
+///
+/// Anybody may be made a voter, or a learner, or neither. No disk is lost for ever, as a single server may have all
+/// the votes, and all servers are needed for progress.
+fn changing(
+    mut simulation: Simulation<Node, RaftProperties>,
+    nodes: u32,
+) -> Simulation<Node, RaftProperties> {
+    simulation.config.voters = NodeSet::first(nodes / 2 + 1);
+    let assumption = Assumption { lost_max: 0, core_min: nodes, ..simulation.assumption };
+    let workload: fn(&mut Stream) -> Op = match nodes {
+        0..=2 => members_among::<2>,
+        3 => members_among::<3>,
+        4 => members_among::<4>,
+        _ => members_among::<5>,
+    };
+    simulation.assumption(assumption).workloads([workload])
+}
+
+/// The usual, and now and then a change of members of a cluster of so many servers.
+fn members_among<const SERVERS: u32>(draw: &mut Stream) -> Op {
+    if draw.below(12) > 0 {
+        return usual(draw);
+    }
+    let all = NodeSet::first(SERVERS);
+    let voters = NodeSet::from_bits(1 + draw.below(all.bits()));
+    let learners = NodeSet::from_bits(draw.below(all.bits() + 1)).difference(voters);
+    Op::Change { voters, learners }
 }
 
 /// Compare-and-sets on one key, on which everyone works.

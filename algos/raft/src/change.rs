@@ -114,7 +114,6 @@ impl<M: Machine> Raft<M> {
                 node == self.me || progress.get(node.index()).is_some_and(|peer| peer.matched >= since)
             };
             if let Some(next) = members.next(caught_up) {
-                out.mark(if next.is_joint() { "joint-begins" } else { "joint-ends" });
                 self.write_membership(config, next, out);
             }
             return;
@@ -135,6 +134,11 @@ impl<M: Machine> Raft<M> {
     fn write_membership(&mut self, config: &Config, membership: Membership, out: &mut Effects<Self>) {
         self.seal_proposals(config, out);
         let before = *self.members.now();
+        if membership.is_joint() {
+            out.mark("joint-begins");
+        } else if before.is_joint() {
+            out.mark("joint-ends");
+        }
         let entry = Entry::Membership(Box::new(membership));
         self.uncommitted_bytes += bytes_of::<M>(&entry);
         self.append_entries(Run::new(self.term, [entry].into()).into(), out);

@@ -273,6 +273,9 @@ impl<M: Machine> Raft<M> {
     fn truncate_after(&mut self, index: Index, out: &mut Effects<Self>) {
         assert!(index >= self.commit, "truncation after {index} drops committed entries");
         out.mark("log-truncated");
+        if self.members.since() > index {
+            out.mark("membership-truncated");
+        }
         self.log.truncate_after(index, bytes_of::<M>);
         self.members.truncate_after(index);
         self.durable = self.durable.min(index);
