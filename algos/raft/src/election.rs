@@ -17,7 +17,7 @@ impl<M: Machine> Raft<M> {
         if self.is_leader() {
             return self.check_quorum(config, out);
         }
-        if !self.members.now().is_voter(self.me) {
+        if !self.members.may_stand(self.me, self.commit) {
             return out.refuse("not-a-voter");
         }
         if self.term >= Term::MAX - 1 {

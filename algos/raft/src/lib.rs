@@ -54,6 +54,7 @@
 //! | and is heard by who hears a leader (dissertation §4.2.3) | `tenure::is_undisturbed` | `transfer`: `who_was_told_is_heard_where_others_are_not` |
 //! | a leader that has told has no lease (dissertation §6.4.1) | `transfer::tell`, `reads::is_leased` | `transfer`: `a_leader_that_has_told_somebody_has_no_lease`, `no_leader_answers_a_stale_read_under_a_lease` |
 //! | who is wanted more leads | `Config::patience`, `transfer::make_way` | `transfer`: `who_is_wanted_less_waits_longer`, `a_leader_makes_way_for_who_is_wanted_more` |
+//! | a server that is left out stands until that is committed (dissertation §4.2.2) | `Members::may_stand` | `membership`: `who_alone_has_the_membership_that_removes_it_stands_for_election` |
 //! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
 //!
 //! The five properties of Fig. 3 are in [`properties`]; they are judged after every step of every engine.

@@ -128,6 +128,15 @@ impl Members {
         (self.since, self.now) = (index, membership);
     }
 
+    /// Whether this node, which knows entries up to `commit` to be committed, may stand for election. Dissertation
+    /// §4.2.2: a server that the latest configuration leaves out "should still start new elections, as it might
+    /// still be needed until the C_new entry is committed": perhaps nobody else has that entry, and those before whom
+    /// it would go back need the vote of who has it. Its own vote counts nothing then.
+    pub(crate) fn may_stand(&self, node: NodeId, commit: Index) -> bool {
+        let voted = || self.earlier.last().is_some_and(|(_, before)| before.is_voter(node));
+        self.now.is_voter(node) || self.since > commit && voted()
+    }
+
     /// The membership that is in effect after the entry at `index`, which is not before what was forgotten.
     pub(crate) fn at(&self, index: Index) -> Membership {
         let stack = self.earlier.iter().copied().chain([(self.since, self.now)]);

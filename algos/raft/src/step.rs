@@ -180,7 +180,9 @@ impl<M: Machine> Service for Raft<M> {
         match answer {
             Answer::Applied(answer) => Reply::Done(answer.clone()),
             Answer::Redirect(leader) => Reply::NotTaken(*leader),
-            Answer::Busy | Answer::Refused(_) => Reply::NotTaken(None),
+            Answer::Busy => Reply::NotTaken(None),
+            // Not to be asked again. That it may not have been done is all that follows from this.
+            Answer::Refused(_) => Reply::Unknown,
         }
     }
 }

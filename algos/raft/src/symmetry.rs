@@ -28,7 +28,7 @@ impl Symmetric for Raft<Managed<Kv>> {
     }
 
     fn names_nodes(op: &Request<KvOp>) -> bool {
-        matches!(op, Request::Change { .. } | Request::Transfer { .. })
+        matches!(op, Request::Change { .. } | Request::Transfer(_))
     }
 }
 

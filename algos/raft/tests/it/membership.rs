@@ -210,6 +210,35 @@ fn a_leader_that_is_removed_steps_down_when_it_is_done() {
     assert!(matches!(cluster.answers.get(&OpId(10)), Some(Answer::Applied(_))));
 }
 
+/// Dissertation §4.2.2: "a server that is not part of its own latest configuration should still start new elections,
+/// as it might still be needed until the C_new entry is committed": here nobody else can be elected.
+#[test]
+fn who_alone_has_the_membership_that_removes_it_stands_for_election() {
+    let mut cluster = led(0b00011);
+    cluster.invoke(N0, 9, change(0b00010, 0));
+    while cluster.node(N0).membership().voters != set(0b00010) || cluster.node(N0).membership().is_joint() {
+        if !cluster.deliver() {
+            (0..5).for_each(|node| cluster.sync(NodeId(node), usize::MAX));
+        }
+    }
+    cluster.lose_all();
+    cluster.crash(N0, usize::MAX);
+    cluster.restart(N0);
+    assert!(cluster.node(N1).membership().is_joint());
+    cluster.timeout(N1, Timer::Election);
+    cluster.settle();
+    assert!(!cluster.node(N1).is_leader(), "its log is the older one");
+    cluster.timeout(N0, Timer::Election);
+    cluster.settle();
+    assert_eq!(*cluster.node(N1).membership(), Membership::of(set(0b00010)));
+    assert!(!cluster.node(N0).is_leader(), "it is not needed any more");
+    cluster.timeout(N0, Timer::Election);
+    assert_eq!(cluster.refusals.get("not-a-voter"), Some(&1));
+    cluster.timeout(N1, Timer::Election);
+    cluster.settle();
+    assert!(cluster.node(N1).is_leader());
+}
+
 /// Ongaro, raft-dev, 2015: a leader that has not committed an entry of its own term may not know the last change.
 #[test]
 fn no_change_begins_before_an_entry_of_the_term_is_committed() {

@@ -228,7 +228,10 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             return false;
         }
         self.met(Fault::Jump, victim);
-        let far = if back { -far } else { far };
+        // A clock that is set back to its beginning goes on from there. Set back further, it would stand still until
+        // then, which no clock does, and which keeps whoever measures time by it waiting for as long.
+        let shown = self.hosts[victim.index()].clock(self.now).0.cast_signed();
+        let far = if back { -far.min(shown) } else { far };
         self.hosts[victim.index()].offset += far;
         self.injure(Injury::Jumped(victim, far));
         true
