@@ -48,7 +48,7 @@ use swarm_protocol::{
     Choices, Delay, Effects, Input, Never, NodeId, OpId, Protocol, Reply, Service, Stream, Ticks, WriteId,
 };
 use swarm_raft::properties::{Observation, RaftProperties, digest};
-use swarm_raft::{Kv, KvAnswer, KvOp, KvSpec, Machine, Raft};
+use swarm_raft::{Kv, KvAnswer, KvOp, KvSpec, Machine};
 use swarm_simulator::hash_of;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::simulation::Simulation;
@@ -607,7 +607,7 @@ impl Registered for RaftRs {
     const NAME: &'static str = "raft-rs";
     const PROGRAM: &'static str = "cargo run --release -p bench --features peers --bin raft-rs --";
     const MARKS: &'static [&'static str] = &["leader-elected", "leader-steps-down", "command-committed"];
-    const RARE_NODES: &'static [u32] = <Raft<Kv> as Registered>::RARE_NODES;
+    const RARE_NODES: &'static [u32] = <model_check::raft::Node as Registered>::RARE_NODES;
 
     fn config(nodes: u32) -> u32 {
         nodes
