@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use model_check::zoo::ground::{Dialect, Ground};
 use model_check::zoo::hunt;
-use swarm_protocol::{Delay, Drawn, NodeId, Ticks};
+use swarm_protocol::{Delay, Drawn, NodeId, NodeSet, Stream, Ticks};
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Config, Kv, KvOp, Managed, Raft, Reads, Request};
 use swarm_simulator::profile::{Fault, Faults, Pace, Profile, Span};
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     hunt::main(&GROUNDS, &Dialect { write, read })
 }
 
-const GROUNDS: [Ground<Node, RaftProperties>; 21] = [
+const GROUNDS: [Ground<Node, RaftProperties>; 25] = [
     // One term, and crashes between a vote and its write.
     Ground {
         name: "elections",
@@ -271,6 +271,42 @@ const GROUNDS: [Ground<Node, RaftProperties>; 21] = [
         walk_events: 60,
         simulation: || reading(Config { reads: Reads::Index, ..config(3) }),
     },
+    // One voter, and two learners who hold what it holds, or more, after a crash.
+    Ground {
+        name: "learners",
+        setup: || setup(learners(), 0, crash(32), |node| node.term() <= 2),
+        narrow: || setup(learners(), 0, crash(6), |node| node.term() <= 2),
+        story: "",
+        walk_events: 40,
+        simulation: || crashes(learners()),
+    },
+    // One voter that two others replace, and a crash.
+    Ground {
+        name: "replaced",
+        setup: || change(voters(3, 0b001), 0b110, crash(32)),
+        narrow: || change(voters(3, 0b001), 0b110, crash(4)),
+        story: ONE_LEADS,
+        walk_events: 60,
+        simulation: || changes(crashes(voters(3, 0b001))),
+    },
+    // Of three voters two go, and a second leader is elected.
+    Ground {
+        name: "removals",
+        setup: || change(config(3), 0b001, Bounds::default()),
+        narrow: || change(config(3), 0b001, Bounds { in_flight: 6, ..Bounds::default() }),
+        story: LEADER,
+        walk_events: 60,
+        simulation: || changes(partitions(config(3))),
+    },
+    // Any change, again and again.
+    Ground {
+        name: "changes",
+        setup: || change(config(3), 0b110, Bounds { crashes: 1, ..Bounds::default() }),
+        narrow: || change(config(3), 0b110, Bounds { crashes: 1, in_flight: 6, ..Bounds::default() }),
+        story: LEADER,
+        walk_events: 80,
+        simulation: || changes(partitions(config(3))),
+    },
 ];
 
 /// With PreVote.
@@ -323,6 +359,40 @@ fn reading(config: Config) -> Simulation<Node, RaftProperties> {
     simulation.operations_max = 1000;
     simulation
 }
+
+/// So many servers, of which those vote at first.
+fn voters(servers: u32, voters: u64) -> Config {
+    Config { voters: NodeSet::from_bits(voters), ..config(servers) }
+}
+
+/// One voter and two learners.
+fn learners() -> Config {
+    Config { learners: NodeSet::from_bits(0b110), ..voters(3, 0b001) }
+}
+
+/// A change to these voters, and a write, in two terms.
+fn change(config: Config, to: u64, bounds: Bounds) -> Setup<Node> {
+    let mut setup = setup(config, 0, bounds, |node| node.term() <= 2);
+    let change = Op::Change { voters: NodeSet::from_bits(to), learners: NodeSet::EMPTY };
+    setup.workload = vec![change, KvOp::Put(1, 7).into()];
+    setup
+}
+
+/// Clients that ask for other voters as often as for anything else.
+fn changes(simulation: Simulation<Node, RaftProperties>) -> Simulation<Node, RaftProperties> {
+    let change = |draw: &mut Stream| {
+        let voters = NodeSet::from_bits(1 + draw.below(7));
+        if draw.below(2) == 0 { Op::draw(draw) } else { Op::Change { voters, learners: NodeSet::EMPTY } }
+    };
+    simulation.workloads([change as fn(&mut Stream) -> Op])
+}
+
+/// n0 leads term 1, alone: its vote is durable.
+const ONE_LEADS: &str = "\
+timeout n0 Election
+sync n0 1
+sync n0 1
+invoke n0 op0";
 
 /// Five nodes have more messages under way than three.
 fn five() -> Bounds {
@@ -438,7 +508,7 @@ fn config(nodes: u32) -> Config {
 
 fn setup(config: Config, commands: usize, bounds: Bounds, within: fn(&Node) -> bool) -> Setup<Node> {
     let workload = [KvOp::Put(1, 7), KvOp::Put(1, 8), KvOp::Put(1, 9)].map(Op::from);
-    let nodes = config.voters.len() as u32;
+    let nodes = config.servers.len() as u32;
     Setup::new(config, nodes).workload(workload.into_iter().take(commands)).bounds(bounds).within(within)
 }
 
@@ -448,7 +518,7 @@ fn single(config: Config) -> Config {
 }
 
 fn simulation(config: Config) -> Simulation<Node, RaftProperties> {
-    let nodes = config.voters.len() as u32;
+    let nodes = config.servers.len() as u32;
     Simulation::new(config, nodes, Op::draw).profile(Profile::EVERYTHING)
 }
 
@@ -510,6 +580,14 @@ fn write(config: &Config) -> String {
             let _ = writeln!(lines, "config {name} {limit}");
         }
     }
+    let listed =
+        |nodes: NodeSet| nodes.iter().map(|NodeId(node)| node.to_string()).collect::<Vec<_>>().join(",");
+    if config.voters != config.servers {
+        let _ = writeln!(lines, "config voters {}", listed(config.voters));
+    }
+    if !config.learners.is_empty() {
+        let _ = writeln!(lines, "config learners {}", listed(config.learners));
+    }
     lines
 }
 
@@ -519,6 +597,8 @@ fn read(scenario: &Scenario<Op>) -> Result<Config, String> {
         match (key.as_str(), value.as_str()) {
             ("pre_vote", "off") => config.pre_vote = false,
             ("check_quorum", "on") => config.check_quorum = true,
+            ("voters", _) => config.voters = nodes(value)?,
+            ("learners", _) => config.learners = nodes(value)?,
             ("reads", _) => config.reads = value.parse()?,
             ("append_entries_max", _) => config.append_entries_max = number(value)?,
             ("batch_entries_max", _) => config.batch_entries_max = number(value)?,
@@ -527,6 +607,16 @@ fn read(scenario: &Scenario<Op>) -> Result<Config, String> {
         }
     }
     Ok(config)
+}
+
+/// Numbers of nodes, as in `0,2`.
+fn nodes(list: &str) -> Result<NodeSet, String> {
+    let node = |text: &str| number(text).map(NodeId);
+    let listed: Vec<_> = list.split(',').map(node).collect::<Result<_, _>>()?;
+    if listed.iter().any(|node| node.0 >= NodeSet::CAPACITY) {
+        return Err(format!("`{list}` names a node that cannot be"));
+    }
+    Ok(listed.into_iter().collect())
 }
 
 fn number<T: FromStr>(value: &str) -> Result<T, String> {
