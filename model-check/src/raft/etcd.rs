@@ -21,7 +21,7 @@
 
 use swarm_protocol::NodeId;
 use swarm_raft::properties::RaftProperties;
-use swarm_raft::{Entry, Message, Record};
+use swarm_raft::{Entry, Membership, Message, Record};
 use swarm_simulator::{Event, Setup, Slot, World};
 
 use super::{Node, Op};
@@ -38,12 +38,7 @@ const HALTED: &str = "messages to a node that has stopped";
 /// Tells a run, as far as the specification has words for it.
 pub(super) fn write(setup: &Setup<Node>, events: &[Event<Node>]) -> Written {
     let mut world = Cluster::new(setup);
-    let mut writer = Writer {
-        voters: setup.config.voters.iter().map(name).collect(),
-        written: Written::default(),
-        rules: Rules::default(),
-        copied: Vec::new(),
-    };
+    let mut writer = Writer { written: Written::default(), rules: Rules::default(), copied: Vec::new() };
     for node in world.nodes().flatten() {
         writer.tell("InitState", &View::of(node), None);
     }
@@ -65,7 +60,6 @@ pub(super) fn write(setup: &Setup<Node>, events: &[Event<Node>]) -> Written {
 }
 
 struct Writer {
-    voters: Vec<String>,
     written: Written,
     rules: Rules,
     /// Messages that the network has copied.
@@ -81,6 +75,8 @@ struct View {
     commit: u64,
     role: Role,
     last: u64,
+    /// The one in effect there.
+    membership: Membership,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,6 +99,7 @@ impl View {
                 () => Role::Follower,
             },
             last: node.log().last_index(),
+            membership: *node.membership(),
         }
     }
 }
@@ -127,7 +124,8 @@ impl Writer {
             },
             role: role.to_owned(),
             log: view.last,
-            conf: [self.voters.clone(), Vec::new()],
+            conf: [view.membership.voters, view.membership.outgoing]
+                .map(|nodes| nodes.iter().map(name).collect()),
             msg,
         };
         self.written.lines += 1;
@@ -247,7 +245,8 @@ impl Writer {
         if is.term() > now.term && is.vote() == Some(now.node) {
             *now = View { term: is.term(), vote: is.vote(), role: Role::Candidate, ..*now };
             self.tell("BecomeCandidate", now, None);
-            for voter in self.voters.clone() {
+            let Membership { voters, outgoing, .. } = *is.membership();
+            for voter in voters.union(outgoing).iter().map(name) {
                 let own = voter == name(now.node);
                 let (kind, line) = if own {
                     ("MsgVoteResp", "SendRequestVoteResponse")
