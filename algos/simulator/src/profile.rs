@@ -67,6 +67,19 @@ impl Profile {
         "clocks",
         Faults::of(&[Fault::Loss, Fault::Delay, Fault::Drift, Fault::Jump, Fault::Crash]),
     );
+    /// Nodes are held up, and clocks run apart: what rests on time has to survive it.
+    pub const PAUSES: Profile = Profile::new(
+        "pauses",
+        Faults::of(&[
+            Fault::Loss,
+            Fault::Delay,
+            Fault::Crash,
+            Fault::Drift,
+            Fault::Partial,
+            Fault::Slowness,
+            Fault::Pause,
+        ]),
+    );
     /// Disks lose, fail and damage what they hold.
     pub const DISKS: Profile = Profile::new(
         "disks",
@@ -116,12 +129,13 @@ impl Profile {
     pub const BEYOND: Profile = Profile::new("beyond", Profile::EVERYTHING.faults).heedless();
 
     /// All profiles, from the mildest.
-    pub const ALL: [Profile; 9] = [
+    pub const ALL: [Profile; 10] = [
         Profile::CALM,
         Profile::LOSSY,
         Profile::PARTITIONS,
         Profile::CRASHES,
         Profile::CLOCKS,
+        Profile::PAUSES,
         Profile::DISKS,
         Profile::EVERYTHING,
         Profile::BYZANTINE,

@@ -57,11 +57,14 @@ pub enum Fault {
     Twins,
     /// Somebody between a node and the network does as he likes with what the node sends.
     Adversary,
+    /// A node is held up: it takes nothing for a while, and then all that has come meanwhile; its clock goes on. Most
+    /// often it is cut off from the others, too, for longer, and not from its clients.
+    Pause,
 }
 
 impl Fault {
     /// All of them, in the order of their discriminants, on which recorded seeds depend.
-    pub const ALL: [Fault; 24] = [
+    pub const ALL: [Fault; 25] = [
         Fault::Loss,
         Fault::Duplication,
         Fault::Delay,
@@ -86,6 +89,7 @@ impl Fault {
         Fault::DiskFull,
         Fault::Twins,
         Fault::Adversary,
+        Fault::Pause,
     ];
 
     /// The fault in one word.
@@ -115,6 +119,7 @@ impl Fault {
             Fault::DiskFull => "disk-full",
             Fault::Twins => "twins",
             Fault::Adversary => "adversary",
+            Fault::Pause => "pause",
         }
     }
 }
@@ -193,8 +198,8 @@ mod tests {
 
     #[test]
     fn a_set_holds_what_it_was_made_of() {
-        let set = Faults::of(&[Fault::Loss]).and(&[Fault::Adversary]);
-        assert!(set.iter().eq([Fault::Loss, Fault::Adversary]));
+        let set = Faults::of(&[Fault::Loss]).and(&[Fault::Pause]);
+        assert!(set.iter().eq([Fault::Loss, Fault::Pause]));
         assert!(Faults::EVERY.contains_all(set) && !set.contains_all(Faults::EVERY));
         assert!(set.subset(1).iter().eq([Fault::Loss]));
     }

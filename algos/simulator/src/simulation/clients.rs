@@ -99,6 +99,11 @@ impl<P: Service> Clients<P> {
 }
 
 impl<P: Service> Clients<P> {
+    /// Whom a client is about to ask, if it would rather wait than ask another: every other one would.
+    pub(super) fn insists_on(&self, client: u32) -> Option<NodeId> {
+        self.list[client as usize].target.filter(|_| client % 2 == 1)
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> u32 {
         self.list.len() as u32
@@ -147,7 +152,8 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             self.clients.list[own].parked = true;
             return Ok(());
         }
-        let up = |target: &NodeId| self.is_reachable(*target);
+        let held = |target: &NodeId| self.hosts[target.index()].held_until > self.now;
+        let up = |target: &NodeId| self.is_reachable(*target) && !held(target);
         let target = self.clients.list[own].target.filter(up).or_else(|| {
             let nodes = || (0..self.simulation.nodes).map(NodeId).filter(up);
             let running = nodes().count() as u64;

@@ -105,6 +105,8 @@ pub(super) struct Engine<'a, P: Service, Q> {
     /// Who lies, if anybody does.
     pub(super) liars: Option<Box<Liars<P>>>,
     tasks: Vec<Option<Task<P>>>,
+    /// Until when some node is held up.
+    pub(super) held_until: Ticks,
     /// Shared by all nodes, one after the other.
     effects: Effects<P>,
     properties: Q,
@@ -175,6 +177,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             injuries: Vec::new(),
             liars: liars.map(Box::new),
             tasks: Vec::new(),
+            held_until: Ticks::ZERO,
             effects: Effects::new(Choices::script(Vec::new())),
             properties: Q::default(),
             steps: 0,
@@ -298,6 +301,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     /// Part of the loop, of which this is most.
     #[inline(always)]
     fn happen(&mut self, due: Due) -> Result<(), Violation> {
+        if self.now < self.held_until && self.waits(due) {
+            return Ok(());
+        }
         let (node, number) = (due.node(), due.number());
         match due.kind() {
             Kind::Message => self.arrive(number),
@@ -352,6 +358,23 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
                 Err(Violation::new(PROGRESS, detail))
             }
         }
+    }
+
+    /// Whether what is due concerns a node that is held up: then it is due when the node goes on.
+    #[cold]
+    fn waits(&mut self, due: Due) -> bool {
+        let node = match due.kind() {
+            Kind::Message => Some(self.network.destination(due.number())),
+            Kind::Timer | Kind::Sync | Kind::Flush => Some(due.node()),
+            Kind::Task => self.tasks[due.number() as usize].as_ref().map(|task| task.node),
+            Kind::Client => self.clients.insists_on(due.number()),
+            _ => None,
+        };
+        let until = node.map_or(Ticks::ZERO, |node| self.hosts[node.index()].held_until);
+        if until > self.now {
+            self.queue.schedule(until, due);
+        }
+        until > self.now
     }
 
     #[inline]

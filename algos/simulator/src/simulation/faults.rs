@@ -58,6 +58,7 @@ const STRIKING: Faults = Faults::of(&[
     Fault::Corruption,
     Fault::DiskFull,
     Fault::Twins,
+    Fault::Pause,
 ]);
 
 /// A slow node takes up to this many times as long.
@@ -121,6 +122,7 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
             Fault::Misdirected => self.misdirect(draw),
             Fault::Jump => self.jump(draw),
             Fault::Twins => self.rewire_twins(draw),
+            Fault::Pause => self.hold_up(draw),
             Fault::Loss
             | Fault::Duplication
             | Fault::Delay
@@ -223,6 +225,37 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         self.met(Fault::Stall, NodeId(victim as u32));
         let stalled_until = &mut self.hosts[victim].stalled_until;
         *stalled_until = until.max(*stalled_until);
+        true
+    }
+
+    /// A node takes nothing for a while. Of four times in three it is one that has a role of its own, if there is
+    /// one: if a single node leads, it. And in three it is cut off from the others for longer, so that what it finds
+    /// when it goes on is what they sent before.
+    fn hold_up(&mut self, stream: &mut Stream) -> bool {
+        let nodes = self.simulation.nodes;
+        let (any, special) = (stream.below(u64::from(nodes)) as usize, stream.below(4) > 0);
+        let role = |node: usize| self.nodes[node].as_ref().map(P::role);
+        let alone = |node: &usize| {
+            let others = (0..nodes as usize).filter(|other| other != node);
+            role(*node).is_some() && others.map(role).all(|other| other != role(*node))
+        };
+        let victim = (0..nodes as usize).find(alone).filter(|_| special).unwrap_or(any);
+        let (length, more) = (self.outage_length(stream), self.outage_length(stream));
+        let until = self.now + length;
+        if self.nodes[victim].is_none() || self.hosts[victim].held_until >= until {
+            return false;
+        }
+        let node = NodeId(victim as u32);
+        self.met(Fault::Pause, node);
+        self.hosts[victim].held_until = until;
+        self.held_until = until.max(self.held_until);
+        if stream.below(4) > 0 {
+            let others = (0..nodes).filter(|other| *other != node.0);
+            let links: Links = others.flat_map(|other| [(node.0, other), (other, node.0)]).collect();
+            self.network.cut(&links, true);
+            let left = self.simulation.pace.faults.since(self.now);
+            self.outage((length + more).min(left), Outage::Cut(links));
+        }
         true
     }
 

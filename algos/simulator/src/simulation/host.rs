@@ -83,6 +83,8 @@ pub(super) struct Host<P: Protocol> {
     pub(super) slowness: u64,
     /// It will crash once it has writes under way.
     pub(super) ambushed: bool,
+    /// Until when the node takes nothing.
+    pub(super) held_until: Ticks,
     /// Until when the disk completes nothing.
     pub(super) stalled_until: Ticks,
     /// The disk takes no more writes.
@@ -125,6 +127,7 @@ impl<P: Protocol> Host<P> {
             offset,
             slowness: 1,
             ambushed: false,
+            held_until: Ticks::ZERO,
             stalled_until: Ticks::ZERO,
             full: false,
             has_failed: false,
@@ -376,6 +379,7 @@ impl<P: Protocol> Host<P> {
         self.syncing = 0;
         self.flush_due = false;
         self.has_failed = false;
+        self.held_until = Ticks::ZERO;
         self.boot += 1;
         self.disk += 1;
     }

@@ -148,6 +148,11 @@ impl<P: Protocol> Network<P> {
         (parcel.to, parcel.copies == 0)
     }
 
+    /// Where the message at `place` goes.
+    pub(super) fn destination(&self, place: u32) -> NodeId {
+        self.parcels[place as usize].to
+    }
+
     /// Takes a copy of the message at `place`: if it is the last one, itself.
     ///
     /// # Panics

@@ -159,6 +159,37 @@ fn a_clogged_link_loses_nothing_and_brings_all_at_once() {
     assert!(arrivals.values().any(burst), "{:?}", traced.run.faults);
 }
 
+/// Of nodes that take nothing for long, how many then take several inputs at the same moment.
+fn wakings(fault: Fault) -> usize {
+    let mut cluster = cluster(Flaw::None, &[fault]);
+    cluster.pace.outage = Span::micros(150_000, 500_000);
+    let mut wakings = 0;
+    for seed in 0..20 {
+        let mut times = BTreeMap::<_, Vec<u64>>::new();
+        for (at, event) in &cluster.trace(seed).trace {
+            let (Event::Deliver { to: slot, .. }
+            | Event::Timeout { at: slot, .. }
+            | Event::Invoke { at: slot, .. }) = event
+            else {
+                continue;
+            };
+            times.entry(*slot).or_default().push(at.0);
+        }
+        let woke = |three: &&[u64]| three[1] - three[0] >= 140_000 && three[1] == three[2];
+        wakings += times.values().flat_map(|times| times.windows(3).filter(woke)).count();
+    }
+    wakings
+}
+
+#[test]
+fn a_node_that_is_held_up_takes_nothing_and_then_all_at_once() {
+    let (cut_off, held_up) = (wakings(Fault::Partition), wakings(Fault::Pause));
+    assert!(
+        held_up > 50 && held_up > 10 * cut_off,
+        "{held_up} went on with all that had come, {cut_off} by chance"
+    );
+}
+
 #[test]
 fn links_that_flap_lose_and_carry_in_turn() {
     let mut cluster = cluster(Flaw::None, &[Fault::Flapping]);
