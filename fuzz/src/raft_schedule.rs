@@ -46,12 +46,15 @@ pub fn judge_with_changes(data: &[u8]) -> Result<Reached<Node>, Box<Failure>> {
 }
 
 /// What the header chooses, and, of every eight, in seven a change of members behind the first operation; then, in
-/// one of two, the last node is no member at first.
+/// one of two, the last node is no member at first. In one of two leadership is to be handed over, too.
 pub fn setup_with_changes(header: [u8; HEADER_BYTES]) -> Setup<Node> {
     /// Whoever is to vote, and to replicate without a vote, as bits.
     const CHANGES: [(u64, u64); 7] =
         [(0b111, 0), (0b101, 0), (0b110, 0), (0b100, 0), (0b001, 0b110), (0b011, 0b100), (0b010, 0)];
     let mut setup = setup::<Node>(header);
+    if header[2] & 0x80 != 0 {
+        setup.workload.insert(1, Op::Transfer(NodeId(u32::from(header[3] & 1))));
+    }
     let chosen = header[3] >> 4;
     if let Some(place) = usize::from(chosen & 7).checked_sub(1) {
         let (voters, learners) = CHANGES[place];
@@ -129,12 +132,13 @@ type Field = fn(&Config) -> String;
 
 /// What a `config` line of a scenario may set, and how it reads: switches as 0 and 1. Timeouts are missing,
 /// because a world knows no time.
-const FIELDS: [(&str, Field); 12] = [
+const FIELDS: [(&str, Field); 13] = [
     ("voters", |config| listed(config.voters)),
     ("learners", |config| listed(config.learners)),
     ("pre-vote", |config| u8::from(config.pre_vote).to_string()),
     ("check-quorum", |config| u8::from(config.check_quorum).to_string()),
     ("reads", |config| config.reads.to_string()),
+    ("priorities", |config| config.priorities.iter().map(u8::to_string).collect::<Vec<_>>().join(",")),
     ("batch-entries-max", |config| config.batch_entries_max.to_string()),
     ("append-entries-max", |config| config.append_entries_max.to_string()),
     ("in-flight-entries-max", |config| config.in_flight_entries_max.to_string()),
@@ -186,6 +190,10 @@ where
             "learners" => config.learners = set(name, value)?,
             "pre-vote" => config.pre_vote = switch(name, value)?,
             "check-quorum" => config.check_quorum = switch(name, value)?,
+            "priorities" => {
+                let numbers = value.split(',').map(|text| number(name, text));
+                config.priorities = numbers.collect::<Result<_, _>>()?;
+            }
             "reads" => config.reads = value.parse().map_err(|error| format!("config {name}: {error}"))?,
             "batch-entries-max" => config.batch_entries_max = number(name, value)?,
             "append-entries-max" => config.append_entries_max = number(name, value)?,

@@ -14,9 +14,10 @@ mod leadership;
 mod liveness;
 mod membership;
 mod symmetry;
+mod transfer;
 
 use fuzz::{raft_schedule, schedule};
-use swarm_protocol::{Drawn, NodeSet, Properties, Service, Stream};
+use swarm_protocol::{Drawn, NodeId, NodeSet, Properties, Service, Stream};
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Compaction, Config, KvOp, Reads};
 use swarm_simulator::profile::Profile;
@@ -41,6 +42,7 @@ pub use self::symmetry::{
     ALIKE, ALIKE_CLOSED, ALIKE_NO_STABLE_STORAGE, ALIKE_PRE_VOTE, ALIKE_TWO_COMMANDS, ALIKE_TWO_NODES,
     ALIKE_TWO_NODES_PRE_VOTE,
 };
+pub use self::transfer::{HANDED_OVER, TWO_NODES_HANDED_OVER};
 
 /// What the tools run: Raft over the small store, by members that may change.
 pub type Node = raft_schedule::Node;
@@ -77,7 +79,7 @@ fn commits_of_term(node: &Node, term: u64) -> bool {
 /// The instances: the quick ones, or all. Those that need least memory come first, as what is resident is
 /// measured of the process as a whole.
 pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
-    let quick: [Box<dyn Check>; 13] = [
+    let quick: [Box<dyn Check>; 14] = [
         Box::new(NO_STABLE_STORAGE),
         Box::new(LIVELY_TWO_NODES),
         Box::new(LIVELY_PRE_VOTE),
@@ -86,6 +88,7 @@ pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
         Box::new(UNDISTURBED),
         Box::new(SNAPSHOTS),
         Box::new(READ_INDEX),
+        Box::new(HANDED_OVER),
         Box::new(JOINED),
         Box::new(REPLACED),
         Box::new(RETIRED),
@@ -108,6 +111,7 @@ pub fn small() -> Vec<Box<dyn Check>> {
         Box::new(TWO_NODES_UNDISTURBED),
         Box::new(FEW_SNAPSHOTS),
         Box::new(TWO_NODES_READ_INDEX),
+        Box::new(TWO_NODES_HANDED_OVER),
         Box::new(TWO_NODES_JOINED),
         Box::new(TWO_NODES_RETIRED),
     ]
@@ -352,6 +356,7 @@ const MARKS: &[&str] = &[
     "leader-elected",
     "leader-steps-down",
     "log-truncated",
+    "makes-way",
     "membership-changed",
     "pre-vote-refused",
     "quorum-lost",
@@ -360,6 +365,8 @@ const MARKS: &[&str] = &[
     "removed-leader-steps-down",
     "snapshot-installed",
     "snapshot-taken",
+    "transfer-aborted",
+    "transfer-told",
     "vote-refused-stale-log",
 ];
 
@@ -408,8 +415,12 @@ impl Registered for Node {
         // Who relies on leases must not set clocks.
         let assumption = Assumption { clocks_jump: false, ..leased.assumption };
         let leased = leased.assumption(assumption);
+        let handed_over = leased.clone().workloads([usual, contended, mostly_reads, handing_over]);
         let indexed = with(Reads::Index);
-        vec![leased.clone(), changing(indexed.clone(), nodes), indexed, changing(leased, nodes)]
+        let mut preferring = indexed.clone();
+        // The last is wanted most.
+        preferring.config.priorities = (0..nodes).map(|node| node as u8).collect();
+        vec![handed_over, changing(indexed, nodes), preferring, changing(leased, nodes)]
     }
 
     fn instances(extent: Extent) -> Vec<Box<dyn Check>> {
@@ -497,6 +508,15 @@ fn contended<O: From<KvOp>>(draw: &mut Stream) -> O {
 fn mostly_reads<O: From<KvOp>>(draw: &mut Stream) -> O {
     let (key, value) = (draw.below(8) as u16, draw.below(100));
     if draw.below(8) == 0 { KvOp::Put(key, value) } else { KvOp::Get(key) }.into()
+}
+
+/// Few writes among many reads of one key, and leaders that are asked now and then to hand over to another.
+fn handing_over(draw: &mut Stream) -> Op {
+    match draw.below(16) {
+        0 => Op::Transfer(NodeId(draw.below(3) as u32)),
+        1..=3 => KvOp::Put(0, draw.below(100)).into(),
+        _ => KvOp::Get(0).into(),
+    }
 }
 
 /// A campaign over clusters of `nodes`, or of three and five and, now and then, others up to seven.

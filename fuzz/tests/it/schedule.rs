@@ -57,6 +57,8 @@ fn random_bytes_reach_every_event_and_every_mark() {
         "membership-changed",
         "pre-vote-refused",
         "removed-leader-steps-down",
+        "transfer-aborted",
+        "transfer-told",
         "vote-refused-stale-log",
     ] {
         assert!(marks.get(mark).is_some_and(|count| *count > 0), "{mark}: {marks:?}");

@@ -168,6 +168,7 @@ fn pinned() -> Vec<(&'static str, Pinned)> {
         raft::TWO_NODES_UNDISTURBED,
         raft::FEW_SNAPSHOTS,
         raft::TWO_NODES_READ_INDEX,
+        raft::TWO_NODES_HANDED_OVER,
         raft::TWO_NODES_JOINED,
         raft::TWO_NODES_RETIRED,
     ];
