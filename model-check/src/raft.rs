@@ -415,7 +415,10 @@ impl Registered for Node {
         // Who relies on leases must not set clocks.
         let assumption = Assumption { clocks_jump: false, ..leased.assumption };
         let leased = leased.assumption(assumption);
-        let handed_over = leased.clone().workloads([usual, contended, mostly_reads, handing_over]);
+        // A client asks until the named server leads: in the end all are up.
+        let all_return = Assumption { lost_max: 0, core_min: nodes, ..assumption };
+        let handed_over =
+            leased.clone().assumption(all_return).workloads([usual, contended, mostly_reads, handing_over]);
         let indexed = with(Reads::Index);
         let mut preferring = indexed.clone();
         // The last is wanted most.

@@ -370,11 +370,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             Kind::Client => self.clients.insists_on(due.number()),
             _ => None,
         };
-        let until = node.map_or(Ticks::ZERO, |node| self.hosts[node.index()].held_until);
-        if until > self.now {
-            self.queue.schedule(until, due);
-        }
-        until > self.now
+        node.is_some_and(|node| self.postpones(node, due))
     }
 
     #[inline]

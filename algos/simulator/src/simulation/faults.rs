@@ -259,6 +259,15 @@ impl<P: Service, Q: Properties<P>> Engine<'_, P, Q> {
         true
     }
 
+    /// Whether the node is held up: then what is due is due when it goes on, in the same order.
+    pub(super) fn postpones(&mut self, node: NodeId, due: Due) -> bool {
+        let left = self.hosts[node.index()].held_until.since(self.now);
+        if left > Ticks::ZERO {
+            self.schedule_after(left, due);
+        }
+        left > Ticks::ZERO
+    }
+
     /// A disk takes no more writes for a while: whoever writes is told so, and started again at the end.
     fn fill_disk(&mut self, stream: &mut Stream) -> bool {
         let victim = NodeId(stream.below(u64::from(self.simulation.nodes)) as u32);
