@@ -77,8 +77,8 @@
 //!   it has promised to keep out for a while, whatever took it into that term meanwhile.
 //! - A server that cannot win any more (refused by a majority) is a follower again, instead of a candidate
 //!   until its timer runs out.
-//! - What is in flight to a follower is limited in entries not yet acknowledged, not in messages: there is
-//!   no counter that could leak.
+//! - What is in flight to a follower is limited in entries, messages and bytes. All of them are what lies between
+//!   what was sent and what is acknowledged, so that no counter can leak.
 //! - A leader that is deposed answers commands that did not reach its log with a redirect, and others
 //!   never: they may still be committed.
 //! - A follower answers a part of a snapshot with how much of it is there (Fig. 13 answers with a term alone), so
@@ -95,9 +95,9 @@
 //! # Limitations
 //! There are no witnesses, and only the leader answers reads. A snapshot is written inside of a step, which takes
 //! as long as that does. Without CheckQuorum a leader that is cut off from the majority goes on refusing nothing
-//! until its limit of uncommitted entries. Limits count entries; commands are as large as their type allows.
-//! Byzantine nodes are outside of the model: an impossible message is refused where it is recognised, a forged
-//! one is believed.
+//! until its limits of uncommitted entries and bytes. A change of members that waits for a learner which never
+//! comes keeps every other change waiting. Byzantine nodes are outside of the model: an impossible message is
+//! refused where it is recognised, a forged one is believed.
 
 mod batch;
 mod change;
