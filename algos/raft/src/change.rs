@@ -12,7 +12,8 @@
 //! What is next is a function of the membership in effect and of who is caught up ([`Membership::next`]): a leader
 //! that takes over in the middle goes on with it. Only one change is under way at a time, and none begins before the
 //! leader has committed an entry of its own term (a change by a leader that knows less than was committed has split
-//! clusters; Ongaro, raft-dev, 2015). A leader that is not among the new voters leads until they are alone in
+//! clusters; Ongaro, raft-dev, 2015). Until the joint configuration is written, another change may take the place of one
+//! whose learners do not come. A leader that is not among the new voters leads until they are alone in
 //! charge, and then steps down. The client that asked is answered then; if the leader falls before, never.
 //!
 //! Verified by `tests/it/membership.rs`, under random events and changes, and by
@@ -32,8 +33,8 @@ impl Membership {
             let outgoing = if voters == self.voters { NodeSet::EMPTY } else { self.voters };
             return Membership { outgoing, learners: learners.difference(voters), ..Membership::of(voters) };
         }
-        let learners = learners.union(joining).difference(self.voters);
-        Membership { learners, goal: voters, ..Membership::of(self.voters) }
+        // Voters that are to be learners are noted as such, and vote until the new ones do.
+        Membership { learners: learners.union(joining), goal: voters, ..Membership::of(self.voters) }
     }
 
     /// The membership that follows this one on its way, once this one is committed: `None` if it has arrived, or
@@ -82,7 +83,8 @@ impl<M: Machine> Raft<M> {
             return out.answer(id, Answer::Refused(reason));
         }
         let members = self.members.now();
-        let settled = !members.is_changing() && self.members.since() <= self.commit;
+        // While learners are waited for nothing of the old configuration is given up: another wish may take the place.
+        let settled = !members.is_joint() && self.members.since() <= self.commit;
         // A leader that has committed nothing may not know which change was the last (Ongaro, raft-dev, 2015).
         let knows = self.log.term_at(self.commit) == Some(self.term);
         if !settled || !knows {
@@ -93,7 +95,11 @@ impl<M: Machine> Raft<M> {
         out.mark("change-taken");
         self.counts.commands_taken += 1;
         let first = members.towards(voters, learners);
-        self.changing = Some((id, command));
+        if let Some((earlier, _)) = self.changing.replace((id, command)) {
+            out.mark("change-replaced");
+            self.counts.dropped_refused += 1;
+            out.answer(earlier, Answer::Refused("another change has taken its place"));
+        }
         self.write_membership(config, first, out);
     }
 

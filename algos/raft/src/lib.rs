@@ -95,8 +95,7 @@
 //! # Limitations
 //! There are no witnesses, and only the leader answers reads. A snapshot is written inside of a step, which takes
 //! as long as that does. Without CheckQuorum a leader that is cut off from the majority goes on refusing nothing
-//! until its limits of uncommitted entries and bytes. A change of members that waits for a learner which never
-//! comes keeps every other change waiting. Byzantine nodes are outside of the model: an impossible message is
+//! until its limits of uncommitted entries and bytes. Byzantine nodes are outside of the model: an impossible message is
 //! refused where it is recognised, a forged one is believed.
 
 mod batch;

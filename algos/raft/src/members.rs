@@ -21,7 +21,7 @@ pub struct Membership {
     pub voters: NodeSet,
     /// During a joint configuration, who votes in the old one; else nobody.
     pub outgoing: NodeSet,
-    /// Who replicates the log without a vote.
+    /// Who replicates the log without a vote; on the way to a goal also voters who are to do so from then on.
     pub learners: NodeSet,
     /// Who is to vote as soon as all of them are caught up; nobody if no such change is under way.
     pub goal: NodeSet,

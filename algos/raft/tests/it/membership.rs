@@ -257,6 +257,57 @@ fn no_change_begins_before_an_entry_of_the_term_is_committed() {
     assert_eq!(cluster.answers.get(&OpId(10)), Some(&DONE));
 }
 
+/// However the wish looks, and whatever is the case: what comes at last is what was asked for, and no two memberships
+/// that follow each other have majorities that do not meet.
+#[test]
+fn a_change_arrives_at_what_was_asked_for() {
+    let four = || (0..16).map(set);
+    for (voters, learners) in four().flat_map(|voters| four().map(move |learners| (voters, learners))) {
+        if voters.is_empty() || !voters.intersection(learners).is_empty() {
+            continue;
+        }
+        let from = Membership { learners, ..Membership::of(voters) };
+        for (to, apart) in four().flat_map(|to| four().map(move |apart| (to, apart))) {
+            if to.is_empty() || !to.intersection(apart).is_empty() {
+                continue;
+            }
+            let mut steps = vec![from, from.towards(to, apart)];
+            while let Some(next) = steps[steps.len() - 1].next(|_| true) {
+                steps.push(next);
+            }
+            assert_eq!(
+                steps.last(),
+                Some(&Membership { learners: apart, ..Membership::of(to) }),
+                "{steps:?}"
+            );
+            assert!(steps.len() <= 4, "{steps:?}");
+            for pair in steps.windows(2) {
+                let joint = |of: &Membership| [of.voters, of.outgoing];
+                let shares =
+                    joint(&pair[0]).iter().any(|set| !set.is_empty() && joint(&pair[1]).contains(set));
+                assert!(shares, "{pair:?} need no common majority");
+            }
+        }
+    }
+}
+
+/// A learner that never comes holds nobody up for ever.
+#[test]
+fn a_change_that_waits_gives_way_to_another() {
+    let mut cluster = led(0b00111);
+    cluster.isolated.insert(N3);
+    cluster.invoke(N0, 9, change(0b01111, 0));
+    cluster.settle();
+    assert!(cluster.node(N0).membership().is_changing() && !cluster.answers.contains_key(&OpId(9)));
+    cluster.invoke(N0, 10, change(0b00011, 0b00100));
+    let refused = Answer::Refused("another change has taken its place");
+    assert_eq!(cluster.answers.get(&OpId(9)), Some(&refused));
+    cluster.settle();
+    assert_eq!(cluster.answers.get(&OpId(10)), Some(&DONE));
+    let expected = Membership { learners: set(0b00100), ..Membership::of(set(0b00011)) };
+    assert_eq!(*cluster.node(N0).membership(), expected);
+}
+
 /// One change at a time, and none that makes no sense.
 #[test]
 fn changes_that_cannot_be_are_refused() {
