@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     hunt::main(&GROUNDS, &Dialect { write, read })
 }
 
-const GROUNDS: [Ground<Node, RaftProperties>; 25] = [
+const GROUNDS: [Ground<Node, RaftProperties>; 26] = [
     // One term, and crashes between a vote and its write.
     Ground {
         name: "elections",
@@ -307,6 +307,15 @@ const GROUNDS: [Ground<Node, RaftProperties>; 25] = [
         walk_events: 80,
         simulation: || changes(partitions(config(3))),
     },
+    // Reads under a lease. Worlds know no time: what they show here is that nothing else is wrong.
+    Ground {
+        name: "leases",
+        setup: || leased(Bounds::default()),
+        narrow: || leased(Bounds { in_flight: 4, ..Bounds::default() }),
+        story: "",
+        walk_events: 40,
+        simulation: || leasing(),
+    },
 ];
 
 /// With PreVote.
@@ -393,6 +402,48 @@ timeout n0 Election
 sync n0 1
 sync n0 1
 invoke n0 op0";
+
+/// With leases that allow for more than clocks of a simulation run apart, rounds so often that one is always under
+/// way, and whoever stands for election stands as soon as its promise has run out.
+fn lease(nodes: u32) -> Config {
+    let election_timeout = Delay { min: Ticks::from_millis(150), max: Ticks::from_millis(155) };
+    let heartbeat_interval = Ticks::from_millis(15);
+    let reads = Reads::Lease { drift_per_million: 34_000 };
+    Config { check_quorum: true, reads, election_timeout, heartbeat_interval, ..config(nodes) }
+}
+
+fn leased(bounds: Bounds) -> Setup<Node> {
+    let workload = [KvOp::Put(1, 7), KvOp::Get(1)].map(Op::from);
+    Setup::new(lease(3), 3).workload(workload).bounds(bounds).within(|node| node.term() <= 1)
+}
+
+/// Clients that read all the time, and leaders that are held up and cut off, and come back when another has just begun.
+fn leasing() -> Simulation<Node, RaftProperties> {
+    let profile = Profile::new("leasing", Faults::of(&[Fault::Pause, Fault::Delay]));
+    let pace = Pace {
+        latency: Span::micros(2_000, 10_000),
+        sync: Span::micros(50, 1_000),
+        think: Span::micros(0, 5_000),
+        outage: Span::micros(20_000, 500_000),
+        interval: Span::micros(100_000, 1_000_000),
+        faults: Ticks::from_millis(4_000),
+        progress: Ticks::from_millis(60_000),
+        ..Pace::default()
+    };
+    let mut simulation = simulation(lease(3)).profile(profile).pace(pace).clients(6);
+    simulation.workloads = vec![asking];
+    simulation.operations_max = 20_000;
+    simulation
+}
+
+/// Reads and writes of one key; and now and then another is to lead.
+fn asking(draw: &mut Stream) -> Op {
+    match draw.below(256) {
+        0..=3 => Op::Transfer(NodeId(draw.below(3) as u32)),
+        4..=23 => KvOp::Put(0, draw.below(1000)).into(),
+        _ => KvOp::Get(0).into(),
+    }
+}
 
 /// Five nodes have more messages under way than three.
 fn five() -> Bounds {
