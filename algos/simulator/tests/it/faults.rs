@@ -229,6 +229,24 @@ fn clocks_jump_both_ways() {
     assert_eq!(traced.run.account.jumps, jumps.len() as u64);
 }
 
+/// Set back further it would stand still until it is there, which no clock does.
+#[test]
+fn no_clock_is_set_back_before_its_beginning() {
+    let mut to_the_beginning = 0;
+    for seed in 0..60 {
+        let mut ahead = BTreeMap::<_, i64>::new();
+        for (at, injury) in &cluster(Flaw::None, &[Fault::Jump]).trace(seed).injuries {
+            let Injury::Jumped(node, far) = injury else { continue };
+            let ahead = ahead.entry(*node).or_default();
+            *ahead += far;
+            let shown = at.0.cast_signed() + *ahead;
+            assert!(shown >= 0, "seed {seed}: {node} shows {shown} us at {at}");
+            to_the_beginning += usize::from(shown == 0);
+        }
+    }
+    assert!(to_the_beginning > 0, "no clock was ever set back as far as it could be");
+}
+
 #[test]
 fn the_shapes_of_partitions_strike_under_their_own_names() {
     for fault in [Fault::Partition, Fault::Bridge, Fault::Partial, Fault::OneWay, Fault::Flapping] {
