@@ -21,12 +21,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use swarm_protocol::{Choices, Delay, Effects, NodeId, OpId, Protocol as _, Specification, Stream, Ticks};
-use swarm_raft::{Answer, Compaction, Config, Entry, Machine, Raft, wire};
-use swarm_runtime::file::{Codec, FileStorage, Limits};
+use swarm_raft::{Answer, Compaction, Config, Entry, Machine, Raft};
+use swarm_runtime::file::{FileStorage, Limits};
 use swarm_runtime::no_tasks;
 use swarm_runtime::storage::Storage;
 use swarm_runtime::threaded::{Client, Cluster, Options, Stopped};
 
+use crate::live::WireFormat;
 use crate::paired::NODES;
 
 /// The commands that a victim has under way.
@@ -84,20 +85,6 @@ impl Machine for Seen {
     fn restore(bytes: &[u8]) -> Option<Self> {
         let (words, rest) = bytes.as_chunks();
         rest.is_empty().then(|| Seen { words: words.iter().map(|word| u64::from_le_bytes(*word)).collect() })
-    }
-}
-
-/// Records by their wire format.
-#[derive(Clone, Copy, Debug)]
-struct WireFormat;
-
-impl Codec<Record> for WireFormat {
-    fn encode(&self, record: &Record, out: &mut Vec<u8>) {
-        wire::encode(record, out);
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Result<Record, String> {
-        wire::decode(bytes).map_err(|error| error.to_string())
     }
 }
 

@@ -27,7 +27,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use swarm_protocol::{NodeId, OpId};
-use swarm_raft::{Answer, Config, Machine, Payload, Raft, wire};
+use swarm_raft::wire::{self, Wire};
+use swarm_raft::{Answer, Config, Machine, Payload, Raft};
 use swarm_runtime::file::{Codec, FileStorage, Limits};
 use swarm_runtime::storage::Storage;
 use swarm_runtime::threaded::{Client, Cluster, Completion, NodePanic, Options, Stopped};
@@ -98,12 +99,12 @@ impl Machine for Applied {
 #[derive(Clone, Copy, Debug)]
 pub struct WireFormat;
 
-impl Codec<Record> for WireFormat {
-    fn encode(&self, record: &Record, out: &mut Vec<u8>) {
+impl<C: Wire> Codec<swarm_raft::Record<C>> for WireFormat {
+    fn encode(&self, record: &swarm_raft::Record<C>, out: &mut Vec<u8>) {
         wire::encode(record, out);
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Record, String> {
+    fn decode(&self, bytes: &[u8]) -> Result<swarm_raft::Record<C>, String> {
         wire::decode(bytes).map_err(|error| error.to_string())
     }
 }
@@ -505,7 +506,7 @@ mod tests {
         assert!(run.counters.syncs > 0 && answered > 0);
         let mut most = 0;
         for mut disk in files(&folder).expect("the folders are free again") {
-            let records = disk.recover().expect("the files are whole");
+            let records: Vec<Record> = disk.recover().expect("the files are whole");
             let commands: u64 = records
                 .iter()
                 .map(|record| match record {
@@ -526,7 +527,8 @@ mod tests {
         let mut bytes = Vec::new();
         WireFormat.encode(&record, &mut bytes);
         assert_eq!(WireFormat.decode(&bytes), Ok(record));
-        assert!(WireFormat.decode(&bytes[..bytes.len() - 1]).is_err());
+        let cut: Result<Record, _> = WireFormat.decode(&bytes[..bytes.len() - 1]);
+        assert!(cut.is_err());
     }
 
     #[test]
