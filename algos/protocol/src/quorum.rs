@@ -56,22 +56,27 @@ pub fn vote_result(voters: NodeSet, outgoing: NodeSet, granted: NodeSet, rejecte
 ///
 /// Costs one sort of at most 64 numbers per set, on the stack. Returns `u64::MAX` if both sets are
 /// empty: nobody can object.
+#[inline]
 pub fn commit_index(voters: NodeSet, outgoing: NodeSet, acked: impl Fn(NodeId) -> u64) -> u64 {
     majority_index(voters, &acked).min(majority_index(outgoing, &acked))
 }
 
+#[inline(always)]
 fn majority_index(voters: NodeSet, acked: &impl Fn(NodeId) -> u64) -> u64 {
-    let n = voters.len();
-    if n == 0 {
+    if voters.is_empty() {
         return u64::MAX;
     }
-    if n == 3 {
-        // The most common cluster: the middle one of three, without an array to fill.
-        let mut nodes = voters.iter();
-        let mut next = || nodes.next().map_or(0, acked);
-        let (a, b, c) = (next(), next(), next());
+    // The most common cluster: the middle one of three, without counting them and without an array to fill.
+    let mut nodes = voters.iter();
+    if let (Some(a), Some(b), Some(c), None) = (nodes.next(), nodes.next(), nodes.next(), nodes.next()) {
+        let (a, b, c) = (acked(a), acked(b), acked(c));
         return a.max(b).min(a.min(b).max(c));
     }
+    majority_index_of_many(voters, acked)
+}
+
+fn majority_index_of_many(voters: NodeSet, acked: &impl Fn(NodeId) -> u64) -> u64 {
+    let n = voters.len();
     // The majority(n) highest of n in ascending order begin here; the lowest of them is acknowledged by all.
     let place = n - majority(n);
     if n <= SMALL {

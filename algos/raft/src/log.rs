@@ -132,31 +132,42 @@ impl<C> Log<C> {
         Some((placed.run.term(), &placed.run.entries()[(index - placed.first) as usize]))
     }
 
-    /// The entries from `first` up to `last`, run by run. Costs one search, and one step per run.
-    ///
-    /// # Panics
-    /// If there is no entry at `first` or at `last`, or if `last < first`.
-    pub fn pieces(&self, first: Index, last: Index) -> impl Iterator<Item = &[Entry<C>]> {
-        let held = self.base_index < first && first <= last && last <= self.last_index;
-        assert!(held, "no entries {first}..={last}");
-        let runs = self.runs.range(self.position(first)..).take_while(move |placed| placed.first <= last);
-        runs.map(move |placed| {
-            let end = placed.last().min(last);
-            &placed.run.entries()[first.saturating_sub(placed.first) as usize..=(end - placed.first) as usize]
-        })
-    }
-
-    /// How large the entries from `first` up to `last` are, if an entry is as large as `size` says. Costs one search
-    /// and one step per run, and a look at each entry of a run that is not asked for as a whole.
+    /// The entries from `first` up to `last`, run by run, and how large those of each run are, if an entry is as large
+    /// as `size` says. Costs one search, one step per run, and a look at each entry of a run of which only some are
+    /// asked for.
     ///
     /// # Panics
     /// If there is no entry at `first` or at `last`, or if `last < first`.
     #[inline]
-    pub fn bytes(&self, first: Index, last: Index, size: impl Fn(&Entry<C>) -> u64) -> u64 {
+    pub fn pieces(
+        &self,
+        first: Index,
+        last: Index,
+        size: impl Fn(&Entry<C>) -> u64,
+    ) -> impl Iterator<Item = (&[Entry<C>], u64)> {
         let held = self.base_index < first && first <= last && last <= self.last_index;
         assert!(held, "no entries {first}..={last}");
-        let runs = self.runs.range(self.position(first)..).take_while(|placed| placed.first <= last);
-        runs.map(|placed| placed.bytes_within(first, last, &size)).sum()
+        let (mut position, mut next) = (self.position(first), first);
+        core::iter::from_fn(move || {
+            (next <= last).then(|| {
+                let placed = &self.runs[position];
+                let end = placed.last().min(last);
+                let piece =
+                    &placed.run.entries()[(next - placed.first) as usize..=(end - placed.first) as usize];
+                let whole = piece.len() as u64 == placed.run.count();
+                (position, next) = (position + 1, end + 1);
+                (piece, if whole { placed.bytes } else { piece.iter().map(&size).sum() })
+            })
+        })
+    }
+
+    /// How large the entries from `first` up to `last` are, if an entry is as large as `size` says. Costs as
+    /// [`Log::pieces`].
+    ///
+    /// # Panics
+    /// If there is no entry at `first` or at `last`, or if `last < first`.
+    pub fn bytes(&self, first: Index, last: Index, size: impl Fn(&Entry<C>) -> u64) -> u64 {
+        self.pieces(first, last, size).map(|(_, bytes)| bytes).sum()
     }
 
     /// All entries with their terms, oldest first.
@@ -209,6 +220,7 @@ impl<C> Log<C> {
     ///
     /// # Panics
     /// If terms would decrease.
+    #[inline(always)]
     pub fn append(&mut self, run: Run<C>, bytes: u64) {
         assert!(run.term() >= self.last_term, "terms of a log never decrease");
         for _ in 0..2 {
@@ -335,6 +347,16 @@ impl<C: Clone> Log<C> {
     ) -> Option<(Term, Entries<C>, u64)> {
         if prev >= self.last_index {
             return (prev == self.last_index).then(|| (self.last_term, Entries::none(), 0));
+        }
+        // Whoever keeps up lacks the last run alone.
+        if prev > self.base_index
+            && let Some(last) = self.runs.back()
+            && last.first == prev + 1
+            && last.run.count() <= most.entries
+            && last.bytes <= most.bytes
+        {
+            let before = &self.runs[self.runs.len() - 2];
+            return Some((before.run.term(), last.run.clone().into(), last.bytes));
         }
         (prev >= self.base_index).then(|| self.some_behind(prev, most, size))
     }
@@ -544,7 +566,7 @@ mod tests {
                 let entries = log.iter_from(index).map(|(term, entry)| (term, entry.clone()));
                 assert!(entries.eq(rest.map(|(term, command)| (term, Entry::Command(command)))));
                 for end in [index, index.midpoint(last), last] {
-                    let walked = log.pieces(index, end).flatten().cloned();
+                    let walked = log.pieces(index, end, size).flat_map(|(piece, _)| piece).cloned();
                     let expected = &model[index as usize - 1..end as usize];
                     assert!(walked.eq(expected.iter().map(|(_, command)| Entry::Command(*command))));
                 }

@@ -356,19 +356,22 @@ impl<M: Machine> Raft<M> {
             return;
         }
         out.mark("command-committed");
-        let bytes = self.log.bytes(self.applied + 1, self.commit, bytes_of::<M>);
+        let mut bytes = 0;
+        for (piece, piece_bytes) in self.log.pieces(self.applied + 1, self.commit, bytes_of::<M>) {
+            bytes += piece_bytes;
+            for entry in piece {
+                self.applied += 1;
+                if let Entry::Command(command) = entry {
+                    let answer = self.machine.apply(command);
+                    if let Some((_, id)) = self.waiting.pop_front_if(|(index, _)| *index == self.applied) {
+                        out.answer(id, Answer::Applied(answer));
+                    }
+                }
+            }
+        }
         self.fresh_bytes += bytes;
         if self.is_leader() {
             self.uncommitted_bytes -= bytes;
-        }
-        for entry in self.log.pieces(self.applied + 1, self.commit).flatten() {
-            self.applied += 1;
-            if let Entry::Command(command) = entry {
-                let answer = self.machine.apply(command);
-                if let Some((_, id)) = self.waiting.pop_front_if(|(index, _)| *index == self.applied) {
-                    out.answer(id, Answer::Applied(answer));
-                }
-            }
         }
     }
 }
