@@ -161,7 +161,8 @@ impl OurRaft {
             Local::on(Config::new(NODES), disks, seed, no_tasks).expect("empty disks can be read");
         while nodes.nodes().all(|node| !node.is_leader() || node.commit_index() == 0) {
             nodes.pump_until_quiet(1_000, &mut |_, _, _| {});
-            nodes.advance(nodes.next_deadline()?);
+            let next = nodes.next_deadline()?;
+            nodes.advance(next);
         }
         let first_leads = nodes.nodes().next().is_some_and(Raft::is_leader);
         first_leads.then(|| OurRaft { nodes, proposed: 0, pumps: 0, looked: Instant::now() })

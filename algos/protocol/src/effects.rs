@@ -198,7 +198,7 @@ impl<P: Protocol> Effects<P> {
     }
 
     /// Appends a record to stable storage and returns the name of the write.
-    #[inline]
+    #[inline(always)]
     pub fn persist(&mut self, record: P::Record) -> WriteId {
         let write = WriteId::new(self.next_write);
         self.next_write += 1;
@@ -266,6 +266,18 @@ impl<P: Protocol> Effects<P> {
     /// The effects so far, in order.
     pub fn as_slice(&self) -> &[Effect<P>] {
         &self.list
+    }
+
+    /// The effects so far, in order, to be carried out where they stand.
+    #[inline]
+    pub fn as_mut_slice(&mut self) -> &mut [Effect<P>] {
+        &mut self.list
+    }
+
+    /// Exchanges the list of effects for another, which the next steps will fill further.
+    #[inline]
+    pub fn swap(&mut self, list: &mut Vec<Effect<P>>) {
+        core::mem::swap(&mut self.list, list);
     }
 
     /// Whether nothing was asked for.

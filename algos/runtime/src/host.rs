@@ -17,7 +17,7 @@ use swarm_protocol::{
 
 use crate::counters::{Counters, Running};
 use crate::storage::Storage;
-use crate::timers::{TimerSet, pick};
+use crate::timers::TimerSet;
 
 /// The streams of a seed, told apart by purpose.
 const CHOICES: u64 = 0x6368_6F69;
@@ -25,6 +25,9 @@ const TIMERS: u64 = 0x7469_6D65;
 
 /// Where messages and answers go.
 pub(crate) trait Outbox<P: Protocol> {
+    /// Messages are taken from [`Sent`] where they stand, by whoever they go to; they are not handed to
+    /// [`Outbox::send`].
+    const IN_PLACE: bool;
     /// Sends a message; false if there was no room or no such node.
     fn send(&mut self, to: NodeId, message: P::Message) -> bool;
     /// Answers a client; false if there was no room.
@@ -41,11 +44,57 @@ pub fn no_tasks<O>(task: Never) -> O {
     match task {}
 }
 
-/// An effect that waits for a write. All wait for the same sync, so that the write need not be kept.
-enum Held<P: Protocol> {
-    Send { to: NodeId, message: P::Message },
-    Broadcast { message: P::Message },
-    Answer { id: OpId, answer: P::Answer },
+/// The effects of a node's turn, all of them carried out, but that messages are to be taken by their receivers.
+pub(crate) struct Sent<P: Protocol> {
+    effects: Vec<Effect<P>>,
+    /// Where the messages stand among them.
+    places: Vec<u32>,
+}
+
+/// Who takes from [`Sent`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The one who sent it.
+    Sender,
+    /// Another, behind whom others will take.
+    Early,
+    /// The last of the others.
+    Last,
+}
+
+impl<P: Protocol> Sent<P> {
+    pub(crate) const fn new() -> Self {
+        Sent { effects: Vec::new(), places: Vec::new() }
+    }
+
+    /// Whether nothing is to be taken or to be freed.
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    /// Hands on what was sent to `me`. Of what the sender sent to all others, the last of them to take has the message
+    /// itself, the others have copies.
+    #[inline]
+    pub(crate) fn take(&mut self, me: NodeId, turn: Turn, mut each: impl FnMut(P::Message)) {
+        for place in &self.places {
+            let effect = &mut self.effects[*place as usize];
+            match effect {
+                Effect::Send { to, .. } if *to != me => continue,
+                Effect::Broadcast { .. } if turn == Turn::Sender => continue,
+                Effect::Broadcast { message, .. } if turn == Turn::Early => {
+                    each(message.clone());
+                    continue;
+                }
+                _ => {}
+            }
+            if let Effect::Send { message, .. } | Effect::Broadcast { message, .. } =
+                core::mem::replace(effect, done())
+            {
+                each(message);
+            }
+        }
+    }
 }
 
 /// A node and its surroundings.
@@ -58,7 +107,6 @@ pub(crate) struct Host<P: Protocol, S> {
     now: Ticks,
     effects: Effects<P>,
     timers: TimerSet<P::Timer>,
-    timer_choices: Choices,
     storage: S,
     /// The ordinal of the last write that the node asked for in this boot.
     asked: u64,
@@ -70,8 +118,12 @@ pub(crate) struct Host<P: Protocol, S> {
     disk_failed: bool,
     /// To be retired at the next sync: what makes the records superfluous must be durable first.
     retire: Option<WriteId>,
-    /// Empty between settlements.
-    held: Vec<Held<P>>,
+    /// So many effects of the list were carried out or are held back; the rest are new.
+    carried: usize,
+    /// Where the first of the list stands that waits for a write; none between settlements.
+    held: Option<usize>,
+    /// Where those of the list stand that are messages to be taken in place.
+    places: Vec<u32>,
     tasks: Vec<P::Task>,
     perform: Perform<P>,
     /// Inputs were stepped since the last settlement.
@@ -103,15 +155,16 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
             node,
             now: Ticks::ZERO,
             effects,
-            timers: TimerSet::new(),
-            timer_choices,
+            timers: TimerSet::new(timer_choices),
             storage,
             asked: 0,
             durable: 0,
             failed: 0,
             disk_failed: false,
             retire: None,
-            held: Vec::new(),
+            carried: 0,
+            held: None,
+            places: Vec::new(),
             tasks: Vec::new(),
             perform,
             unsettled: true,
@@ -129,11 +182,11 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
         self.boots += 1;
         self.effects.reboot();
         self.effects.set_choices(choices);
-        self.timer_choices = timer_choices;
-        self.timers.clear();
+        self.timers.restart(timer_choices);
         (self.asked, self.durable, self.failed) = (0, 0, 0);
         (self.disk_failed, self.retire) = (false, None);
-        self.held.clear();
+        (self.carried, self.held) = (0, None);
+        self.places.clear();
         self.tasks.clear();
         self.node = P::recover(config, self.me, records.into_iter(), &mut self.effects);
         self.unsettled = true;
@@ -169,7 +222,7 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
     }
 
     /// When the next timer runs out.
-    pub(crate) fn next_deadline(&self) -> Option<Ticks> {
+    pub(crate) fn next_deadline(&mut self) -> Option<Ticks> {
         self.timers.next_deadline()
     }
 
@@ -189,6 +242,18 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
     fn step(&mut self, config: &P::Config, input: Input<P>) {
         self.unsettled = true;
         self.node.step(config, self.now, input, &mut self.effects);
+    }
+
+    /// A message that was counted as sent found no room after all.
+    pub(crate) const fn undo_send(&mut self) {
+        self.running.totals.sent -= 1;
+        self.running.totals.dropped += 1;
+    }
+
+    /// Whether nothing is to be done for the node now, unless messages have come.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        !self.unsettled && !self.timers.is_due(self.now) && self.effects.is_empty()
     }
 
     /// Steps the timers that are due, and settles after each: the effects of one may stop another.
@@ -214,7 +279,7 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
 
     /// Ends a run of inputs: all effects are carried out, and what they wait for is durable or has
     /// failed.
-    pub(crate) fn settle(&mut self, config: &P::Config, out: &mut impl Outbox<P>) {
+    pub(crate) fn settle<O: Outbox<P>>(&mut self, config: &P::Config, out: &mut O) {
         let mut failed_before = false;
         loop {
             if self.node.needs_flush() {
@@ -234,7 +299,7 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
                     failed_before = true;
                     let first = self.durable.max(self.failed) + 1;
                     self.failed = self.asked;
-                    self.held.clear();
+                    self.held = None;
                     self.step(config, Input::DiskFailed(WriteId::new(first)));
                 }
             }
@@ -251,49 +316,57 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
                 break;
             }
         }
-        self.held.clear();
+        self.held = None;
+        if !O::IN_PLACE {
+            self.effects.clear();
+            self.carried = 0;
+        }
         self.unsettled = false;
     }
 
-    /// Carries out the effects so far, holding back what waits for a write that is not durable.
-    fn carry_out(&mut self, out: &mut impl Outbox<P>) {
-        let Host { effects, running, storage, held, timers, timer_choices, .. } = self;
-        for effect in effects.drain() {
+    /// Carries out the effects that are new, holding back what waits for a write that is not durable.
+    #[inline]
+    fn carry_out<O: Outbox<P>>(&mut self, out: &mut O) {
+        let Host { effects, running, storage, timers, carried, held, places, durable, cluster_len, .. } =
+            self;
+        let list = effects.as_mut_slice();
+        for (place, effect) in list.iter_mut().enumerate().skip(*carried) {
             match effect {
-                Effect::Send { to, message, after } if waits(after, self.durable) => {
-                    held.push(Held::Send { to, message });
+                Effect::Send { after, .. }
+                | Effect::Broadcast { after, .. }
+                | Effect::Answer { after, .. }
+                    if waits(*after, *durable) =>
+                {
+                    held.get_or_insert(place);
                 }
-                Effect::Send { to, message, after: _ } => send(running, out, to, message),
-                Effect::Broadcast { message, after } if waits(after, self.durable) => {
-                    held.push(Held::Broadcast { message });
+                Effect::Send { .. } | Effect::Broadcast { .. } | Effect::Answer { .. } => {
+                    let_go((running, places), out, (self.me, *cluster_len), (place, effect));
                 }
-                Effect::Broadcast { message, after: _ } => {
-                    broadcast(running, out, self.me, self.cluster_len, message);
+                Effect::SetTimer { timer, delay } => timers.set(*timer, self.now, *delay),
+                Effect::CancelTimer(timer) => {
+                    timers.cancel(*timer);
                 }
-                Effect::Answer { id, answer, after } if waits(after, self.durable) => {
-                    held.push(Held::Answer { id, answer });
-                }
-                Effect::Answer { id, answer, after: _ } => respond(running, out, id, answer),
-                Effect::Persist { write, record } => {
+                Effect::Persist { .. } => {
+                    let Effect::Persist { write, record } = core::mem::replace(effect, done()) else {
+                        continue;
+                    };
                     self.asked = write.ordinal();
                     if !self.disk_failed {
                         running.totals.records += 1;
                         self.disk_failed = storage.append(record).is_err();
                     }
                 }
-                Effect::SetTimer { timer, delay } => {
-                    let after = pick(delay, timer_choices).as_micros();
-                    timers.set(timer, Ticks(self.now.as_micros().saturating_add(after)));
+                Effect::Submit(_) => {
+                    if let Effect::Submit(task) = core::mem::replace(effect, done()) {
+                        self.tasks.push(task);
+                    }
                 }
-                Effect::CancelTimer(timer) => {
-                    timers.cancel(timer);
-                }
-                Effect::Submit(task) => self.tasks.push(task),
-                Effect::Retire(before) => self.retire = self.retire.max(Some(before)),
+                Effect::Retire(before) => self.retire = self.retire.max(Some(*before)),
                 Effect::Mark(label) => running.marks.count(label),
                 Effect::Refuse(reason) => running.refused.count(reason),
             }
         }
+        *carried = list.len();
     }
 
     /// Makes the appended records durable; false if the storage has failed.
@@ -313,16 +386,41 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
         true
     }
 
-    /// Lets go of what was held back.
-    fn release(&mut self, out: &mut impl Outbox<P>) {
-        let running = &mut self.running;
-        for effect in self.held.drain(..) {
-            match effect {
-                Held::Send { to, message } => send(running, out, to, message),
-                Held::Broadcast { message } => broadcast(running, out, self.me, self.cluster_len, message),
-                Held::Answer { id, answer } => respond(running, out, id, answer),
-            }
+    /// Lets go of what was held back: what it waited for is durable.
+    #[inline]
+    fn release<O: Outbox<P>>(&mut self, out: &mut O) {
+        let Some(first) = self.held.take() else { return };
+        let list = self.effects.as_mut_slice().iter_mut().enumerate().skip(first);
+        for (place, effect) in list.filter(|(_, effect)| after(effect).is_some()) {
+            let sent = (&mut self.running, &mut self.places);
+            let_go(sent, out, (self.me, self.cluster_len), (place, effect));
         }
+    }
+
+    /// Hands over the effects of a turn, all of them carried out, in exchange for those of the last.
+    #[inline]
+    pub(crate) fn exchange(&mut self, sent: &mut Sent<P>) {
+        let Sent { effects, places } = sent;
+        effects.clear();
+        places.clear();
+        self.effects.swap(effects);
+        core::mem::swap(&mut self.places, places);
+        self.carried = 0;
+    }
+}
+
+/// What stands in the place of an effect that is done.
+#[inline]
+pub(crate) const fn done<P: Protocol>() -> Effect<P> {
+    Effect::Mark("")
+}
+
+/// The write that an effect waits for.
+#[inline]
+fn after<P: Protocol>(effect: &Effect<P>) -> Option<WriteId> {
+    match effect {
+        Effect::Send { after, .. } | Effect::Broadcast { after, .. } | Effect::Answer { after, .. } => *after,
+        _ => None,
     }
 }
 
@@ -332,6 +430,37 @@ fn waits(after: Option<WriteId>, durable: u64) -> bool {
     after.is_some_and(|write| write.ordinal() > durable)
 }
 
+/// Sends or answers, as the effect says, now that nothing holds it back.
+#[inline]
+fn let_go<P: Protocol, O: Outbox<P>>(
+    (running, places): (&mut Running, &mut Vec<u32>),
+    out: &mut O,
+    (me, cluster_len): (NodeId, u32),
+    (place, effect): (usize, &mut Effect<P>),
+) {
+    let totals = &mut running.totals;
+    if O::IN_PLACE {
+        match effect {
+            Effect::Send { to, .. } if to.0 < cluster_len => totals.sent += 1,
+            Effect::Broadcast { .. } => totals.sent += u64::from(cluster_len - 1),
+            Effect::Send { .. } => {
+                totals.dropped += 1;
+                return;
+            }
+            _ => return respond(running, out, effect),
+        }
+        return places.push(place as u32);
+    }
+    match effect {
+        Effect::Send { .. } | Effect::Broadcast { .. } => match core::mem::replace(effect, done()) {
+            Effect::Send { to, message, .. } => send(running, out, to, message),
+            Effect::Broadcast { message, .. } => broadcast(running, out, me, cluster_len, message),
+            _ => {}
+        },
+        _ => respond(running, out, effect),
+    }
+}
+
 #[inline]
 fn send<P: Protocol>(running: &mut Running, out: &mut impl Outbox<P>, to: NodeId, message: P::Message) {
     let count = if out.send(to, message) { &mut running.totals.sent } else { &mut running.totals.dropped };
@@ -339,7 +468,8 @@ fn send<P: Protocol>(running: &mut Running, out: &mut impl Outbox<P>, to: NodeId
 }
 
 #[inline]
-fn respond<P: Protocol>(running: &mut Running, out: &mut impl Outbox<P>, id: OpId, answer: P::Answer) {
+fn respond<P: Protocol>(running: &mut Running, out: &mut impl Outbox<P>, effect: &mut Effect<P>) {
+    let Effect::Answer { id, answer, .. } = core::mem::replace(effect, done()) else { return };
     let totals = &mut running.totals;
     let count = if out.answer(id, answer) { &mut totals.answered } else { &mut totals.answers_dropped };
     *count += 1;
@@ -434,6 +564,7 @@ mod tests {
     }
 
     impl Outbox<Script> for Journal {
+        const IN_PLACE: bool = false;
         fn send(&mut self, to: NodeId, message: Counted) -> bool {
             self.note(format!("send {to} {}", message.0));
             true

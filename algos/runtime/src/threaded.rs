@@ -491,6 +491,8 @@ struct ThreadOutbox<'a, P: Protocol> {
 }
 
 impl<P: Protocol> Outbox<P> for ThreadOutbox<'_, P> {
+    const IN_PLACE: bool = false;
+
     fn send(&mut self, to: NodeId, message: P::Message) -> bool {
         let Some(lanes) = self.shared.lanes.get(to.index()) else {
             return false;
