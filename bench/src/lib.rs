@@ -29,6 +29,7 @@
 pub mod clock;
 pub mod floor;
 pub mod hgrm;
+pub mod instructions;
 pub mod killed;
 pub mod live;
 pub mod open_loop;
