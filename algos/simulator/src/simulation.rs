@@ -79,7 +79,7 @@ pub use self::atlas::{Account, Assumption};
 pub use self::campaign::{Summary, VIOLATIONS_KEPT, campaign};
 pub use self::disk::{Frame, JOURNAL, Journal, Reading, Rule, checksummed};
 pub use self::rewound::Rewound;
-pub use self::staged::{Arrival, Stage};
+pub use self::staged::{Arrival, Cut, Stage};
 
 /// The purposes of draws. Recorded seeds depend on these numbers.
 pub(crate) mod purpose {

@@ -1,7 +1,8 @@
 //! A run that begins in a situation of its own and ends at a mark: an experiment, where a campaign is a search.
 //!
 //! A [`Stage`] says what each node boots from, who stays down, which messages are on their way at the beginning, how
-//! long messages of each kind and writes take, and which mark of the nodes ends the run. All else is as in any run:
+//! long messages of each kind and writes take, which links break for good and when, and which mark of the nodes ends the
+//! run. All else is as in any run:
 //! the same nodes, timers drawn from their ranges, judged after every step, a function of the seed.
 //!
 //! Faults of the profile strike as ever; nothing is healed. Messages take the stage's time where they arrive at all
@@ -24,6 +25,8 @@ pub struct Stage<P: Protocol> {
     pub down: NodeSet,
     /// What is on its way at the beginning.
     pub arriving: Vec<Arrival<P>>,
+    /// Which links carry nothing any more, from when on.
+    pub cuts: Vec<Cut>,
     /// How long a message takes, every time of the span being equally likely.
     pub latency: fn(&P::Message) -> Span,
     /// How long a disk takes to sync.
@@ -32,6 +35,17 @@ pub struct Stage<P: Protocol> {
     pub ends: &'static str,
     /// The run is cut short at this time, if it did not end before.
     pub until: Ticks,
+}
+
+/// A link that breaks for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// What is sent from then on does not arrive.
+    pub at: Ticks,
+    /// Who sends.
+    pub from: NodeId,
+    /// To whom.
+    pub to: NodeId,
 }
 
 /// A message on its way at the beginning of a run.
@@ -45,6 +59,13 @@ pub struct Arrival<P: Protocol> {
     pub to: NodeId,
     /// What was sent.
     pub message: P::Message,
+}
+
+impl<P: Protocol> Stage<P> {
+    /// Whether what is sent now from one place to another does not arrive.
+    pub(super) fn has_cut(&self, now: Ticks, from: NodeId, to: NodeId) -> bool {
+        self.cuts.iter().any(|cut| cut.at <= now && (cut.from, cut.to) == (from, to))
+    }
 }
 
 impl<P: Service, Q: Properties<P>> Simulation<P, Q> {
@@ -74,6 +95,10 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         assert!(
             stage.arriving.iter().all(|arrival| known(arrival.from) && known(arrival.to)),
             "something arrives where no node is"
+        );
+        assert!(
+            stage.cuts.iter().all(|cut| known(cut.from) && known(cut.to)),
+            "a link is cut where no node is"
         );
         self.conditions.sync = stage.sync;
         for (host, disk) in self.hosts.iter_mut().zip(&stage.disks) {

@@ -2,7 +2,7 @@
 
 use swarm_protocol::{NodeId, NodeSet, Stream, Ticks};
 use swarm_simulator::profile::Span;
-use swarm_simulator::simulation::{Arrival, Simulation, Stage, Traced};
+use swarm_simulator::simulation::{Arrival, Cut, Simulation, Stage, Traced};
 use swarm_simulator::{Event, Slot};
 
 use crate::toy::{Config, Flaw, Message, OneValuePerVersion, Op, Register, Stored};
@@ -31,6 +31,7 @@ fn stage() -> Stage<Register> {
         disks: vec![vec![Stored { version: 1, value: 7 }]],
         down: NodeSet::EMPTY,
         arriving: Vec::new(),
+        cuts: Vec::new(),
         latency,
         sync: Span::micros(300, 300),
         ends: "copied-everywhere",
@@ -104,6 +105,26 @@ fn who_is_down_hears_nothing_and_what_is_on_its_way_arrives() {
     let Some((_, Event::Drop { to: Slot(0), .. })) = traced.trace.get(2) else {
         panic!("the acknowledgement finds nobody: {told:?}")
     };
+}
+
+/// The primary asks one backup at a time, and the one again that does not answer.
+#[test]
+fn a_link_that_is_cut_carries_nothing_from_then_on() {
+    let asked = cluster().trace_staged(1, &stage());
+    let (copies, acks) = arrivals(&asked);
+    let first_backup = asked.trace.iter().find_map(|(_, event)| match event {
+        Event::Deliver { to, message: Message::Copy(_), .. } => Some(to.node()),
+        _ => None,
+    });
+    let from = first_backup.expect("it asked");
+    // What is on its way arrives; the acknowledgement is sent when the copy is on disk.
+    let at = |at| vec![Cut { at: Ticks(at), from, to: PRIMARY }];
+    let answered = copies[0] + 300;
+    for (cuts, heard) in [(at(answered + 1), 2), (at(answered), 1)] {
+        let (_, acks) = arrivals(&cluster().trace_staged(1, &Stage { cuts, ..stage() }));
+        assert_eq!(acks.len(), heard, "{answered} {acks:?}");
+    }
+    assert_eq!(acks.len(), 2);
 }
 
 #[test]
