@@ -64,6 +64,9 @@ pub struct Config {
     pub servers: NodeSet,
     /// Whether an election begins with a round of PreVote (dissertation §9.6).
     pub pre_vote: bool,
+    /// Whether a server that would be elected but for its log is lent what that lacks, and asks again; see `loan.rs`.
+    /// Needs PreVote.
+    pub lends: bool,
     /// Whether a leader that hears from no majority steps down (dissertation §6.2), and whether a server that
     /// heard from its leader less than `election_timeout.min` ago keeps out of elections (§4.2.3). Needs a clock.
     pub check_quorum: bool,
@@ -137,6 +140,7 @@ impl Config {
             learners: NodeSet::EMPTY,
             servers: NodeSet::first(n),
             pre_vote: true,
+            lends: false,
             check_quorum: false,
             reads: Reads::Log,
             election_timeout: Delay { min: Ticks::from_millis(150), max: Ticks::from_millis(300) },
@@ -205,6 +209,7 @@ impl Config {
                 "heartbeat_interval",
                 "must be shorter than any election timeout",
             ),
+            (self.pre_vote || !self.lends, "lends", "needs pre_vote"),
             (self.lease().is_none() || self.check_quorum, "reads", "by a lease need check_quorum"),
             (self.lease() != Some(Ticks::ZERO), "reads", "leave nothing of a lease with such a drift"),
             (
@@ -257,7 +262,7 @@ mod tests {
     fn the_default_configuration_is_valid_and_each_limit_is_checked() {
         assert_eq!(Config::new(3).validate(), Ok(()));
         type Break = (&'static str, fn(&mut Config));
-        let breaks: [Break; 22] = [
+        let breaks: [Break; 23] = [
             ("voters", |c| c.voters = NodeSet::EMPTY),
             ("learners", |c| c.learners = NodeSet::first(1)),
             ("servers", |c| c.servers = NodeSet::first(2)),
@@ -265,6 +270,7 @@ mod tests {
             ("election_timeout", |c| c.election_timeout = Delay::exactly(Ticks::ZERO)),
             ("election_timeout", |c| c.election_timeout.max = Ticks(1)),
             ("heartbeat_interval", |c| c.heartbeat_interval = c.election_timeout.min),
+            ("lends", |c| (c.pre_vote, c.lends) = (false, true)),
             ("reads", |c| c.reads = Reads::Lease { drift_per_million: 500 }),
             ("reads", |c| {
                 (c.check_quorum, c.reads) = (true, Reads::Lease { drift_per_million: 1_000_000 });

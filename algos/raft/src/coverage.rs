@@ -13,7 +13,7 @@ use swarm_protocol::mix;
 pub(crate) fn role<M: Machine>(node: &Raft<M>) -> &'static str {
     match node.role {
         Role::Follower { .. } => "follower",
-        Role::PreCandidate(_) => "pre-candidate",
+        Role::PreCandidate(..) => "pre-candidate",
         Role::Candidate(_) => "candidate",
         Role::Leader { .. } => "leader",
     }
@@ -69,7 +69,7 @@ impl Latest {
         let (role, support) = match &node.role {
             Role::Follower { leader: None, .. } => (0, 0),
             Role::Follower { leader: Some(_), verified, .. } => (1, u64::from(*verified < last)),
-            Role::PreCandidate(ballot) => (2, ballot.granted.len() as u64),
+            Role::PreCandidate(ballot, _) => (2, ballot.granted.len() as u64),
             Role::Candidate(ballot) => (3, ballot.granted.len() as u64),
             Role::Leader { progress } => {
                 let whole =

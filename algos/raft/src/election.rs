@@ -17,6 +17,11 @@ impl<M: Machine> Raft<M> {
         if self.is_leader() {
             return self.check_quorum(config, out);
         }
+        self.stand(config, out);
+    }
+
+    /// Stands for election, or asks first whether it would be elected.
+    pub(crate) fn stand(&mut self, config: &Config, out: &mut Effects<Self>) {
         if !self.members.may_stand(self.me, self.commit) {
             return out.refuse("not-a-voter");
         }
@@ -72,19 +77,25 @@ impl<M: Machine> Raft<M> {
     }
 
     /// Dissertation §9.6: a node would vote for a candidate whose log is up-to-date, unless it hears from
-    /// a leader. Nothing is promised, so nothing is written.
+    /// a leader. Nothing is promised, so nothing is written. Who lends says so if the log is all that is amiss.
     pub(crate) fn on_request_pre_vote(
         &mut self,
+        config: &Config,
         has_leader: bool,
         from: NodeId,
         term: Term,
-        last_index: Index,
-        last_term: Term,
+        (last_index, last_term): (Index, Term),
         out: &mut Effects<Self>,
     ) {
-        let granted = term > self.term && !has_leader && self.is_up_to_date(last_term, last_index);
+        let up_to_date = self.is_up_to_date(last_term, last_index);
+        let electable = term > self.term && !has_leader;
+        let granted = electable && up_to_date;
         if !granted {
             out.mark("pre-vote-refused");
+        }
+        if config.lends && electable && !up_to_date {
+            let (last_index, last_term) = (self.log.last_index(), self.log.last_term());
+            return out.send(from, Message::Behind { term, last_index, last_term });
         }
         let term = if granted { term } else { self.term };
         out.send(from, Message::PreVote { term, granted });
@@ -99,16 +110,32 @@ impl<M: Machine> Raft<M> {
         granted: bool,
         out: &mut Effects<Self>,
     ) {
-        let Role::PreCandidate(ballot) = &mut self.role else {
+        if !self.is_pre_candidate() {
             return out.refuse("not-a-pre-candidate");
-        };
+        }
         if granted && term != self.term + 1 {
             return out.refuse("pre-vote-for-another-term");
         }
-        match ballot.count(self.members.now(), from, granted) {
+        self.count_pre_vote(config, from, granted, out);
+    }
+
+    /// Counts an answer to what this pre-candidate asks. If it will not do, a loan may help.
+    pub(crate) fn count_pre_vote(
+        &mut self,
+        config: &Config,
+        from: NodeId,
+        granted: bool,
+        out: &mut Effects<Self>,
+    ) {
+        let Role::PreCandidate(ballot, credit) = &mut self.role else { return };
+        let members = self.members.now();
+        match ballot.count(members, from, granted) {
             VoteResult::Won => self.campaign(false, out),
-            VoteResult::Lost => self.become_follower(config, None, out),
-            VoteResult::Pending => {}
+            VoteResult::Lost | VoteResult::Pending => match credit.prospect(members, ballot) {
+                VoteResult::Won => self.borrow(out),
+                VoteResult::Lost => self.become_follower(config, None, out),
+                VoteResult::Pending => {}
+            },
         }
     }
 

@@ -11,6 +11,8 @@
 //! - **dissertation**: D. Ongaro, *Consensus: Bridging Theory and Practice*, 2014: PreVote §9.6, writing
 //!   to the leader's disk in parallel §10.2.1, disruptive servers §4.2.3, leaders that are cut off §6.2, reads
 //!   §6.4, leadership transfer §3.10.
+//! - **OmniPaxos**: H. Ng, S. Haridi and P. Carbone, *Omni-Paxos: Breaking the Barriers of Partial Connectivity*,
+//!   EuroSys 2023: what partial connectivity does to elections, §2.
 //! - **Rebello et al. 2020**: *Can Applications Recover from fsync Failures?*, USENIX ATC 2020.
 //!
 //! # Rules
@@ -55,6 +57,10 @@
 //! | a leader that has told has no lease (dissertation §6.4.1) | `transfer::tell`, `reads::is_leased` | `transfer`: `a_leader_that_has_told_somebody_has_no_lease`, `no_leader_answers_a_stale_read_under_a_lease` |
 //! | who is wanted more leads | `Config::patience`, `transfer::make_way` | `transfer`: `who_is_wanted_less_waits_longer`, `a_leader_makes_way_for_who_is_wanted_more` |
 //! | a server that is left out stands until that is committed (dissertation §4.2.2) | `Members::may_stand` | `membership`: `who_alone_has_the_membership_that_removes_it_stands_for_election` |
+//! | who would be elected but for its log is lent what that lacks (ours; OmniPaxos §2) | `election::on_request_pre_vote`, `loan::on_behind`, `loan::on_lend` | `loans`: `a_pre_candidate_asks_the_most_up_to_date_of_those_that_would_elect_it`, `a_borrower_takes_what_it_lacks_and_asks_again_to_be_elected` |
+//! | a loan comes from a log that is more up-to-date | `loan::on_lend` | `loans`: `a_loan_that_comes_late_takes_nothing_away` |
+//! | what contradicts a loan goes in a later term than it was acknowledged in | `loan::on_lend` | `loans`: `what_contradicts_a_loan_goes_in_the_next_term` |
+//! | partially connected servers have a leader | all of these | `connectivity`: `partially_connected_clusters_lead_and_commit_within_four_election_timeouts` |
 //! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
 //!
 //! The five properties of Fig. 3 are in [`properties`]; they are judged after every step of every engine.
@@ -90,12 +96,16 @@
 //!   it is confirmed, which may be later than its read index.
 //! - A leader that hands over goes on with reads that need no log, and after it has told its target it has no lease for
 //!   the rest of its term, also if it gives up: the message may be late.
+//! - With [`Config::lends`] entries come to a server from others than its leader. They bind nobody: nothing is
+//!   acknowledged for them, and `loan.rs` says why no server drops what may be committed.
 //! - Answers `Stale` and `Conflict` stand for the paper's `success = false`.
 //!
 //! # Limitations
 //! There are no witnesses, and only the leader answers reads. A snapshot is written inside of a step, which takes
 //! as long as that does. Without CheckQuorum a leader that is cut off from the majority goes on refusing nothing
-//! until its limits of uncommitted entries and bytes. Byzantine nodes are outside of the model: an impossible message is
+//! until its limits of uncommitted entries and bytes, and with the only server that reaches a majority among its followers
+//! it is kept. What a server has compacted it does not lend: where the only server that reaches a majority lags so far,
+//! nobody leads until links are back. Byzantine nodes are outside of the model: an impossible message is
 //! refused where it is recognised, a forged one is believed.
 
 mod batch;
@@ -104,6 +114,7 @@ mod config;
 mod coverage;
 mod election;
 mod kv;
+mod loan;
 mod log;
 mod machine;
 mod managed;
@@ -129,6 +140,7 @@ pub mod wire;
 pub use batch::{Entries, Entry, Run};
 pub use config::{Compaction, Config, ConfigError, Reads};
 pub use kv::{Kv, KvAnswer, KvOp, KvSpec};
+pub use loan::Loan;
 pub use log::Log;
 pub use machine::{Administration, Machine};
 pub use managed::{Managed, ManagedAnswer, ManagedSpec, Request};

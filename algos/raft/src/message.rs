@@ -7,11 +7,11 @@
 
 use core::fmt::{self, Debug};
 
-use crate::{Entries, Index, Part, Term};
+use crate::{Entries, Index, Loan, Part, Term};
 
 /// | message | from | to | answered by |
 /// |---|---|---|---|
-/// | `RequestPreVote` | pre-candidate | every voter | `PreVote` |
+/// | `RequestPreVote` | pre-candidate | every voter | `PreVote` or `Behind` |
 /// | `PreVote` | voter | pre-candidate | nothing |
 /// | `RequestVote` | candidate | every voter | `Vote` |
 /// | `Vote` | voter | candidate | nothing |
@@ -24,6 +24,9 @@ use crate::{Entries, Index, Part, Term};
 /// | `Received` | follower | leader | the next `Part` |
 /// | `Confirm` | leader | every other voter | `Confirmed` or `Stale` |
 /// | `Confirmed` | voter | leader | nothing |
+/// | `Behind` | voter | pre-candidate | `Ask`, of one of them |
+/// | `Ask` | pre-candidate | a voter that is ahead | `Lend` |
+/// | `Lend` | voter | pre-candidate | `Ask`, until it has all |
 ///
 /// Order and hash cover logical content: entries, not the batches that they came in.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,6 +136,31 @@ pub enum Message<C> {
         /// The leader's term.
         term: Term,
     },
+    /// The answer to `RequestPreVote` by a voter that would grant it but for the asker's log: its own is ahead.
+    Behind {
+        /// The term asked about.
+        term: Term,
+        /// The index of the sender's last entry.
+        last_index: Index,
+        /// The term of the sender's last entry.
+        last_term: Term,
+    },
+    /// Lend me what follows this entry, so that I can be elected in `term`.
+    Ask {
+        /// The term that the sender would enter.
+        term: Term,
+        /// The index of an entry of the sender's, behind which their logs may differ.
+        prev_index: Index,
+        /// The term of that entry.
+        prev_term: Term,
+    },
+    /// The answer to `Ask`.
+    Lend {
+        /// The term asked about.
+        term: Term,
+        /// What is lent.
+        loan: Box<Loan<C>>,
+    },
 }
 
 impl<C> Message<C> {
@@ -151,7 +179,10 @@ impl<C> Message<C> {
             | Message::Received { term, .. }
             | Message::Confirm { term, .. }
             | Message::Confirmed { term, .. }
-            | Message::TimeoutNow { term } => *term,
+            | Message::TimeoutNow { term }
+            | Message::Behind { term, .. }
+            | Message::Ask { term, .. }
+            | Message::Lend { term, .. } => *term,
         }
     }
 
@@ -171,12 +202,22 @@ impl<C> Message<C> {
             Message::Confirm { .. } => "Confirm",
             Message::Confirmed { .. } => "Confirmed",
             Message::TimeoutNow { .. } => "TimeoutNow",
+            Message::Behind { .. } => "Behind",
+            Message::Ask { .. } => "Ask",
+            Message::Lend { .. } => "Lend",
         }
     }
 
     /// Whether the term is one that the sender has not entered: it commits nobody to anything.
     pub const fn is_hypothetical(&self) -> bool {
-        matches!(self, Message::RequestPreVote { .. } | Message::PreVote { granted: true, .. })
+        matches!(
+            self,
+            Message::RequestPreVote { .. }
+                | Message::PreVote { granted: true, .. }
+                | Message::Behind { .. }
+                | Message::Ask { .. }
+                | Message::Lend { .. }
+        )
     }
 }
 
@@ -206,6 +247,19 @@ impl<C: Debug> Debug for Message<C> {
             Message::Confirm { term, round } => write!(f, "Confirm(t{term} round {round})"),
             Message::Confirmed { term, round } => write!(f, "Confirmed(t{term} round {round})"),
             Message::TimeoutNow { term } => write!(f, "TimeoutNow(t{term})"),
+            Message::Behind { term, last_index, last_term } => {
+                write!(f, "Behind(t{term} last {last_index}@{last_term})")
+            }
+            Message::Ask { term, prev_index, prev_term } => {
+                write!(f, "Ask(t{term} prev {prev_index}@{prev_term})")
+            }
+            Message::Lend { term, loan } => {
+                let Loan { prev_index, prev_term, last_index, last_term, entries } = &**loan;
+                write!(
+                    f,
+                    "Lend(t{term} prev {prev_index}@{prev_term} {entries:?} last {last_index}@{last_term})"
+                )
+            }
         }
     }
 }

@@ -34,6 +34,12 @@ pub struct Counts {
     pub transfers_told: u64,
     /// Transfers of its leadership that it gave up.
     pub transfers_aborted: u64,
+    /// Pieces of its log that it lent to a server that would be elected but for its own.
+    pub loans_given: u64,
+    /// Loans that it was asked for and could not give, as a snapshot has taken the place of the entries.
+    pub loans_refused_compacted: u64,
+    /// Pieces of another's log that it was lent and put into its own.
+    pub loans_taken: u64,
     /// Snapshots that it took.
     pub snapshots_taken: u64,
     /// Snapshots that it was sent and installed.

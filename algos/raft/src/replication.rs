@@ -270,7 +270,7 @@ impl<M: Machine> Raft<M> {
 
     /// Drops the entries behind `index`, here and on disk. Writes on their way no longer stand for what
     /// is dropped: their completion must not be credited to whatever will stand there instead.
-    fn truncate_after(&mut self, index: Index, out: &mut Effects<Self>) {
+    pub(crate) fn truncate_after(&mut self, index: Index, out: &mut Effects<Self>) {
         assert!(index >= self.commit, "truncation after {index} drops committed entries");
         out.mark("log-truncated");
         if self.members.since() > index {

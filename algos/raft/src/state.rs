@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use swarm_protocol::{Effects, NodeId, NodeSet, OpId, Outstanding, Ticks};
 
+use crate::loan::Credit;
 use crate::log::Log;
 use crate::members::Members;
 use crate::reads::Reading;
@@ -87,7 +88,7 @@ pub(crate) enum Role {
         ack_due: bool,
     },
     /// Asks whether it would be elected.
-    PreCandidate(Ballot),
+    PreCandidate(Ballot, Credit),
     /// Stands for election in `term`.
     Candidate(Ballot),
     /// Leads `term`.
@@ -219,7 +220,7 @@ impl<M: Machine> Raft<M> {
 
     /// Whether this node asks if it would be elected.
     pub const fn is_pre_candidate(&self) -> bool {
-        matches!(self.role, Role::PreCandidate(_))
+        matches!(self.role, Role::PreCandidate(..))
     }
 
     /// Who leads this node's term, as far as it knows.
@@ -227,7 +228,7 @@ impl<M: Machine> Raft<M> {
         match self.role {
             Role::Follower { leader, .. } => leader,
             Role::Leader { .. } => Some(self.me),
-            Role::PreCandidate(_) | Role::Candidate(_) => None,
+            Role::PreCandidate(..) | Role::Candidate(_) => None,
         }
     }
 
@@ -328,7 +329,7 @@ impl<M: Machine> Raft<M> {
     /// Asks whether it would be elected, without entering a term (dissertation §9.6).
     pub(crate) fn become_pre_candidate(&mut self) {
         assert!(!self.is_leader(), "a leader does not stand for election");
-        self.role = Role::PreCandidate(Ballot::default());
+        self.role = Role::PreCandidate(Ballot::default(), Credit::default());
     }
 
     /// Enters the next term and votes for itself (Raft §5.2).
@@ -402,7 +403,9 @@ impl<M: Machine> Raft<M> {
                     self.commit
                 );
             }
-            Role::PreCandidate(_) => {}
+            Role::PreCandidate(ballot, credit) => {
+                assert!(credit.ahead.difference(ballot.refused).is_empty(), "who is ahead refuses its vote");
+            }
             Role::Candidate(_) => assert_eq!(self.vote, Some(self.me), "a candidate votes for itself"),
             Role::Leader { progress } => {
                 assert_eq!(self.vote, Some(self.me), "a leader voted for itself");
@@ -504,7 +507,17 @@ impl<M: Machine> Debug for Raft<M> {
                 write!(f, "follows {leader} to {verified}{}", if *ack_due { ", ack due," } else { "" })?;
             }
             Role::Follower { leader: None, .. } => f.write_str("follower")?,
-            Role::PreCandidate(ballot) => write!(f, "pre-candidate {:?}", ballot.granted)?,
+            Role::PreCandidate(ballot, credit) => {
+                write!(f, "pre-candidate {:?}", ballot.granted)?;
+                if let Some((_, _, lender)) = credit.best {
+                    write!(
+                        f,
+                        " behind {:?}{}{lender}",
+                        credit.ahead,
+                        if credit.asked { " asked " } else { " " }
+                    )?;
+                }
+            }
             Role::Candidate(ballot) => write!(f, "candidate {:?}", ballot.granted)?,
             Role::Leader { progress } => {
                 f.write_str("leader")?;

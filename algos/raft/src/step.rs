@@ -140,7 +140,7 @@ impl<M: Machine> Protocol for Raft<M> {
                             )
                     })
             }
-            Role::PreCandidate(_) | Role::Candidate(_) => false,
+            Role::PreCandidate(..) | Role::Candidate(_) => false,
         }
     }
 
@@ -228,7 +228,7 @@ impl<M: Machine> Raft<M> {
         match *message {
             Message::RequestPreVote { term, last_index, last_term } => {
                 let has_leader = self.has_leader(config, now);
-                self.on_request_pre_vote(has_leader, from, term, last_index, last_term, out);
+                self.on_request_pre_vote(config, has_leader, from, term, (last_index, last_term), out);
             }
             Message::PreVote { term, granted } => self.on_pre_vote(config, from, term, granted, out),
             Message::RequestVote { last_index, last_term, .. } => {
@@ -254,6 +254,14 @@ impl<M: Machine> Raft<M> {
             Message::Confirm { round, .. } => self.on_confirm(config, now, from, round, out),
             Message::Confirmed { round, .. } => self.on_confirmed(from, round, out),
             Message::TimeoutNow { .. } => self.on_timeout_now(config, from, out),
+            Message::Behind { term, last_index, last_term } => {
+                self.on_behind(config, from, term, (last_index, last_term), out);
+            }
+            Message::Ask { term, prev_index, prev_term } => {
+                let has_leader = self.has_leader(config, now);
+                self.on_ask(config, has_leader, from, term, (prev_index, prev_term), out);
+            }
+            Message::Lend { term, ref mut loan } => self.on_lend(config, from, term, loan, out),
         }
     }
 
@@ -261,7 +269,7 @@ impl<M: Machine> Raft<M> {
     fn refuse_stale(&self, from: NodeId, message: &Message<M::Command>, out: &mut Effects<Self>) {
         out.refuse("stale-term");
         match message {
-            Message::RequestPreVote { .. } => {
+            Message::RequestPreVote { .. } | Message::Ask { .. } => {
                 out.send(from, Message::PreVote { term: self.term, granted: false });
             }
             Message::RequestVote { .. } => out.send(from, Message::Vote { term: self.term, granted: false }),
@@ -383,6 +391,7 @@ fn malformed<C>(message: &Message<C>) -> Option<&'static str> {
             (term, prev_index, prev_term, entries)
         }
         Message::Part { term, part } => return part.malformed(*term),
+        Message::Lend { term, loan } => return loan.malformed(*term),
         _ => return None,
     };
     if prev_index.checked_add(entries.count()).is_none_or(|last| last == u64::MAX) {

@@ -77,13 +77,21 @@ impl<M: Machine> Rename for Raft<M> {
         rename_snapshot(snapshot.as_mut(), names);
         match role {
             Role::Follower { leader, verified: _, ack_due: _ } => leader.rename(names),
-            Role::PreCandidate(ballot) | Role::Candidate(ballot) => {
-                let Ballot { granted, refused } = ballot;
-                granted.rename(names);
-                refused.rename(names);
+            Role::PreCandidate(ballot, credit) => {
+                ballot.rename(names);
+                credit.rename(names);
             }
+            Role::Candidate(ballot) => ballot.rename(names),
             Role::Leader { progress } => names.rearrange(progress),
         }
+    }
+}
+
+impl Rename for Ballot {
+    fn rename(&mut self, names: &Renaming) {
+        let Ballot { granted, refused } = self;
+        granted.rename(names);
+        refused.rename(names);
     }
 }
 

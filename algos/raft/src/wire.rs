@@ -19,7 +19,8 @@ use std::sync::Arc;
 use swarm_protocol::{NodeId, NodeSet};
 
 use crate::{
-    Entries, Entry, KvAnswer, KvOp, Membership, Message, Once, Part, Payload, Record, Request, Run, Snapshot,
+    Entries, Entry, KvAnswer, KvOp, Loan, Membership, Message, Once, Part, Payload, Record, Request, Run,
+    Snapshot,
 };
 
 /// Something that has a form in bytes.
@@ -294,12 +295,26 @@ impl<C: Wire> Wire for Message<C> {
                 out.push(10);
                 write_u64s(out, &[*term]);
             }
+            Message::Behind { term, last_index, last_term } => {
+                out.push(12);
+                write_u64s(out, &[*term, *last_index, *last_term]);
+            }
+            Message::Ask { term, prev_index, prev_term } => {
+                out.push(13);
+                write_u64s(out, &[*term, *prev_index, *prev_term]);
+            }
+            Message::Lend { term, loan } => {
+                let Loan { prev_index, prev_term, last_index, last_term, entries } = &**loan;
+                out.push(14);
+                write_u64s(out, &[*term, *prev_index, *prev_term, *last_index, *last_term]);
+                entries.write(out);
+            }
         }
     }
 
     fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
         let tag = read_u8(bytes)?;
-        if !matches!(tag, 0..=11 | 20..=21) {
+        if !matches!(tag, 0..=14 | 20..=21) {
             return Err(Error::Tag { of: "a message", tag });
         }
         let term = read_u64(bytes)?;
@@ -329,6 +344,15 @@ impl<C: Wire> Wire for Message<C> {
             8 => Message::Confirm { term, round: read_u64(bytes)? },
             9 => Message::Confirmed { term, round: read_u64(bytes)? },
             10 => Message::TimeoutNow { term },
+            12 => Message::Behind { term, last_index: read_u64(bytes)?, last_term: read_u64(bytes)? },
+            13 => Message::Ask { term, prev_index: read_u64(bytes)?, prev_term: read_u64(bytes)? },
+            14 => {
+                let (prev_index, prev_term) = (read_u64(bytes)?, read_u64(bytes)?);
+                let (last_index, last_term) = (read_u64(bytes)?, read_u64(bytes)?);
+                let entries = Entries::read(bytes)?;
+                let loan = Loan { prev_index, prev_term, last_index, last_term, entries };
+                Message::Lend { term, loan: Box::new(loan) }
+            }
             20 => Message::Part { term, part: Box::new(Part::read(bytes)?) },
             _ => Message::Received { term, index: read_u64(bytes)?, offset: read_u64(bytes)? },
         })
@@ -626,7 +650,7 @@ mod tests {
     fn message<C>(draw: &mut Stream, command: fn(&mut Stream) -> C) -> Message<C> {
         let word = |draw: &mut Stream| [draw.below(9), draw.draw(), u64::MAX][draw.below(3) as usize];
         let (term, a, b, c) = (word(draw), word(draw), word(draw), word(draw));
-        match draw.below(13) {
+        match draw.below(16) {
             0 => Message::RequestPreVote { term, last_index: a, last_term: b },
             1 => Message::PreVote { term, granted: a.is_multiple_of(2) },
             2 => Message::RequestVote { term, last_index: a, last_term: b, told: c.is_multiple_of(2) },
@@ -645,6 +669,14 @@ mod tests {
             9 => Message::Confirm { term, round: a },
             10 => Message::Confirmed { term, round: a },
             11 => Message::TimeoutNow { term },
+            12 => Message::Behind { term, last_index: a, last_term: b },
+            13 => Message::Ask { term, prev_index: a, prev_term: b },
+            14 => {
+                let (last_index, last_term) = (word(draw), draw.below(9));
+                let entries = entries(draw, command);
+                let loan = Loan { prev_index: a, prev_term: b, last_index, last_term, entries };
+                Message::Lend { term, loan: Box::new(loan) }
+            }
             _ => {
                 let Snapshot { membership, data, .. } = snapshot(draw);
                 let part = Part { index: a, last_term: b, membership, total: c, offset: draw.below(9), data };

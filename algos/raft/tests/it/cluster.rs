@@ -31,6 +31,8 @@ pub(crate) struct ClusterOf<M: Machine> {
     network: VecDeque<(NodeId, NodeId, Message<M::Command>)>,
     /// Nodes that nobody reaches and that reach nobody.
     pub(crate) isolated: BTreeSet<NodeId>,
+    /// Links that carry nothing.
+    pub(crate) cut: BTreeSet<(NodeId, NodeId)>,
     pub(crate) answers: BTreeMap<OpId, Answer<M::Answer>>,
     /// How many messages were sent.
     pub(crate) sent: u64,
@@ -84,6 +86,7 @@ where
             disks: disks.into_iter().map(disk).collect(),
             network: VecDeque::new(),
             isolated: BTreeSet::new(),
+            cut: BTreeSet::new(),
             answers: BTreeMap::new(),
             sent: 0,
             marks: BTreeMap::new(),
@@ -196,7 +199,8 @@ where
     /// The oldest message arrives, or is lost if somebody is out of reach.
     pub(crate) fn deliver(&mut self) -> bool {
         let Some((from, to, message)) = self.network.pop_front() else { return false };
-        if !self.isolated.contains(&from) && !self.isolated.contains(&to) {
+        let isolated = self.isolated.contains(&from) || self.isolated.contains(&to);
+        if !isolated && !self.cut.contains(&(from, to)) {
             self.input(to, Input::Message { from, message });
         }
         true

@@ -4,8 +4,10 @@
 mod allocations;
 mod beyond_the_paper;
 mod cluster;
+mod connectivity;
 mod dissertation;
 mod flow;
+mod loans;
 mod membership;
 mod metrics;
 mod node;
