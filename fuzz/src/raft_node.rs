@@ -86,6 +86,7 @@ impl Node {
         // Small limits, so that they are reached.
         let config = Arc::new(Config {
             pre_vote,
+            lends: pre_vote,
             batch_entries_max: 2,
             append_entries_max: 2,
             in_flight_entries_max: 3,

@@ -86,6 +86,7 @@ pub fn setup<P: Subject<Config = Config, Op: From<KvOp>>>(header: [u8; HEADER_BY
     let [_, modes, limits, ops] = header;
     let config = Config {
         pre_vote: modes & 0x10 != 0,
+        lends: modes & 0x30 == 0x30,
         reads: if limits & 0x40 == 0 { Reads::Log } else { Reads::Index },
         batch_entries_max: 1 + 3 * u32::from(limits & 1),
         append_entries_max: 1 + 3 * u32::from(limits >> 1 & 1),
@@ -132,10 +133,11 @@ type Field = fn(&Config) -> String;
 
 /// What a `config` line of a scenario may set, and how it reads: switches as 0 and 1. Timeouts are missing,
 /// because a world knows no time.
-const FIELDS: [(&str, Field); 13] = [
+const FIELDS: [(&str, Field); 14] = [
     ("voters", |config| listed(config.voters)),
     ("learners", |config| listed(config.learners)),
     ("pre-vote", |config| u8::from(config.pre_vote).to_string()),
+    ("lends", |config| u8::from(config.lends).to_string()),
     ("check-quorum", |config| u8::from(config.check_quorum).to_string()),
     ("reads", |config| config.reads.to_string()),
     ("priorities", |config| config.priorities.iter().map(u8::to_string).collect::<Vec<_>>().join(",")),
@@ -189,6 +191,7 @@ where
             "voters" => config.voters = set(name, value)?,
             "learners" => config.learners = set(name, value)?,
             "pre-vote" => config.pre_vote = switch(name, value)?,
+            "lends" => config.lends = switch(name, value)?,
             "check-quorum" => config.check_quorum = switch(name, value)?,
             "priorities" => {
                 let numbers = value.split(',').map(|text| number(name, text));

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use swarm_protocol::{NodeId, NodeSet};
-use swarm_raft::{Entries, Entry, Kv, KvOp, Machine, Membership, Message, Part, Record, Run, Snapshot};
+use swarm_raft::{Entries, Entry, Kv, KvOp, Loan, Machine, Membership, Message, Part, Record, Run, Snapshot};
 
 /// Bytes still to be read.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,13 @@ impl<'a> Source<'a> {
                 hint_index: self.near(index),
                 hint_term: self.near(reference),
             },
+            _ if choice & 0x78 == 0x40 => {
+                Message::Behind { term, last_index: self.near(index), last_term: self.near(reference) }
+            }
+            _ if choice & 0x78 == 0x60 => {
+                Message::Ask { term, prev_index: self.near(index), prev_term: self.near(reference) }
+            }
+            _ if choice & 0x78 == 0x70 => Message::Lend { term, loan: Box::new(self.loan(reference, index)) },
             _ if choice & 0x38 == 0x08 => Message::Part { term, part: Box::new(self.part(reference, index)) },
             _ if choice & 0x38 == 0x28 => {
                 Message::Received { term, index: self.near(index), offset: self.near(2) }
@@ -110,6 +117,13 @@ impl<'a> Source<'a> {
             _ if choice & 0x38 == 0x20 => Message::TimeoutNow { term },
             _ => Message::Stale { term },
         }
+    }
+
+    /// A piece of a log with numbers near those.
+    fn loan(&mut self, term: u64, index: u64) -> Loan<KvOp> {
+        let (prev_index, prev_term) = (self.near(index), self.near(term));
+        let (last_index, last_term) = (self.near(index), self.near(term));
+        Loan { prev_index, prev_term, last_index, last_term, entries: self.entries(term) }
     }
 
     /// A part of a snapshot that may be whole, in place or neither.

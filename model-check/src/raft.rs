@@ -12,6 +12,7 @@ mod compaction;
 mod etcd;
 mod leadership;
 mod liveness;
+mod loans;
 mod membership;
 mod symmetry;
 mod transfer;
@@ -37,6 +38,7 @@ use crate::registered::{self, Experiment, Extent, Registered};
 pub use self::compaction::{FEW_SNAPSHOTS, SNAPSHOTS};
 pub use self::leadership::{READ_INDEX, TWO_NODES_READ_INDEX, TWO_NODES_UNDISTURBED, UNDISTURBED};
 pub use self::liveness::{LIVELY_PRE_VOTE, LIVELY_THREE_NODES, LIVELY_TWO_NODES};
+pub use self::loans::{CONTRADICTED, LENT, TWO_NODES_LENT};
 pub use self::membership::{JOINED, REPLACED, RETIRED, TWO_NODES_JOINED, TWO_NODES_RETIRED};
 pub use self::symmetry::{
     ALIKE, ALIKE_CLOSED, ALIKE_NO_STABLE_STORAGE, ALIKE_PRE_VOTE, ALIKE_TWO_COMMANDS, ALIKE_TWO_NODES,
@@ -79,7 +81,7 @@ fn commits_of_term(node: &Node, term: u64) -> bool {
 /// The instances: the quick ones, or all. Those that need least memory come first, as what is resident is
 /// measured of the process as a whole.
 pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
-    let quick: [Box<dyn Check>; 14] = [
+    let quick: [Box<dyn Check>; 16] = [
         Box::new(NO_STABLE_STORAGE),
         Box::new(LIVELY_TWO_NODES),
         Box::new(LIVELY_PRE_VOTE),
@@ -89,6 +91,8 @@ pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
         Box::new(SNAPSHOTS),
         Box::new(READ_INDEX),
         Box::new(HANDED_OVER),
+        Box::new(LENT),
+        Box::new(CONTRADICTED),
         Box::new(JOINED),
         Box::new(REPLACED),
         Box::new(RETIRED),
@@ -112,6 +116,7 @@ pub fn small() -> Vec<Box<dyn Check>> {
         Box::new(FEW_SNAPSHOTS),
         Box::new(TWO_NODES_READ_INDEX),
         Box::new(TWO_NODES_HANDED_OVER),
+        Box::new(TWO_NODES_LENT),
         Box::new(TWO_NODES_JOINED),
         Box::new(TWO_NODES_RETIRED),
     ]
@@ -355,6 +360,8 @@ const MARKS: &[&str] = &[
     "joint-ends",
     "leader-elected",
     "leader-steps-down",
+    "loan-asked",
+    "loan-taken",
     "log-truncated",
     "makes-way",
     "membership-changed",
@@ -408,7 +415,7 @@ impl Registered for Node {
         let with = |reads| {
             // A store of few keys: snapshots of a few parts, for each few dozen commands.
             let compaction = Compaction { log_bytes: 1_000, tail_entries: 4, part_bytes: 32 };
-            let config = Config { check_quorum: true, reads, compaction, ..Config::new(nodes) };
+            let config = Config { check_quorum: true, lends: true, reads, compaction, ..Config::new(nodes) };
             simulation::<Node, RaftProperties>(config, nodes)
         };
         let leased = with(Reads::Lease { drift_per_million: DRIFT_PER_MILLION });

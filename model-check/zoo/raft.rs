@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     hunt::main(&GROUNDS, &Dialect { write, read })
 }
 
-const GROUNDS: [Ground<Node, RaftProperties>; 26] = [
+const GROUNDS: [Ground<Node, RaftProperties>; 27] = [
     // One term, and crashes between a vote and its write.
     Ground {
         name: "elections",
@@ -316,11 +316,33 @@ const GROUNDS: [Ground<Node, RaftProperties>; 26] = [
         walk_events: 40,
         simulation: || leasing(),
     },
+    // Two leaders, each with an entry that nobody else has, and a loan that is under way.
+    Ground {
+        name: "loans",
+        setup: || {
+            let bounds = Bounds { drops: LOSSES, ..Bounds::default() };
+            setup(lending(3), 1, bounds, |node| node.term() <= 5)
+        },
+        narrow: || {
+            let bounds = Bounds { drops: LOSSES, ..Bounds::default() };
+            setup(lending(3), 0, bounds, |node| {
+                node.term() <= 4 && (node.me() == NodeId(1) || !stands_again(node))
+            })
+        },
+        story: LENT,
+        walk_events: 40,
+        simulation: || parted(lending(3)),
+    },
 ];
 
 /// With PreVote.
 fn pre_votes(nodes: u32) -> Config {
     Config { pre_vote: true, ..config(nodes) }
+}
+
+/// The same, and who is behind is lent what it lacks, an entry at a time.
+fn lending(nodes: u32) -> Config {
+    single(Config { lends: true, ..pre_votes(nodes) })
 }
 
 /// Two entries at most under way to a follower.
@@ -476,6 +498,37 @@ timeout n0 Election
 deliver n0 n1 RequestVote(t1
 deliver n1 n0 Vote(t1";
 
+/// n0 has led term 1 and n2 leads term 2, both by the vote of n1, after PreVotes; each has an entry that nobody else
+/// has. n1 has not heard from n2 yet, has asked n0 for a loan, and is about to be lent it. What the network has lost is
+/// of no use to anybody any more.
+const LENT: &str = "\
+timeout n0 Election
+drop n0 n2 RequestPreVote(t1
+deliver n0 n1 RequestPreVote(t1
+deliver n1 n0 PreVote(t1 granted
+drop n0 n2 RequestVote(t1
+deliver n0 n1 RequestVote(t1
+deliver n1 n0 Vote(t1
+drop n0 n1 Append(t1
+drop n0 n2 Append(t1
+timeout n2 Election
+drop n2 n0 RequestPreVote(t1
+deliver n2 n1 RequestPreVote(t1
+deliver n1 n2 PreVote(t1 refused
+timeout n2 Election
+drop n2 n0 RequestPreVote(t2
+deliver n2 n1 RequestPreVote(t2
+deliver n1 n2 PreVote(t2 granted
+deliver n2 n1 RequestVote(t2
+deliver n1 n2 Vote(t2
+deliver n2 n0 RequestVote(t2
+drop n0 n2 Vote(t2
+timeout n1 Election
+drop n1 n2 RequestPreVote(t3
+deliver n1 n0 RequestPreVote(t3
+deliver n0 n1 Behind(t3
+deliver n1 n0 Ask(t3";
+
 /// n0 leads term 1 and has answered a read that both others confirmed, one of them just now.
 const READ_ONCE: &str = "\
 timeout n0 Election
@@ -487,6 +540,14 @@ invoke n0 op0
 deliver n0 n1 Confirm(t1 round 1
 deliver n0 n2 Confirm(t1 round 1
 deliver n2 n0 Confirmed(t1 round 1";
+
+/// How many messages the network loses in [`LENT`].
+const LOSSES: u32 = 8;
+
+/// Whether the server stands for a term that nobody has led in [`LENT`].
+fn stands_again(node: &Node) -> bool {
+    stands(node) && node.term() > 2
+}
 
 /// n0 has led term 1 and n2 leads term 2, both by the vote of n1; each has a command that nobody else has.
 const DIVERGED: &str = "\
@@ -588,6 +649,22 @@ fn partitions(config: Config) -> Simulation<Node, RaftProperties> {
     simulation
 }
 
+/// The same, of links between some, and of all but one.
+fn parted(config: Config) -> Simulation<Node, RaftProperties> {
+    let faults = [Fault::Partition, Fault::Partial, Fault::Bridge, Fault::OneWay, Fault::Delay, Fault::Crash];
+    let pace = Pace {
+        latency: Span::micros(1_000, 30_000),
+        outage: Span::micros(50_000, 1_500_000),
+        interval: Span::micros(50_000, 500_000),
+        think: Span::micros(0, 50_000),
+        ..Pace::default()
+    };
+    let mut simulation =
+        by_majority(simulation(config)).profile(Profile::new("parted", Faults::of(&faults))).pace(pace);
+    simulation.operations_max = 300;
+    simulation
+}
+
 /// After all faults a majority may be all there is.
 fn by_majority(simulation: Simulation<Node, RaftProperties>) -> Simulation<Node, RaftProperties> {
     let nodes = simulation.nodes;
@@ -615,6 +692,9 @@ fn write(config: &Config) -> String {
     let mut lines = String::new();
     if config.pre_vote != usual.pre_vote {
         lines.push_str("config pre_vote off\n");
+    }
+    if config.lends != usual.lends {
+        lines.push_str("config lends on\n");
     }
     if config.check_quorum != usual.check_quorum {
         lines.push_str("config check_quorum on\n");
@@ -647,6 +727,7 @@ fn read(scenario: &Scenario<Op>) -> Result<Config, String> {
     for (key, value) in &scenario.config {
         match (key.as_str(), value.as_str()) {
             ("pre_vote", "off") => config.pre_vote = false,
+            ("lends", "on") => config.lends = true,
             ("check_quorum", "on") => config.check_quorum = true,
             ("voters", _) => config.voters = nodes(value)?,
             ("learners", _) => config.learners = nodes(value)?,

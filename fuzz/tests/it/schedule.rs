@@ -55,6 +55,8 @@ fn random_bytes_reach_every_event_and_every_mark() {
         "leader-steps-down",
         "log-truncated",
         "membership-changed",
+        "loan-asked",
+        "loan-taken",
         "pre-vote-refused",
         "removed-leader-steps-down",
         "transfer-aborted",

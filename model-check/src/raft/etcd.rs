@@ -338,9 +338,10 @@ impl Writer {
     }
 }
 
-/// A message in etcd's form; none of PreVote.
+/// A message in etcd's form; none of PreVote, to which asking for a loan belongs. Being lent something has no form.
 fn msg(from: NodeId, to: NodeId, message: &Message<Op>) -> Result<Option<Msg>, String> {
-    if let Message::RequestPreVote { .. } | Message::PreVote { .. } = message {
+    let asks = matches!(message, Message::Behind { .. } | Message::Ask { .. });
+    if asks || matches!(message, Message::RequestPreVote { .. } | Message::PreVote { .. }) {
         return Ok(None);
     }
     let blank = |kind| blank(kind, message.term(), from, to);

@@ -169,6 +169,7 @@ fn pinned() -> Vec<(&'static str, Pinned)> {
         raft::FEW_SNAPSHOTS,
         raft::TWO_NODES_READ_INDEX,
         raft::TWO_NODES_HANDED_OVER,
+        raft::TWO_NODES_LENT,
         raft::TWO_NODES_JOINED,
         raft::TWO_NODES_RETIRED,
     ];
