@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// The crates under `algos` that are no algorithms.
-pub(crate) const LIBRARIES: [&str; 3] = ["protocol", "simulator", "runtime"];
+/// The crates under `algos` that are no protocols, so that no checker is registered for them.
+pub(crate) const LIBRARIES: [&str; 4] = ["protocol", "simulator", "runtime", "work-stealing"];
 
 /// The folders of one clone.
 #[derive(Clone, Debug)]

@@ -107,10 +107,20 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
         ),
         stage(
             "loom",
-            "every interleaving of the runtime's parking, small",
-            Work::Tests(vec![threads("loom")]),
+            "every interleaving of the runtime's parking, of deques and injector, small",
+            Work::Tests(vec![
+                threads("swarm-runtime", "loom", "loom"),
+                threads("swarm-work-stealing", "loom", "steal_loom"),
+            ]),
         ),
-        stage("shuttle", "random interleavings of the same, larger", Work::Tests(vec![threads("shuttle")])),
+        stage(
+            "shuttle",
+            "random interleavings of the same, larger",
+            Work::Tests(vec![
+                threads("swarm-runtime", "shuttle", "shuttle"),
+                threads("swarm-work-stealing", "shuttle", "steal_shuttle"),
+            ]),
+        ),
         stage("verify", "small model checks, with pinned counts", quick("verify")),
         stage(
             "zoo",
@@ -152,11 +162,11 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
 }
 
 /// The tests of one checker of thread interleavings, in a build of their own: their `cfg` rebuilds everything.
-fn threads(checker: &str) -> Program {
+fn threads(package: &str, checker: &str, cfg: &str) -> Program {
     let line = format!(
-        "test -p swarm-runtime --test {checker} --release --target-dir target/{checker} -- --show-output"
+        "test -p {package} --test {checker} --release --target-dir target/{checker} -- --show-output"
     );
-    Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {checker}"))
+    Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {cfg}"))
 }
 
 /// The ten bugs that stand for all. To build a copy per bug takes longer than to hunt it.

@@ -1,0 +1,56 @@
+//! Work stealing: deques whose owner works at one end while thieves take from the other, and a queue for
+//! everybody.
+//!
+//! | | owner | thieves | choose it |
+//! |---|---|---|---|
+//! | [`Worker::new_split`] | push and pop on a stack of its own, no fence | up to half of what is laid out, one compare-and-swap | unless something below applies |
+//! | [`Worker::new_lifo`] | one fence per pop | one by one | where every task must be stealable at once |
+//! | [`Worker::new_fifo`] | one compare-and-swap per pop | up to half, one compare-and-swap | where the oldest task goes first |
+//! | [`Injector`] | | from anywhere to anywhere | for tasks from outside |
+//!
+//! Names and behaviour follow `crossbeam-deque`, so that `crossbeam-deque = { package = "swarm-work-stealing", … }`
+//! puts this in its place; that crate's own tests pass unchanged. [`Worker::new_split`] is what it does not
+//! have.
+//!
+//! # What holds
+//! - Each task that was pushed is popped, stolen or dropped, once.
+//! - Nobody waits for anybody: a thread that stops at any step of any operation keeps neither owner nor
+//!   thieves from finishing theirs.
+//! - No data races, those included whose result is thrown away; tasks of any size, alignment and padding.
+//! - Deques grow as they must and give memory back after a burst.
+//!
+//! # Words
+//! The *owner* is the thread that holds the [`Worker`], a *thief* one that holds a [`Stealer`]. A *task* is
+//! whatever the deque holds. A *block* is the injector's unit of memory, a *buffer* a Chase–Lev deque's.
+//!
+//! # Verification
+//! Every interleaving of small models by loom, weak memory included; many of larger ones by shuttle, also with
+//! a thread stopped at every step; any sequence of operations against a `VecDeque`; threads under load. Each
+//! file says what of it is argued only. To run: `cargo xtask test loom shuttle`, `cargo test -p
+//! swarm-work-stealing`.
+//!
+//! # References
+//! - \[CL05] Chase, Lev: *Dynamic Circular Work-Stealing Deque*, SPAA 2005.
+//! - \[L13] Lê, Pop, Cohen, Zappa Nardelli: *Correct and Efficient Work-Stealing for Weak Memory Models*,
+//!   PPoPP 2013.
+//! - \[DP14] van Dijk, van de Pol: *Lace: Non-blocking Split Deque for Work-Stealing*, Euro-Par 2014 workshops.
+//! - \[ACR13] Acar, Charguéraud, Rainey: *Scheduling Parallel Programs by Work Stealing with Private Deques*,
+//!   PPoPP 2013.
+//! - \[M04] Michael: *Hazard Pointers: Safe Memory Reclamation for Lock-Free Objects*, IEEE TPDS 15(6), 2004.
+//! - \[MA13] Morrison, Afek: *Fast Concurrent Queues for x86 Processors*, PPoPP 2013.
+//! - \[YM16] Yang, Mellor-Crummey: *A Wait-free Queue as Fast as Fetch-and-Add*, PPoPP 2016.
+
+mod batch;
+mod chase_lev;
+mod hazard;
+mod injector;
+mod slots;
+mod split;
+mod steal;
+#[doc(hidden)]
+pub mod sync;
+mod worker;
+
+pub use injector::Injector;
+pub use steal::Steal;
+pub use worker::{Stealer, Worker};

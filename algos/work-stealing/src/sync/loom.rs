@@ -1,0 +1,107 @@
+//! Loom: every interleaving, weak memory included.
+
+use core::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+pub(crate) use loom::cell::UnsafeCell;
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use loom::thread::yield_now as spin_loop;
+pub(crate) use loom::thread_local;
+
+use super::Site;
+use super::grave::bury;
+use crate::hazard::Registry;
+
+pub(crate) const CAPACITY_MIN: usize = 2;
+pub(crate) const SHARED: usize = 2;
+pub(crate) const BLOCK: usize = 2;
+pub(crate) const PATIENCE: usize = 0;
+
+std::thread_local! {
+    static WEAKENED: Cell<Option<(Site, Ordering)>> = const { Cell::new(None) };
+    static MET: RefCell<BTreeMap<Site, Ordering>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Runs `model` with one site weakened to `ordering`; a fence that is weakened to `Relaxed` is absent.
+pub fn weakened<T>(site: Site, ordering: Ordering, model: impl FnOnce() -> T) -> T {
+    WEAKENED.set(Some((site, ordering)));
+    let result = model();
+    WEAKENED.set(None);
+    result
+}
+
+/// The sites that this thread's models have come by since the last call, with the orderings that stand there.
+pub fn sites_met() -> BTreeMap<Site, Ordering> {
+    MET.take()
+}
+
+pub(crate) fn order(site: Site, strong: Ordering) -> Ordering {
+    MET.with_borrow_mut(|met| met.insert(site, strong));
+    match WEAKENED.get() {
+        Some((weak, ordering)) if weak == site => ordering,
+        _ => strong,
+    }
+}
+
+pub(crate) fn fence(site: Site, strong: Ordering) {
+    loom::lazy_static! {
+        static ref FENCES: AtomicUsize = AtomicUsize::new(0);
+    }
+    let ordering = order(site, strong);
+    if strong == Ordering::SeqCst {
+        // Loom takes no turn at a fence and knows of no dependence between two. This gives it both, and
+        // orders nothing else.
+        FENCES.fetch_add(1, Ordering::Relaxed);
+    }
+    if ordering != Ordering::Relaxed {
+        loom::sync::atomic::fence(ordering);
+    }
+}
+
+pub(crate) fn raise(flag: &AtomicBool) {
+    flag.store(true, Ordering::Relaxed);
+}
+
+pub(crate) fn registry() -> &'static Registry {
+    loom::lazy_static! {
+        static ref REGISTRY: Registry = Registry::new();
+    }
+    &REGISTRY
+}
+
+pub(crate) unsafe fn discard<T>(memory: *mut T) {
+    bury(memory);
+}
+
+pub(crate) fn keep<T>(memory: *mut T) {
+    bury(memory);
+}
+
+/// Whether memory that others may still read has been freed: a cell, so that loom tries both orders.
+pub(crate) struct Life(UnsafeCell<bool>);
+
+impl Life {
+    pub(crate) fn new() -> Self {
+        let life = UnsafeCell::new(false);
+        // A write, so that whoever looks must have heard of it.
+        // SAFETY: nobody else knows the cell yet.
+        life.with_mut(|alive| unsafe { *alive = true });
+        Life(life)
+    }
+
+    pub(crate) fn assert_alive(&self) {
+        // SAFETY: loom sees to it that nobody writes meanwhile.
+        assert!(self.0.with(|alive| unsafe { *alive }), "used after it was freed");
+    }
+
+    pub(crate) fn end(&self) {
+        // What a failed execution drops is not judged: to panic again would end the process.
+        if std::thread::panicking() {
+            return;
+        }
+        self.0.with_mut(|alive| {
+            // SAFETY: loom sees to it that nobody else looks meanwhile.
+            assert!(unsafe { alive.replace(false) }, "freed twice");
+        });
+    }
+}

@@ -1,0 +1,374 @@
+//! Deques and injector under loom: every execution of small models, weak memory included.
+//!
+//! Run with `RUSTFLAGS="--cfg steal_loom" cargo test -p swarm-work-stealing --test loom --release
+//! --target-dir target/loom`; without the cfg this file is empty. Buffers, blocks and rings have two places.
+//! Models of two threads have no limit on preemptions, those of three have at most three, except where a test
+//! says less. Each test pins the number of executions that loom must at least explore, so that a model
+//! that no longer does anything fails instead of passing.
+//!
+//! What every model checks: each task comes back exactly once, whoever takes it, and nothing is used after it
+//! was freed.
+#![cfg(steal_loom)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use loom::thread;
+use swarm_work_stealing::sync::begin;
+use swarm_work_stealing::{Injector, Stealer, Worker};
+
+/// Explores `model`, with at most so many preemptions; returns the number of executions begun.
+fn explore(preemptions_max: Option<usize>, model: impl Fn() + Send + Sync + 'static) -> Explored {
+    let begun = Arc::new(Count::new(0));
+    let count = begun.clone();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions_max;
+    builder.max_branches = 20_000;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        builder.check(move || {
+            count.fetch_add(1, Relaxed);
+            begin();
+            model();
+        });
+    }));
+    let failure = result.err().map(|panic| match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic.downcast::<&str>().map_or_else(|_| "a panic".into(), |text| (*text).into()),
+    });
+    Explored { executions: begun.load(Relaxed), failure }
+}
+
+#[derive(Debug)]
+struct Explored {
+    executions: usize,
+    failure: Option<String>,
+}
+
+impl Explored {
+    #[track_caller]
+    fn passes_with_at_least(self, executions_min: usize) {
+        assert_eq!(self.failure, None, "after {} executions", self.executions);
+        println!("{} executions explored", self.executions);
+        assert!(self.executions >= executions_min, "{} executions explored", self.executions);
+    }
+}
+
+/// What all threads together have taken.
+#[derive(Clone, Default)]
+struct Taken(Arc<Mutex<Vec<usize>>>);
+
+impl Taken {
+    fn add(&self, tasks: impl IntoIterator<Item = usize>) {
+        // All at once: under the lock no other thread may have its turn.
+        let tasks = Vec::from_iter(tasks);
+        self.0.lock().expect("nobody panics with it").extend(tasks);
+    }
+
+    /// Each of 1 to `count`, once.
+    #[track_caller]
+    fn are_all_up_to(&self, count: usize) {
+        let mut taken = self.0.lock().expect("nobody panics with it").clone();
+        taken.sort_unstable();
+        assert_eq!(taken, Vec::from_iter(1..=count));
+    }
+}
+
+/// A thread that steals so many times.
+fn thief(stealer: Stealer<usize>, times: usize, taken: &Taken) -> thread::JoinHandle<()> {
+    let taken = taken.clone();
+    thread::spawn(move || taken.add((0..times).filter_map(|_| stealer.steal().success())))
+}
+
+/// A thread that steals a batch and empties its own deque.
+fn batch_thief(stealer: Stealer<usize>, own: fn() -> Worker<usize>, taken: &Taken) -> thread::JoinHandle<()> {
+    let taken = taken.clone();
+    thread::spawn(move || {
+        let own = own();
+        taken.add(stealer.steal_batch_and_pop(&own).success());
+        taken.add(std::iter::from_fn(|| own.pop()));
+    })
+}
+
+/// Joins the threads, empties the deque and looks whether everything is there.
+fn settle(worker: &Worker<usize>, threads: Vec<thread::JoinHandle<()>>, taken: &Taken, count: usize) {
+    for thread in threads {
+        thread.join().expect("it does not panic");
+    }
+    taken.add(std::iter::from_fn(|| worker.pop()));
+    taken.are_all_up_to(count);
+}
+
+/// An owner that pushes two tasks, is stolen from, and pops.
+fn last_tasks(worker: Worker<usize>, thieves: usize, steals: usize) {
+    let taken = Taken::default();
+    worker.push(1);
+    worker.push(2);
+    let threads = (0..thieves).map(|_| thief(worker.stealer(), steals, &taken)).collect();
+    taken.add(worker.pop());
+    taken.add(worker.pop());
+    settle(&worker, threads, &taken, 2);
+}
+
+/// An owner that pushes while it is stolen from, after it has popped: its slots are used again.
+fn slots_used_again(worker: Worker<usize>, steals: usize) {
+    let taken = Taken::default();
+    let threads = vec![thief(worker.stealer(), steals, &taken)];
+    worker.push(1);
+    worker.push(2);
+    taken.add(worker.pop());
+    worker.push(3);
+    settle(&worker, threads, &taken, 3);
+}
+
+/// An owner whose deque grows while it is stolen from.
+fn growth(worker: Worker<usize>, thieves: usize) {
+    let taken = Taken::default();
+    worker.push(1);
+    let threads = (0..thieves).map(|_| thief(worker.stealer(), 1, &taken)).collect();
+    worker.push(2);
+    worker.push(3);
+    taken.add(worker.pop());
+    settle(&worker, threads, &taken, 3);
+}
+
+/// An owner whose deque has grown and shrinks while it is stolen from.
+fn shrinking(worker: Worker<usize>, tasks: usize) {
+    let taken = Taken::default();
+    (1..=tasks).for_each(|task| worker.push(task));
+    let threads = vec![thief(worker.stealer(), 1, &taken)];
+    (1..tasks).for_each(|_| taken.add(worker.pop()));
+    settle(&worker, threads, &taken, tasks);
+}
+
+/// A thief that takes a batch while the owner pops, pushes and makes its buffer grow.
+fn batch(worker: Worker<usize>, own: fn() -> Worker<usize>, tasks: usize) {
+    let taken = Taken::default();
+    (1..=tasks).for_each(|task| worker.push(task));
+    let threads = vec![batch_thief(worker.stealer(), own, &taken)];
+    taken.add(worker.pop());
+    worker.push(tasks + 1);
+    taken.add(worker.pop());
+    settle(&worker, threads, &taken, tasks + 1);
+}
+
+#[test]
+fn lifo_last_tasks() {
+    explore(None, || last_tasks(Worker::new_lifo(), 1, 2)).passes_with_at_least(12_600);
+}
+
+#[test]
+fn lifo_last_tasks_between_two_thieves() {
+    explore(Some(3), || last_tasks(Worker::new_lifo(), 2, 1)).passes_with_at_least(373_000);
+}
+
+#[test]
+fn lifo_slots_used_again() {
+    explore(None, || slots_used_again(Worker::new_lifo(), 2)).passes_with_at_least(32_000);
+}
+
+#[test]
+fn lifo_growth() {
+    explore(None, || growth(Worker::new_lifo(), 1)).passes_with_at_least(148_000);
+}
+
+#[test]
+fn lifo_growth_under_two_thieves() {
+    explore(Some(1), || growth(Worker::new_lifo(), 2)).passes_with_at_least(12_600);
+}
+
+#[test]
+fn lifo_shrinking() {
+    explore(Some(3), || shrinking(Worker::new_lifo(), 5)).passes_with_at_least(30_000);
+}
+
+#[test]
+fn lifo_batch() {
+    explore(Some(3), || batch(Worker::new_lifo(), Worker::new_fifo, 3)).passes_with_at_least(1_050);
+}
+
+#[test]
+fn fifo_last_tasks() {
+    explore(None, || last_tasks(Worker::new_fifo(), 1, 2)).passes_with_at_least(110);
+}
+
+#[test]
+fn fifo_slots_used_again() {
+    explore(None, || slots_used_again(Worker::new_fifo(), 2)).passes_with_at_least(5_200);
+}
+
+#[test]
+fn fifo_growth() {
+    explore(Some(4), || growth(Worker::new_fifo(), 1)).passes_with_at_least(55_000);
+}
+
+#[test]
+fn fifo_shrinking() {
+    explore(Some(3), || shrinking(Worker::new_fifo(), 3)).passes_with_at_least(780);
+}
+
+#[test]
+fn fifo_batch() {
+    explore(Some(3), || batch(Worker::new_fifo(), Worker::new_lifo, 3)).passes_with_at_least(4_100);
+}
+
+/// An owner that lays tasks out before it is stolen from again, and takes them back.
+fn taking_back(thieves: usize, tasks: usize) {
+    let taken = Taken::default();
+    let worker = Worker::new_split();
+    worker.push(1);
+    // Asks.
+    assert!(worker.stealer().steal().is_empty());
+    (2..=tasks).for_each(|task| worker.push(task));
+    let threads = (0..thieves).map(|_| thief(worker.stealer(), 1, &taken)).collect();
+    (0..tasks).for_each(|_| taken.add(worker.pop()));
+    settle(&worker, threads, &taken, tasks);
+}
+
+/// The same with a thief that takes batches.
+fn taking_back_from_a_batch(tasks: usize, own: fn() -> Worker<usize>) {
+    let taken = Taken::default();
+    let worker = Worker::new_split();
+    worker.push(1);
+    assert!(worker.stealer().steal().is_empty());
+    (2..=tasks).for_each(|task| worker.push(task));
+    let threads = vec![batch_thief(worker.stealer(), own, &taken)];
+    taken.add(worker.pop());
+    taken.add(worker.pop());
+    worker.push(tasks + 1);
+    settle(&worker, threads, &taken, tasks + 1);
+}
+
+/// An owner that takes back and lays out others while a thief is slow: the ring wraps around.
+fn laying_out_again() {
+    let taken = Taken::default();
+    let worker = Worker::new_split();
+    worker.push(1);
+    assert!(worker.stealer().steal().is_empty());
+    worker.push(2);
+    let threads = vec![thief(worker.stealer(), 2, &taken)];
+    taken.add(worker.pop());
+    taken.add(worker.pop());
+    worker.push(3);
+    worker.push(4);
+    settle(&worker, threads, &taken, 4);
+}
+
+#[test]
+fn split_taking_back() {
+    explore(None, || taking_back(1, 3)).passes_with_at_least(75);
+}
+
+#[test]
+fn split_taking_back_between_two_thieves() {
+    explore(None, || taking_back(2, 3)).passes_with_at_least(21_900);
+}
+
+#[test]
+fn split_slots_used_again() {
+    explore(None, || slots_used_again(Worker::new_split(), 2)).passes_with_at_least(550);
+}
+
+#[test]
+fn split_laying_out_again() {
+    explore(None, laying_out_again).passes_with_at_least(2_100);
+}
+
+#[test]
+fn split_batch() {
+    explore(None, || taking_back_from_a_batch(4, Worker::new_split)).passes_with_at_least(55);
+}
+
+/// Producers that push so many each, and a consumer that steals so many times.
+fn pushing_and_stealing(producers: usize, each: usize, steals: usize) {
+    let injector = Arc::new(Injector::new());
+    let taken = Taken::default();
+    let threads: Vec<_> = (0..producers)
+        .map(|producer| {
+            let injector = injector.clone();
+            thread::spawn(move || {
+                (0..each).for_each(|task| injector.push(1 + producer * each + task));
+            })
+        })
+        .collect();
+    (0..steals).for_each(|_| taken.add(injector.steal().success()));
+    empty(&injector, threads, &taken, producers * each);
+}
+
+/// Consumers that steal so many times from what was there before, while one more is pushed.
+fn stealing(consumers: usize, tasks: usize, steals: usize) {
+    let injector = Arc::new(Injector::new());
+    let taken = Taken::default();
+    (1..tasks).for_each(|task| injector.push(task));
+    let threads: Vec<_> = (0..consumers)
+        .map(|_| {
+            let (injector, taken) = (injector.clone(), taken.clone());
+            thread::spawn(move || taken.add((0..steals).filter_map(|_| injector.steal().success())))
+        })
+        .collect();
+    injector.push(tasks);
+    empty(&injector, threads, &taken, tasks);
+}
+
+/// A consumer that takes a batch while others are pushed.
+fn stealing_a_batch(own: fn() -> Worker<usize>) {
+    let injector = Arc::new(Injector::new());
+    let taken = Taken::default();
+    (1..=3).for_each(|task| injector.push(task));
+    assert_eq!(injector.steal().success(), Some(1));
+    taken.add([1]);
+    let (from, to) = (injector.clone(), taken.clone());
+    let threads = vec![thread::spawn(move || {
+        let own = own();
+        to.add(from.steal_batch_and_pop(&own).success());
+        to.add(std::iter::from_fn(|| own.pop()));
+    })];
+    injector.push(4);
+    taken.add(injector.steal().success());
+    empty(&injector, threads, &taken, 4);
+}
+
+/// Joins the threads, empties the injector and looks whether everything is there.
+fn empty(injector: &Injector<usize>, threads: Vec<thread::JoinHandle<()>>, taken: &Taken, count: usize) {
+    for thread in threads {
+        thread.join().expect("it does not panic");
+    }
+    taken.add(std::iter::from_fn(|| injector.steal().success()));
+    taken.are_all_up_to(count);
+    assert!(injector.is_empty());
+}
+
+#[test]
+fn injector_pushing_and_stealing() {
+    explore(None, || pushing_and_stealing(1, 2, 2)).passes_with_at_least(9_700);
+}
+
+#[test]
+fn injector_next_block() {
+    explore(Some(2), || pushing_and_stealing(1, 3, 3)).passes_with_at_least(80_000);
+}
+
+#[test]
+fn injector_two_producers() {
+    explore(Some(3), || pushing_and_stealing(2, 1, 1)).passes_with_at_least(164_000);
+}
+
+#[test]
+fn injector_two_producers_pass_a_block() {
+    explore(Some(1), || pushing_and_stealing(2, 2, 2)).passes_with_at_least(124_000);
+}
+
+#[test]
+fn injector_consumers_pass_a_block() {
+    explore(Some(3), || stealing(1, 3, 3)).passes_with_at_least(3_700);
+}
+
+#[test]
+fn injector_two_consumers_pass_a_block() {
+    explore(Some(2), || stealing(2, 4, 2)).passes_with_at_least(33_000);
+}
+
+#[test]
+fn injector_batch() {
+    explore(Some(3), || stealing_a_batch(Worker::new_split)).passes_with_at_least(160);
+}

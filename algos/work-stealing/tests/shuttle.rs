@@ -1,0 +1,299 @@
+//! Deques and injector under shuttle: many schedules of longer runs than loom can exhaust, with sequentially
+//! consistent memory; and a thread stopped for good at every step that it takes.
+//!
+//! Run with `RUSTFLAGS="--cfg steal_shuttle" cargo test -p swarm-work-stealing --test shuttle --release
+//! --target-dir target/shuttle`; without the cfg this file is empty. Schedules are drawn uniformly at random,
+//! by PCT (few, well-placed preemptions) and by uniform random walks, each from a fixed seed.
+//!
+//! What every model checks: each task comes back exactly once, nothing is used after it was freed, and every
+//! thread ends. Orderings are loom's matter.
+#![cfg(steal_shuttle)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler, UrwRandomScheduler};
+use shuttle::{Config, FailurePersistence, Runner, thread};
+use swarm_work_stealing::sync::{Gate, begin, frozen_after};
+use swarm_work_stealing::{Injector, Stealer, Worker};
+
+const SEED: u64 = 1;
+
+struct Explored {
+    schedules: usize,
+    failure: Option<String>,
+}
+
+fn explore(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) -> Explored {
+    let begun = Arc::new(Count::new(0));
+    let count = begun.clone();
+    let mut config = Config::new();
+    config.failure_persistence = FailurePersistence::None;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        Runner::new(scheduler, config).run(move || {
+            count.fetch_add(1, Relaxed);
+            begin();
+            model();
+        });
+    }));
+    let failure = result.err().map(|panic| match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic.downcast::<&str>().map_or_else(|_| "a panic".into(), |text| (*text).into()),
+    });
+    Explored { schedules: begun.load(Relaxed), failure }
+}
+
+impl Explored {
+    #[track_caller]
+    fn passes_with(self, schedules: usize) {
+        assert_eq!(self.failure, None, "after {} schedules", self.schedules);
+        println!("{} schedules explored", self.schedules);
+        assert_eq!(self.schedules, schedules);
+    }
+}
+
+/// The model under each way to draw schedules, so many of each.
+#[track_caller]
+fn portfolio(schedules: usize, model: fn()) {
+    explore(RandomScheduler::new_from_seed(SEED, schedules), model).passes_with(schedules);
+    explore(PctScheduler::new_from_seed(SEED, 3, schedules), model).passes_with(schedules);
+    explore(UrwRandomScheduler::new_from_seed(SEED, schedules), model).passes_with(schedules);
+}
+
+/// What all threads together have taken.
+#[derive(Clone, Default)]
+struct Taken(Arc<Mutex<Vec<usize>>>);
+
+impl Taken {
+    fn add(&self, tasks: impl IntoIterator<Item = usize>) {
+        // All at once: under the lock no other thread may have its turn.
+        let tasks = Vec::from_iter(tasks);
+        self.0.lock().expect("nobody panics with it").extend(tasks);
+    }
+
+    /// Each of 1 to `count`, once.
+    #[track_caller]
+    fn are_all_up_to(&self, count: usize) {
+        let mut taken = self.0.lock().expect("nobody panics with it").clone();
+        taken.sort_unstable();
+        assert_eq!(taken, Vec::from_iter(1..=count));
+    }
+}
+
+/// Steals one by one and in batches.
+fn raid(stealer: &Stealer<usize>, own: fn() -> Worker<usize>, taken: &Taken) {
+    let own = own();
+    for round in 0..3 {
+        match round {
+            0 => taken.add(stealer.steal().success()),
+            1 => taken.add(stealer.steal_batch_and_pop(&own).success()),
+            _ => drop(stealer.steal_batch(&own)),
+        }
+        taken.add(std::iter::from_fn(|| own.pop()));
+    }
+}
+
+/// Pushes and pops so that the deque grows, shrinks and runs empty.
+fn work(worker: &Worker<usize>, taken: &Taken) {
+    for task in 1..=9 {
+        worker.push(task);
+        if task % 3 == 0 {
+            taken.add(worker.pop());
+        }
+    }
+    (0..7).for_each(|_| taken.add(worker.pop()));
+    (10..=12).for_each(|task| worker.push(task));
+}
+
+fn owner_and_thieves(worker: Worker<usize>, own: fn() -> Worker<usize>) {
+    let taken = Taken::default();
+    let thieves: Vec<_> = (0..2)
+        .map(|_| {
+            let (stealer, taken) = (worker.stealer(), taken.clone());
+            thread::spawn(move || raid(&stealer, own, &taken))
+        })
+        .collect();
+    work(&worker, &taken);
+    for thief in thieves {
+        thief.join().expect("it does not panic");
+    }
+    taken.add(std::iter::from_fn(|| worker.pop()));
+    taken.are_all_up_to(12);
+}
+
+#[test]
+fn a_lifo_worker_and_two_thieves() {
+    portfolio(8_000, || owner_and_thieves(Worker::new_lifo(), Worker::new_fifo));
+}
+
+#[test]
+fn a_fifo_worker_and_two_thieves() {
+    portfolio(8_000, || owner_and_thieves(Worker::new_fifo(), Worker::new_lifo));
+}
+
+#[test]
+fn a_split_worker_and_two_thieves() {
+    portfolio(8_000, || owner_and_thieves(Worker::new_split(), Worker::new_split));
+}
+
+/// Takes so many tasks, one by one and in batches, as far as there are any.
+fn consume(injector: &Injector<usize>, taken: &Taken) {
+    let own = Worker::new_split();
+    for round in 0..4 {
+        if round % 2 == 0 {
+            taken.add(injector.steal().success());
+        } else {
+            taken.add(injector.steal_batch_and_pop(&own).success());
+            taken.add(std::iter::from_fn(|| own.pop()));
+        }
+    }
+}
+
+fn producers_and_consumers() {
+    let injector = Arc::new(Injector::new());
+    let taken = Taken::default();
+    let mut threads = Vec::new();
+    for producer in 0..2 {
+        let injector = injector.clone();
+        threads.push(thread::spawn(move || (1..=5).for_each(|task| injector.push(5 * producer + task))));
+    }
+    for _ in 0..2 {
+        let (injector, taken) = (injector.clone(), taken.clone());
+        threads.push(thread::spawn(move || consume(&injector, &taken)));
+    }
+    for thread in threads {
+        thread.join().expect("it does not panic");
+    }
+    taken.add(std::iter::from_fn(|| injector.steal().success()));
+    taken.are_all_up_to(10);
+}
+
+#[test]
+fn an_injector_with_two_producers_and_two_consumers() {
+    portfolio(8_000, producers_and_consumers);
+}
+
+/// Runs `model` with the thread stopped before its first access, its second, and so on, until it is through
+/// before it is stopped: so many schedules each.
+#[track_caller]
+fn frozen_at_every_step(schedules: usize, model: fn(usize) -> Arc<Gate>) {
+    let mut steps = 0;
+    loop {
+        let stopped = Arc::new(Count::new(0));
+        let count = stopped.clone();
+        explore(RandomScheduler::new_from_seed(SEED, schedules), move || {
+            if model(steps).reached() {
+                count.fetch_add(1, Relaxed);
+            }
+        })
+        .passes_with(schedules);
+        if stopped.load(Relaxed) == 0 {
+            break;
+        }
+        steps += 1;
+    }
+    println!("stopped before each of {steps} accesses");
+    assert!(steps > 10, "{steps} accesses are too few to have stolen anything");
+}
+
+/// A thief that stops for good; the owner and another thief finish all the same, with all but what it had
+/// already taken.
+fn frozen_thief(worker: Worker<usize>, own: fn() -> Worker<usize>, steps: usize) -> Arc<Gate> {
+    let taken = Taken::default();
+    let gate = Arc::new(Gate::new());
+    let frozen = {
+        let (stealer, taken, gate) = (worker.stealer(), taken.clone(), gate.clone());
+        thread::spawn(move || frozen_after(steps, gate, || raid(&stealer, own, &taken)))
+    };
+    let thief = {
+        let (stealer, taken) = (worker.stealer(), taken.clone());
+        thread::spawn(move || raid(&stealer, own, &taken))
+    };
+    work(&worker, &taken);
+    taken.add(std::iter::from_fn(|| worker.pop()));
+    thief.join().expect("it does not panic");
+    // All others are done. Had they waited for the frozen thread, nobody would be left to come here.
+    gate.open();
+    frozen.join().expect("it does not panic");
+    taken.add(std::iter::from_fn(|| worker.pop()));
+    taken.are_all_up_to(12);
+    gate
+}
+
+#[test]
+fn nobody_waits_for_a_thief_of_a_lifo_worker() {
+    frozen_at_every_step(300, |steps| frozen_thief(Worker::new_lifo(), Worker::new_split, steps));
+}
+
+#[test]
+fn nobody_waits_for_a_thief_of_a_fifo_worker() {
+    frozen_at_every_step(300, |steps| frozen_thief(Worker::new_fifo(), Worker::new_split, steps));
+}
+
+#[test]
+fn nobody_waits_for_a_thief_of_a_split_worker() {
+    frozen_at_every_step(300, |steps| frozen_thief(Worker::new_split(), Worker::new_split, steps));
+}
+
+/// A producer that stops for good; others push and take all that they have pushed.
+fn frozen_producer(steps: usize) -> Arc<Gate> {
+    let injector = Arc::new(Injector::new());
+    let taken = Taken::default();
+    let gate = Arc::new(Gate::new());
+    let frozen = {
+        let (injector, gate) = (injector.clone(), gate.clone());
+        thread::spawn(move || frozen_after(steps, gate, || (1..=5).for_each(|task| injector.push(task))))
+    };
+    let consumer = {
+        let (injector, taken) = (injector.clone(), taken.clone());
+        thread::spawn(move || consume(&injector, &taken))
+    };
+    (6..=12).for_each(|task| injector.push(task));
+    consumer.join().expect("it does not panic");
+    let own = taken.clone();
+    while (6..=12).any(|task| !own.0.lock().expect("nobody panics with it").contains(&task)) {
+        // Whoever was passed over is the frozen producer: all others are in order and found.
+        taken.add(injector.steal().success());
+    }
+    gate.open();
+    frozen.join().expect("it does not panic");
+    taken.add(std::iter::from_fn(|| injector.steal().success()));
+    taken.are_all_up_to(12);
+    gate
+}
+
+#[test]
+fn nobody_waits_for_a_producer() {
+    frozen_at_every_step(300, frozen_producer);
+}
+
+/// A consumer that stops for good; others push and take all but what it had claimed.
+fn frozen_consumer(steps: usize) -> Arc<Gate> {
+    let injector = Arc::new(Injector::new());
+    let taken = Taken::default();
+    let gate = Arc::new(Gate::new());
+    let frozen = {
+        let (injector, taken, gate) = (injector.clone(), taken.clone(), gate.clone());
+        thread::spawn(move || frozen_after(steps, gate, || consume(&injector, &taken)))
+    };
+    let producer = {
+        let injector = injector.clone();
+        thread::spawn(move || (1..=5).for_each(|task| injector.push(task)))
+    };
+    (6..=12).for_each(|task| injector.push(task));
+    producer.join().expect("it does not panic");
+    while !injector.is_empty() {
+        taken.add(injector.steal().success());
+    }
+    gate.open();
+    frozen.join().expect("it does not panic");
+    taken.add(std::iter::from_fn(|| injector.steal().success()));
+    taken.are_all_up_to(12);
+    gate
+}
+
+#[test]
+fn nobody_waits_for_a_consumer() {
+    frozen_at_every_step(300, frozen_consumer);
+}
