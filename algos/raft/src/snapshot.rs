@@ -26,6 +26,7 @@ use swarm_protocol::{Effects, NodeId};
 
 use crate::log::Log;
 use crate::state::{Pace, Progress, Role, Written};
+use crate::wire::{Error, Wire, read_count, read_u64, write_count, write_u64s};
 use crate::{Config, Entry, Index, Machine, Membership, Message, Raft, Record, Term};
 
 /// How much longer than usual a log may grow while its last snapshot is on its way to a follower.
@@ -276,5 +277,54 @@ impl Progress {
         let total = data.len() as u64;
         let part = Part { index, last_term, membership, total, offset, data: part };
         Message::Part { term, part: Box::new(part) }
+    }
+}
+
+/// Bytes, with their number before them.
+fn write_bytes(out: &mut Vec<u8>, data: &[u8]) {
+    write_count(out, data.len());
+    out.extend_from_slice(data);
+}
+
+fn read_bytes<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Error> {
+    let count = read_count(bytes, "bytes", 1)?;
+    let (head, rest) = bytes.split_at(count);
+    *bytes = rest;
+    Ok(head)
+}
+
+impl Wire for Part {
+    const BYTES_MIN: usize = 4 * 8 + Membership::BYTES_MIN + 4;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let Part { index, last_term, membership, total, offset, data } = self;
+        write_u64s(out, &[*index, *last_term, *total, *offset]);
+        membership.write(out);
+        write_bytes(out, data);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
+        let (index, last_term) = (read_u64(bytes)?, read_u64(bytes)?);
+        let (total, offset) = (read_u64(bytes)?, read_u64(bytes)?);
+        let membership = Membership::read(bytes)?;
+        let data = Arc::from(read_bytes(bytes)?);
+        Ok(Part { index, last_term, membership, total, offset, data })
+    }
+}
+
+impl Wire for Snapshot {
+    const BYTES_MIN: usize = 2 * 8 + Membership::BYTES_MIN + 4;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let Snapshot { index, term, membership, data } = self;
+        write_u64s(out, &[*index, *term]);
+        membership.write(out);
+        write_bytes(out, data);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Result<Self, Error> {
+        let (index, term) = (read_u64(bytes)?, read_u64(bytes)?);
+        let membership = Membership::read(bytes)?;
+        Ok(Snapshot { index, term, membership, data: Arc::from(read_bytes(bytes)?) })
     }
 }

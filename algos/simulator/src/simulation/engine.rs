@@ -752,12 +752,9 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
     #[inline(always)]
     fn dispatch(&mut self, from: NodeId, to: NodeId, message: P::Message) {
         let full = self.network.in_flight() >= self.simulation.in_flight_max as usize;
-        let cut = self.stage.is_some_and(|stage| stage.has_cut(self.now, from, to));
-        let fate = if full || cut {
-            Fate::Lost(None)
-        } else {
-            self.network.fate(self.now, from, to, &self.conditions)
-        };
+        let lost = full || self.stage.is_some_and(|stage| stage.has_cut(self.now, from, to));
+        let fate =
+            if lost { Fate::Lost(None) } else { self.network.fate(self.now, from, to, &self.conditions) };
         match fate {
             Fate::Lost(fault) => {
                 if let Some(fault) = fault {
