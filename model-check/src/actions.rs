@@ -153,7 +153,7 @@ pub fn allowed<P: Subject>(setup: &Setup<P>) -> impl Iterator<Item = EventClass>
     let (fails, asks, alone) = (bounds.disk_failures > 0, !setup.workload.is_empty(), setup.nodes() < 2);
     let (syncs, flushes) = (bounds.sync != SyncMode::Eager, bounds.flush != FlushMode::Eager);
     EventClass::ALL.into_iter().filter(move |class| match class {
-        EventClass::Timeout => true,
+        EventClass::Timeout => bounds.timeouts > 0,
         EventClass::Deliver => !alone,
         EventClass::Duplicate => duplicates && !alone,
         EventClass::Drop => drops && !alone,

@@ -16,7 +16,7 @@ use reports::command_line::grouped;
 use swarm_protocol::Properties;
 use swarm_simulator::shrink::Ways;
 use swarm_simulator::world::{Collapse, FlushMode, Known, SyncMode};
-use swarm_simulator::{Event, Setup, Subject, World};
+use swarm_simulator::{Bounds, Event, Setup, Subject, World};
 
 use crate::adapter::{Goal, Space};
 use crate::calibration::{self, Reachable, Without};
@@ -375,6 +375,9 @@ where
             ("writes", sync_words(bounds.sync).to_owned()),
             ("batches", flush_words(bounds.flush).to_owned()),
         ]);
+        if bounds.timeouts < Bounds::default().timeouts {
+            words.insert("timeouts", bounds.timeouts.to_string());
+        }
         if let Some(depth) = self.depth_max {
             words.insert("events", depth.to_string());
         }
@@ -387,6 +390,7 @@ const fn sync_words(sync: SyncMode) -> &'static str {
         SyncMode::Eager => "durable at once",
         SyncMode::Whole => "durable by an event, all at once",
         SyncMode::Prefix => "durable by an event, any number",
+        SyncMode::Blocking => "durable by an event, for which the node waits",
     }
 }
 

@@ -23,9 +23,9 @@
 //! - `version 1` is the version of this format ([`VERSION`]). Another one is refused, whatever else stands there.
 //! - Header: `nodes N`, `twin n0`, `op OP` (read by the operation's `FromStr`), `config KEY VALUE` (its
 //!   meaning is up to whoever makes the setup), and the bounds of [`Bounds`]: `crashes`, `duplicates`,
-//!   `drops`, `disk-failures`, `in-flight`, `clock-steps`, `clock-step` (microseconds),
+//!   `drops`, `disk-failures`, `timeouts`, `in-flight`, `clock-steps`, `clock-step` (microseconds),
 //!   `identical merge|count`, `flushing eager|deferred`,
-//!   `syncing eager|whole|prefix`.
+//!   `syncing eager|whole|prefix|blocking`.
 //! - Events are matched by text with those enabled: the whole text, or the beginning of exactly one. So
 //!   no protocol needs a parser, and an event that cannot happen is an error that names those that can.
 //!   An instant before an event (`@120us`) is skipped: a world knows no time.
@@ -250,6 +250,7 @@ impl<Op: FromStr<Err: Display>> Scenario<Op> {
             "duplicates" => self.bounds.duplicates = number()?,
             "drops" => self.bounds.drops = number()?,
             "disk-failures" => self.bounds.disk_failures = number()?,
+            "timeouts" => self.bounds.timeouts = number()?,
             "in-flight" => match number()? {
                 limit @ 0..=IN_FLIGHT_MAX => self.bounds.in_flight = limit,
                 limit => return Err(format!("{limit} messages in flight are more than {IN_FLIGHT_MAX}")),
@@ -275,7 +276,8 @@ impl<Op: FromStr<Err: Display>> Scenario<Op> {
                     "eager" => SyncMode::Eager,
                     "whole" => SyncMode::Whole,
                     "prefix" => SyncMode::Prefix,
-                    _ => return Err(one_of("eager, whole, prefix")),
+                    "blocking" => SyncMode::Blocking,
+                    _ => return Err(one_of("eager, whole, prefix, blocking")),
                 }
             }
             _ => return Err(format!("`{word}` is neither a setting nor an event")),

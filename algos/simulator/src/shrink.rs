@@ -496,6 +496,7 @@ impl<P: Subject<Config: Clone>, Q: Properties<P> + Eq + Hash> Shrinking<P, Q> {
             setup.may_give_up = false;
             let bounds = &mut setup.bounds;
             [bounds.crashes, bounds.duplicates, bounds.drops, bounds.disk_failures] = counts;
+            bounds.timeouts = Bounds::default().timeouts;
             bounds.in_flight = limit;
             if !clock_moves {
                 bounds.clock_steps = 0;

@@ -149,6 +149,8 @@ struct Budget {
     duplicates: u32,
     drops: u32,
     disk_failures: u32,
+    /// [`u32::MAX`] for any number.
+    timeouts: u32,
 }
 
 /// A step that waits for an answer.
@@ -196,6 +198,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
                 duplicates: bounds.duplicates,
                 drops: bounds.drops,
                 disk_failures: bounds.disk_failures,
+                timeouts: bounds.timeouts,
             },
             pending: None,
             violation: None,
@@ -257,6 +260,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
             let cause = match (cause, operation) {
                 (Cause::Invoke(_), Some(number)) => Cause::Invoke(number),
                 (Cause::Invoke(_), None) => return,
+                (Cause::Timeout(_), _) if self.budget.timeouts == 0 => return,
                 (Cause::DiskFail, _) if self.budget.disk_failures == 0 => return,
                 (Cause::Crash(_), _) if self.budget.crashes == 0 => return,
                 (cause, _) => cause,
@@ -327,6 +331,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
         let mut taken = None;
         match (event, &cause) {
             (Event::Deliver { .. }, Cause::Message(envelope)) => taken = Some(&**envelope),
+            (Event::Timeout { .. }, _) if setup.bounds.counts_timeouts() => budget.timeouts -= 1,
             (Event::Duplicate { .. }, _) => budget.duplicates -= 1,
             (Event::DiskFail { .. }, _) => budget.disk_failures -= 1,
             (Event::Crash { .. }, _) => budget.crashes -= 1,
@@ -461,6 +466,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
                 Cause::Message(Arc::clone(envelope))
             }
             Event::Timeout { timer, .. } => {
+                otherwise(self.budget.timeouts > 0, NotEnabled::Budget)?;
                 otherwise(node.timers().binary_search(timer).is_ok(), NotEnabled::NotArmed)?;
                 Cause::Timeout(*timer)
             }
@@ -506,6 +512,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> World<P, Q> {
             Event::Deliver { from, to, message } => {
                 self.network.remove(*from, *to, message);
             }
+            Event::Timeout { .. } if setup.bounds.counts_timeouts() => self.budget.timeouts -= 1,
             Event::Duplicate { .. } => self.budget.duplicates -= 1,
             Event::DiskFail { .. } => self.budget.disk_failures -= 1,
             Event::Crash { .. } => self.budget.crashes -= 1,

@@ -79,6 +79,7 @@ fn what_is_said_to_commute_does_in_every_world() {
         three(Bounds { in_flight: 3, ..faults }, 2),
         three(Bounds { in_flight: 6, sync: SyncMode::Prefix, flush: FlushMode::Deferred, ..faults }, 2),
         three(Bounds { in_flight: 4, identical: Identical::Count, ..faults }, 1),
+        three(Bounds { in_flight: 4, timeouts: 2, sync: SyncMode::Blocking, ..faults }, 2),
     ]);
     for setup in setups {
         let (commuting, pairs) = both_orders(&setup, 4_000);

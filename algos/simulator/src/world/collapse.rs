@@ -174,6 +174,8 @@ pub(super) enum Spends {
     DiskFail,
     Crash,
     Invoke,
+    /// Where timeouts are counted.
+    Timeout,
 }
 
 /// What one thread has found before: places for the latest answers, one for each key.
@@ -585,6 +587,7 @@ impl<P: Subject, Q: Properties<P> + Eq + Hash> Collapse<P, Q> {
             Spends::Drop => budget.drops -= 1,
             Spends::DiskFail => budget.disk_failures -= 1,
             Spends::Crash => budget.crashes -= 1,
+            Spends::Timeout => budget.timeouts -= 1,
             Spends::Invoke => {
                 if let Some(number) = clients.next() {
                     Arc::make_mut(&mut clients).invoke(number);

@@ -59,6 +59,7 @@ pub(super) const fn touched(spends: Spends) -> u8 {
         Spends::Drop => 1 << 2,
         Spends::DiskFail => 1 << 3,
         Spends::Crash => 1 << 4,
+        Spends::Timeout => 1 << 5,
     }
 }
 

@@ -26,6 +26,9 @@ pub enum SyncMode {
     Whole,
     /// As an event of its own that takes any number of outstanding writes along, oldest first.
     Prefix,
+    /// As an event of its own that takes all outstanding writes along, and the node waits for it: until then nothing
+    /// else happens to it but a crash or a failure of its disk.
+    Blocking,
 }
 
 /// What becomes of a message sent while an equal one is in flight on the same link.
@@ -50,6 +53,9 @@ pub struct Bounds {
     pub drops: u32,
     /// How many times a disk may fail.
     pub disk_failures: u32,
+    /// How many timers may run out, of whatever kind and wherever: with few, a run begins few elections and repeats
+    /// few messages, so that a space with much else in it is closed. [`u32::MAX`] is any number.
+    pub timeouts: u32,
     /// How many messages may be in flight; what is sent beyond is lost, which a network may do.
     pub in_flight: u32,
     /// Whether equal messages merge.
@@ -65,13 +71,14 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// No faults, up to 32 messages in flight, everything eager, clocks that stand still.
+    /// No faults, any number of timeouts, up to 32 messages in flight, everything eager, clocks that stand still.
     fn default() -> Self {
         Bounds {
             crashes: 0,
             duplicates: 0,
             drops: 0,
             disk_failures: 0,
+            timeouts: u32::MAX,
             in_flight: 32,
             identical: Identical::Merge,
             flush: FlushMode::Eager,
@@ -83,6 +90,11 @@ impl Default for Bounds {
 }
 
 impl Bounds {
+    /// Whether timers may run out only so many times.
+    pub(crate) const fn counts_timeouts(&self) -> bool {
+        self.timeouts != u32::MAX
+    }
+
     /// Writes the bounds that differ from the default as lines of a scenario's header.
     pub fn header(&self, out: &mut String) {
         let default = Bounds::default();
@@ -95,6 +107,7 @@ impl Bounds {
         number("duplicates", self.duplicates, default.duplicates);
         number("drops", self.drops, default.drops);
         number("disk-failures", self.disk_failures, default.disk_failures);
+        number("timeouts", self.timeouts, default.timeouts);
         number("in-flight", self.in_flight, default.in_flight);
         number("clock-steps", self.clock_steps, default.clock_steps);
         if self.clock_step != default.clock_step {
@@ -110,6 +123,7 @@ impl Bounds {
             SyncMode::Eager => {}
             SyncMode::Whole => out.push_str("syncing whole\n"),
             SyncMode::Prefix => out.push_str("syncing prefix\n"),
+            SyncMode::Blocking => out.push_str("syncing blocking\n"),
         }
     }
 }

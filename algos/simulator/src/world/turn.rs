@@ -127,7 +127,11 @@ impl<P: Checkable> Outcome<P> {
         answers: Vec<u32>,
         seen: &mut impl FnMut(Slot, &dyn Debug),
     ) -> Self {
+        let waits = setup.bounds.sync == SyncMode::Blocking && !node.outstanding().is_empty();
         match cause {
+            Cause::Message(_) | Cause::Timeout(_) | Cause::Invoke(_) | Cause::Flush if waits => {
+                Outcome::without_effects(Err(Stop::Boundary))
+            }
             Cause::Crash(kept) => Outcome::quiet(node.crashed(*kept)),
             Cause::Advance => {
                 let mut later = node.clone();

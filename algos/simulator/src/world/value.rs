@@ -20,10 +20,11 @@ pub(super) const VIOLATION: u64 = 0x5649_4f4c;
 /// The fingerprint of a world of which nothing is out of the ordinary: of the hashes of nodes, network, clients
 /// and properties, and of what is left of the bounds.
 pub(super) fn combine(hashes: [u64; 4], budget: Budget) -> u64 {
-    let Budget { crashes, duplicates, drops, disk_failures } = budget;
+    let Budget { crashes, duplicates, drops, disk_failures, timeouts } = budget;
     let two = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
     let parts = hashes.into_iter().chain([two(crashes, duplicates), two(drops, disk_failures)]);
-    parts.fold(0, |print, part| mix(print ^ part))
+    let print = parts.fold(0, |print, part| mix(print ^ part));
+    if timeouts == u32::MAX { print } else { mix(print ^ u64::from(timeouts)) }
 }
 
 impl<P: Subject, Q> World<P, Q> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use swarm_protocol::{NodeId, OpId};
-use swarm_simulator::world::{CONTRACT, Collapse, Collapsed, Identical};
+use swarm_simulator::world::{CONTRACT, Collapse, Collapsed, Identical, SyncMode};
 use swarm_simulator::{Bounds, Event, EventClass, Setup, Slot, World};
 
 use crate::toy::{Flaw, Message, OneValuePerVersion, Op, Register, faults, setup};
@@ -151,6 +151,13 @@ fn questions_equal_messages_that_count_lost_ones_and_twins_are_no_exception() {
         let (states, _) = compare(&setup, 6_000);
         assert!(states > 20, "{states}");
     }
+}
+
+#[test]
+fn counted_timeouts_and_nodes_that_wait_for_their_disks_are_no_exception() {
+    let bounds = Bounds { timeouts: 2, sync: SyncMode::Blocking, ..faults() };
+    let (states, _) = compare(&setup(2, Flaw::None, &[Op::Write(1), Op::Read]).bounds(bounds), 6_000);
+    assert!(states > 200, "{states}");
 }
 
 #[test]

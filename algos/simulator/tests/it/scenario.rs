@@ -69,7 +69,7 @@ fn wrong_files_are_refused_with_line_and_reason() {
         ("nodes 2\ntwin one", 2, "`one` is not a node"),
         ("nodes 2\nop Wri(7)", 2, "`Wri(7)` is neither Read nor Write"),
         ("nodes 2\nin-flight 1001", 2, "1001 messages in flight are more than 1000"),
-        ("nodes 2\nsyncing sometimes", 2, "`sometimes` is none of eager, whole, prefix"),
+        ("nodes 2\nsyncing sometimes", 2, "`sometimes` is none of eager, whole, prefix, blocking"),
         ("nodes 2\nconfig a 1\nconfig a 2", 3, "set twice"),
         ("nodes 2\nexplode n0", 2, "neither a setting nor an event"),
         ("nodes 2\ntimeout n0\nnodes 2", 3, "the header ends where events begin"),

@@ -1,6 +1,6 @@
 //! Worlds of toy protocols: what is enabled, what happens, and what is caught.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_protocol::{NodeId, OpId, Properties, Stream, Ticks, Violation};
 use swarm_simulator::world::{Consequences, Identical, Known, OpStatus, SyncMode};
@@ -455,4 +455,59 @@ fn what_properties_have_seen_of_the_nodes_is_kept_though_it_does_not_count() {
             world.apply(&setup, event).expect("it is enabled");
         }
     }
+}
+
+/// Visits everything that can be reached, and shows each event that happens, with the worlds before and after.
+fn everything(
+    setup: &Setup<Register>,
+    mut seen: impl FnMut(&RegisterWorld, &Event<Register>, &RegisterWorld),
+) {
+    let first = RegisterWorld::new(setup);
+    let mut visited = BTreeSet::from([first.fingerprint()]);
+    let (mut open, mut events) = (vec![first], Vec::new());
+    while let Some(world) = open.pop() {
+        world.enabled(setup, &mut events);
+        for event in &events {
+            let mut next = world.clone();
+            if next.apply(setup, event).is_ok() {
+                seen(&world, event, &next);
+                if visited.insert(next.fingerprint()) {
+                    open.push(next);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn timers_run_out_as_often_as_the_bounds_say() {
+    let longest = |timeouts| {
+        let bounds = Bounds { timeouts, in_flight: 2, ..Bounds::default() };
+        let setup = setup(2, Flaw::None, &[Op::Write(1)]).bounds(bounds);
+        let first = RegisterWorld::new(&setup);
+        let mut most = BTreeMap::from([(first.fingerprint(), 0)]);
+        let mut highest = 0;
+        everything(&setup, |before, event, after| {
+            let so_far = most[&before.fingerprint()] + u32::from(matches!(event, Event::Timeout { .. }));
+            // What is left is part of the world: all ways to it have spent as much.
+            assert_eq!(*most.entry(after.fingerprint()).or_insert(so_far), so_far);
+            highest = highest.max(so_far);
+        });
+        highest
+    };
+    assert_eq!([0, 1, 3].map(longest), [0, 1, 3]);
+}
+
+#[test]
+fn who_waits_for_the_disk_does_nothing_else_but_crash() {
+    let bounds =
+        Bounds { crashes: 1, disk_failures: 1, in_flight: 2, sync: SyncMode::Blocking, ..Bounds::default() };
+    let setup = setup(2, Flaw::None, &[Op::Write(1)]).bounds(bounds);
+    let mut met = BTreeSet::new();
+    everything(&setup, |before, event, _| {
+        if event.slot().is_some_and(|slot| !before.outstanding(slot).is_empty()) {
+            met.insert(event.class().name());
+        }
+    });
+    assert!(met.into_iter().eq(["crash", "disk-fail", "sync"]));
 }

@@ -123,6 +123,8 @@ where
         for (at, (cause, kind)) in place.menu.iter().enumerate() {
             let spends = match cause {
                 Cause::Invoke(_) => Spends::Invoke,
+                Cause::Timeout(_) if self.rest.budget.timeouts == 0 => continue,
+                Cause::Timeout(_) if self.setup.bounds.counts_timeouts() => Spends::Timeout,
                 Cause::DiskFail if self.rest.budget.disk_failures == 0 => continue,
                 Cause::DiskFail => Spends::DiskFail,
                 Cause::Crash(_) if self.rest.budget.crashes == 0 => continue,
