@@ -15,10 +15,11 @@ mod liveness;
 mod loans;
 mod membership;
 mod symmetry;
+mod three_elections;
 mod transfer;
 
 use fuzz::{raft_schedule, schedule};
-use swarm_protocol::{Drawn, NodeId, NodeSet, Properties, Service, Stream};
+use swarm_protocol::{Drawn, NodeId, NodeSet, Properties, Service, Stream, Ticks};
 use swarm_raft::properties::RaftProperties;
 use swarm_raft::{Compaction, Config, KvOp, Reads};
 use swarm_simulator::profile::Profile;
@@ -44,6 +45,7 @@ pub use self::symmetry::{
     ALIKE, ALIKE_CLOSED, ALIKE_NO_STABLE_STORAGE, ALIKE_PRE_VOTE, ALIKE_TWO_COMMANDS, ALIKE_TWO_NODES,
     ALIKE_TWO_NODES_PRE_VOTE,
 };
+pub use self::three_elections::{THREE_ELECTIONS, THREE_ELECTIONS_BETWEEN_WRITES};
 pub use self::transfer::{HANDED_OVER, TWO_NODES_HANDED_OVER};
 
 /// What the tools run: Raft over the small store, by members that may change.
@@ -102,7 +104,9 @@ pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
     let slow: [Box<dyn Check>; 3] =
         [Box::new(TWO_COMMANDS), Box::new(PRE_VOTE_TWO_TERMS), Box::new(COMMAND_BETWEEN_WRITES)];
     let deepest: Box<dyn Check> = Box::new(BOUNDED);
-    quick.into_iter().chain(slow.into_iter().filter(|_| full)).chain([deepest]).collect()
+    let largest: [Box<dyn Check>; 2] = [Box::new(THREE_ELECTIONS_BETWEEN_WRITES), Box::new(THREE_ELECTIONS)];
+    let slow = slow.into_iter().filter(|_| full);
+    quick.into_iter().chain(slow).chain([deepest]).chain(largest.into_iter().filter(|_| full)).collect()
 }
 
 /// Instances of two nodes, or of few events, which end in a fraction of a second: for tests, and for a look around.
@@ -408,7 +412,7 @@ impl Registered for Node {
     const RARE_NODES: &'static [u32] = &[1, 2, 4, 6, 7];
 
     fn simulation(nodes: u32) -> Simulation<Node, RaftProperties> {
-        simulation(Self::config(nodes), nodes)
+        in_election_timeouts(simulation(Self::config(nodes), nodes))
     }
 
     fn variants(nodes: u32) -> Vec<Simulation<Node, RaftProperties>> {
@@ -416,7 +420,7 @@ impl Registered for Node {
             // A store of few keys: snapshots of a few parts, for each few dozen commands.
             let compaction = Compaction { log_bytes: 1_000, tail_entries: 4, part_bytes: 32 };
             let config = Config { check_quorum: true, lends: true, reads, compaction, ..Config::new(nodes) };
-            simulation::<Node, RaftProperties>(config, nodes)
+            in_election_timeouts(simulation(config, nodes))
         };
         let leased = with(Reads::Lease { drift_per_million: DRIFT_PER_MILLION });
         // Who relies on leases must not set clocks.
@@ -457,6 +461,20 @@ impl Registered for Node {
     fn preface(setup: &Setup<Node>) -> String {
         raft_schedule::preface(setup)
     }
+}
+
+/// How many election timeouts, of the longest, may pass from the end of all faults until every client of the healed core
+/// has been answered a command that it asked for from then on. There is a leader by then, and it has committed all that
+/// was accepted before: a leader commits in order.
+pub const PROGRESS_ELECTION_TIMEOUTS: u64 = 40;
+
+/// The same with its bound on progress in election timeouts.
+fn in_election_timeouts(
+    mut simulation: Simulation<Node, RaftProperties>,
+) -> Simulation<Node, RaftProperties> {
+    let timeout = simulation.config.election_timeout.max;
+    simulation.pace.progress = Ticks(PROGRESS_ELECTION_TIMEOUTS * timeout.as_micros());
+    simulation
 }
 
 /// A Raft, ours or another, as campaigns simulate it: a minority may be down, or lost for ever. How many clients

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use reports::artifact::{Finding, Outcome, Payload, Verb};
 use reports::command_line::{self, Effort, Exit, ProgressLine, Refused, grouped};
@@ -28,7 +29,7 @@ simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--thre
 
 Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
 
-  --seeds A..B    the seeds to run, B excluded (default: 0..1000; with --full 0..100000)
+  --seeds A..B    the seeds to run, B excluded (default: 0..1000; with --full 0..10000)
   --profile P     calm, lossy, partitions, crashes, clocks, disks, everything (default), byzantine or beyond,
                   which strikes whatever the algorithm's assumption says, and finds nothing where it breaks it
   --replay SEED   run this seed alone and print its trace
@@ -48,11 +49,13 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
   --futures N     futures drawn from each moment (default: 200)
   --without-storage  rewind a run on disks that keep nothing, on which the algorithm must fail
   --checkpoints D leave in this folder, every few seconds, what the seeds so far came to, and go on from there
-  --quick, --full how many seeds, unless --seeds says it
+  --quick, --full how many seeds, unless --seeds says it; --full runs them on clusters of each of three sizes, one after
+                  the other, unless --nodes says which: 3, 5 and 7 nodes, or those that the algorithm may have of them
   --json          one JSON object
 ";
 
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[derive(Clone)]
 struct Options {
     common: command_line::Options,
     caller: Caller,
@@ -175,7 +178,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
     let seeds = seeds.unwrap_or(match common.effort {
         _ if elections => 0..1000,
         Effort::Quick => 0..1000,
-        Effort::Full => 0..100_000,
+        Effort::Full => 0..10_000,
     });
     let algorithm = caller.algorithm(&common)?;
     super::check_nodes(algorithm, nodes)?;
@@ -226,13 +229,22 @@ pub fn main(caller: Caller) -> ExitCode {
             let simulate = options.algorithm.campaign(options.profile, options.nodes);
             match options.replay {
                 Some(seed) => replay(&*simulate, seed, options),
-                None => run(&*simulate, options),
+                None if options.runs_each_size() => run_each_size(options, command_line::interrupt()?),
+                None => run(&*simulate, options, options.algorithm.name(), command_line::interrupt()?),
             }
         },
     )
 }
 
+/// The sizes of the clusters that `--full` runs all seeds on.
+const FULL_SIZES: [u32; 3] = [3, 5, 7];
+
 impl Options {
+    /// Whether all seeds run on each of several sizes.
+    fn runs_each_size(&self) -> bool {
+        self.common.effort == Effort::Full && self.nodes.is_none() && !self.digest
+    }
+
     /// What replays one seed of this campaign.
     fn replay_command(&self, seed: u64) -> String {
         let nodes = self.nodes.map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
@@ -337,11 +349,37 @@ fn write(
     exported::write(folder, &name, finding).map_err(Refused::usage)
 }
 
-fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
-    let interrupt = command_line::interrupt()?;
+/// One campaign after the other, each on clusters of one size, with an artifact of its own.
+fn run_each_size(options: &Options, interrupt: &'static AtomicBool) -> Result<Exit, Refused> {
+    let mut exit = Exit::Fine;
+    for nodes in FULL_SIZES.into_iter().filter(|nodes| options.algorithm.nodes().contains(nodes)) {
+        let options = Options { nodes: Some(nodes), ..options.clone() };
+        let simulate = options.algorithm.campaign(options.profile, options.nodes);
+        if !options.common.json {
+            println!("clusters of {nodes}:");
+        }
+        // That of the first is the one that a report looks for.
+        let name = options.algorithm.name();
+        let subject = if nodes == FULL_SIZES[0] { name.to_owned() } else { format!("{name}-{nodes}-nodes") };
+        match run(&*simulate, &options, &subject, interrupt)? {
+            Exit::Fine => {}
+            Exit::Interrupted => return Ok(Exit::Interrupted),
+            other => exit = other,
+        }
+    }
+    Ok(exit)
+}
+
+/// One campaign, with an artifact of this subject.
+fn run(
+    simulate: &dyn Simulate,
+    options: &Options,
+    subject: &str,
+    interrupt: &'static AtomicBool,
+) -> Result<Exit, Refused> {
     let algorithm = options.algorithm.name();
     let command = options.caller.command("simulate", &options.common);
-    let mut recorder = Recorder::start(Verb::Simulate, algorithm, &command).map_err(Refused::missing)?;
+    let mut recorder = Recorder::start(Verb::Simulate, subject, &command).map_err(Refused::missing)?;
     recorder
         .algorithm(algorithm)
         .title(&format!("Simulation of {algorithm}, {} seeds", options.seeds.end - options.seeds.start))
@@ -372,7 +410,7 @@ fn run(simulate: &dyn Simulate, options: &Options) -> Result<Exit, Refused> {
         Some(folder) => {
             let (profile, nodes) = (options.profile.name, nodes_said(options));
             let what = format!("{algorithm}, {profile}, {nodes} nodes, seeds {}..{}", seeds.start, seeds.end);
-            let path = folder.join(format!("{algorithm}-{profile}-{}-{}.campaign", seeds.start, seeds.end));
+            let path = folder.join(format!("{subject}-{profile}-{}-{}.campaign", seeds.start, seeds.end));
             let keeping = Keeping::at(&path, &what);
             kept::run(simulate, seeds.clone(), options.common.threads, interrupt, &each, &keeping)
                 .map_err(Refused::missing)?

@@ -9,6 +9,8 @@ use std::time::Duration;
 use model_check::campaign;
 use model_check::campaign::kept::{self, Keeping};
 use model_check::raft;
+use model_check::registered::Registered;
+use swarm_protocol::Ticks;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::simulation::{Run, Summary};
 
@@ -111,4 +113,19 @@ fn clients_their_number_and_what_they_ask_for_differ_from_seed_to_seed() {
     assert!(different(|run| run.workload).into_iter().eq(0..4));
     let before_healing = different(|run| run.completed.ilog2());
     assert!(before_healing.len() >= 4, "few operations, and many: {before_healing:?}");
+}
+
+#[test]
+fn progress_is_a_matter_of_a_bounded_number_of_election_timeouts() {
+    let violated = |timeouts: u64| {
+        let mut simulation = raft::Node::simulation(3).profile(Profile::CRASHES);
+        let timeout = simulation.config.election_timeout.max.as_micros();
+        assert_eq!(simulation.pace.progress, Ticks(raft::PROGRESS_ELECTION_TIMEOUTS * timeout));
+        simulation.pace.progress = Ticks(timeouts * timeout);
+        simulation.campaign(0..60, 2, &AtomicBool::new(false), |_| ()).violated
+    };
+    assert!(violated(raft::PROGRESS_ELECTION_TIMEOUTS).is_empty());
+    // One is not enough for those that have to elect a leader first.
+    let violated = violated(1);
+    assert!(violated.len() == 1 && violated["progress"] > 0, "{violated:?}");
 }
