@@ -264,7 +264,9 @@ fn a_loan_never_touches_what_is_committed() {
     node.message(N2, append(3, (3, 1), &[], 2));
     node.flush();
     node.timeout(Timer::Election);
-    for (prev, terms) in [((1, 1), [2, 2].as_slice()), ((2, 2), &[2]), ((0, 0), &[1, 2, 2])] {
+    let terms: [((u64, Term), &[Term]); 4] =
+        [((1, 1), &[2, 2]), ((1, 2), &[2, 2]), ((2, 2), &[2]), ((0, 0), &[1, 2, 2])];
+    for (prev, terms) in terms {
         let lent = lend(4, prev, terms, (3, 2));
         assert_eq!(node.message(N1, lent), ["refuse loan-contradicts-what-is-committed"], "{prev:?}");
     }
