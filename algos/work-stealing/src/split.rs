@@ -210,10 +210,26 @@ impl<T> Owner<T> {
     #[inline]
     pub(crate) fn push(&self, task: T) {
         let own = self.own();
-        if own.items.len() == own.items.capacity() {
-            own.grow(1);
+        let len = own.items.len();
+        if len == own.items.capacity() {
+            return self.push_slow(task);
         }
+        // SAFETY: below the capacity. A push of the vector's own would look at it again.
+        let place = unsafe { own.items.as_mut_ptr().add(len) };
+        // SAFETY: as above.
+        unsafe { place.write(MaybeUninit::new(task)) };
+        // SAFETY: as above, and there is nothing a `MaybeUninit` must be.
+        unsafe { own.items.set_len(len + 1) };
+        self.look_at_request();
+    }
+
+    /// Pushes where there may be no room.
+    #[cold]
+    fn push_slow(&self, task: T) {
+        let own = self.own();
+        own.grow(1);
         own.items.push(MaybeUninit::new(task));
+        own.set_floor();
         self.look_at_request();
     }
 
