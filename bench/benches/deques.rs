@@ -7,8 +7,9 @@
 //! - *hammered*: bursts while a thief on another thread steals without end, one by one or in batches; per task
 //!   of the owner. This one needs two processors of its own.
 //!
-//! With the features `peer-crossbeam-deque` and `peer-st3`, crossbeam-deque and st3 (bounded: 1,024 places, 16,384 to drain) do the same. Each
-//! benchmark verifies its answer: every task is taken once. What is not compared: what st3 does when it is full.
+//! With the features `peer-crossbeam-deque` and `peer-st3` the peers do the same; st3 is bounded: 1,024 places,
+//! 16,384 to drain. Each benchmark verifies its answer: every task is taken once. What is not compared: what st3
+//! does when it is full.
 
 use std::hint::black_box;
 use std::sync::Barrier;
