@@ -80,13 +80,13 @@ impl<P: Protocol> Sent<P> {
         for place in &self.places {
             let effect = &mut self.effects[*place as usize];
             match effect {
-                Effect::Send { to, .. } if *to != me => continue,
-                Effect::Broadcast { .. } if turn == Turn::Sender => continue,
+                Effect::Send { to, .. } if *to == me => {}
+                Effect::Broadcast { .. } if turn == Turn::Last => {}
                 Effect::Broadcast { message, .. } if turn == Turn::Early => {
                     each(message.clone());
                     continue;
                 }
-                _ => {}
+                _ => continue,
             }
             if let Effect::Send { message, .. } | Effect::Broadcast { message, .. } =
                 core::mem::replace(effect, done())
