@@ -73,14 +73,6 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
     let needs = |need, stage: Stage| Stage { needs: vec![need], ..stage };
     let programs = |lines: &[&str]| Work::Programs(lines.iter().map(|line| Program::cargo(line)).collect());
     let tests = |lines: &[&str]| Work::Tests(lines.iter().map(|line| Program::cargo(line)).collect());
-    // As `cargo xtask <verb> <name> --quick` runs it, so that the artifacts serve a report too.
-    let quick = |verb: &str| {
-        let program = |name: &String| {
-            let words = format!("{verb} {name} --quick");
-            checker(verb).args([name, "--quick"]).env(COMMAND, &format!("cargo xtask {words}"))
-        };
-        Work::Programs(algorithms.iter().map(program).collect())
-    };
     vec![
         needs(
             Need::Rustfmt,
@@ -121,7 +113,11 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
                 threads("swarm-work-stealing", "shuttle", "steal_shuttle"),
             ]),
         ),
-        stage("verify", "small model checks, with pinned counts", quick("verify")),
+        stage(
+            "verify",
+            "model checks by the engine of our own, with pinned counts; tests compare small ones with stateright",
+            verify(algorithms),
+        ),
         stage(
             "zoo",
             "ten known bugs are found when put back, and nothing in their controls",
@@ -150,8 +146,8 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
         stage(
             "bench-smoke",
             "each bench runs once, the peers' too, and verifies its answer",
-            // What is measured is built for it; what only has to be right shares the builds of before.
-            programs(&["bench -p bench --features peers --profile release --bench * -- --test"]),
+            // What is measured is built for it; what only has to be right shares the builds of the tests.
+            programs(&["bench --workspace --features bench/peers --profile test --bench * -- --test"]),
         ),
         stage(
             "tutorial",
@@ -167,6 +163,16 @@ fn threads(package: &str, checker: &str, cfg: &str) -> Program {
         "test -p {package} --test {checker} --release --target-dir target/{checker} -- --show-output"
     );
     Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {cfg}"))
+}
+
+/// The model checks of each algorithm. By the engine of our own, which takes a fraction of the time.
+fn verify(algorithms: &[String]) -> Work {
+    let program = |name: &String| {
+        let words = format!("verify {name} --quick --engine own");
+        let command = format!("cargo xtask {words}");
+        checker("verify").args([name, "--quick", "--engine", "own"]).env(COMMAND, &command)
+    };
+    Work::Programs(algorithms.iter().map(program).collect())
 }
 
 /// The ten bugs that stand for all. To build a copy per bug takes longer than to hunt it.
