@@ -207,7 +207,7 @@ impl<T> Owner<T> {
         self.own().len() + self.shared.len()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, task: T) {
         let own = self.own();
         let len = own.items.len();
@@ -265,7 +265,7 @@ impl<T> Owner<T> {
         self.look_at_request();
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&self) -> Option<T> {
         let own = self.own();
         if own.items.len() <= own.floor {

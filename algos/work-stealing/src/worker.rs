@@ -90,7 +90,7 @@ impl<T> Worker<T> {
     }
 
     /// Adds a task. Grows the deque where it must.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, task: T) {
         match &self.deque {
             Deque::Split(deque) => deque.push(task),
@@ -99,7 +99,7 @@ impl<T> Worker<T> {
     }
 
     /// Takes a task: the newest, of a FIFO deque the oldest; none if thieves have the rest.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&self) -> Option<T> {
         match &self.deque {
             Deque::Split(deque) => deque.pop(),
