@@ -2,6 +2,7 @@
 //! [--digest] [--quick|--full] [--json]`: one fault-injecting run per seed, and an artifact
 //! `simulate/<algorithm>.json`.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,7 +31,7 @@ simulate ALGO [--seeds A..B] [--profile P] [--replay SEED] [--shard K/N] [--thre
 Runs one simulation per seed with crashes, partitions and loss, and checks properties, histories and recovery.
 
   --seeds A..B    the seeds to run, B excluded (default: 0..1000; with --full 0..10000)
-  --profile P     calm, lossy, partitions, crashes, clocks, disks, everything (default), byzantine or beyond,
+  --profile P     calm, lossy, partitions, crashes, clocks, disks, everything (default), pauses, byzantine or beyond,
                   which strikes whatever the algorithm's assumption says, and finds nothing where it breaks it
   --replay SEED   run this seed alone and print its trace
   --smaller       with --replay: run the smallest simulation found that breaks the same, and print its trace
@@ -50,7 +51,8 @@ Runs one simulation per seed with crashes, partitions and loss, and checks prope
   --without-storage  rewind a run on disks that keep nothing, on which the algorithm must fail
   --checkpoints D leave in this folder, every few seconds, what the seeds so far came to, and go on from there
   --quick, --full how many seeds, unless --seeds says it; --full runs them on clusters of each of three sizes, one after
-                  the other, unless --nodes says which: 3, 5 and 7 nodes, or those that the algorithm may have of them
+                  the other, unless --nodes says which: 3, 5 and 7 nodes, or those that the algorithm may have of them,
+                  and, unless --profile says which, under everything and then under pauses
   --json          one JSON object
 ";
 
@@ -62,6 +64,8 @@ struct Options {
     algorithm: &'static dyn Algorithm,
     seeds: Range<u64>,
     profile: Profile,
+    /// Whether the command line says which profile.
+    profile_is_said: bool,
     replay: Option<u64>,
     write: Option<PathBuf>,
     smaller: bool,
@@ -187,6 +191,7 @@ fn options(caller: Caller) -> Result<Option<Options>, Refused> {
         caller,
         algorithm,
         seeds,
+        profile_is_said: profile.is_some(),
         profile: profile.unwrap_or(Profile::EVERYTHING),
         replay,
         write,
@@ -352,15 +357,26 @@ fn write(
 /// One campaign after the other, each on clusters of one size, with an artifact of its own.
 fn run_each_size(options: &Options, interrupt: &'static AtomicBool) -> Result<Exit, Refused> {
     let mut exit = Exit::Fine;
-    for nodes in FULL_SIZES.into_iter().filter(|nodes| options.algorithm.nodes().contains(nodes)) {
-        let options = Options { nodes: Some(nodes), ..options.clone() };
+    let sizes = FULL_SIZES.into_iter().filter(|nodes| options.algorithm.nodes().contains(nodes));
+    // Together these have every fault that the assumption of the algorithm allows.
+    let profiles: &[Profile] =
+        if options.profile_is_said { &[options.profile] } else { &[Profile::EVERYTHING, Profile::PAUSES] };
+    for (profile, nodes) in
+        profiles.iter().flat_map(|profile| sizes.clone().map(move |nodes| (*profile, nodes)))
+    {
+        let options = Options { nodes: Some(nodes), profile, ..options.clone() };
         let simulate = options.algorithm.campaign(options.profile, options.nodes);
         if !options.common.json {
-            println!("clusters of {nodes}:");
+            println!("clusters of {nodes}, profile {}:", profile.name);
         }
         // That of the first is the one that a report looks for.
-        let name = options.algorithm.name();
-        let subject = if nodes == FULL_SIZES[0] { name.to_owned() } else { format!("{name}-{nodes}-nodes") };
+        let mut subject = options.algorithm.name().to_owned();
+        if nodes != FULL_SIZES[0] {
+            let _ = write!(subject, "-{nodes}-nodes");
+        }
+        if profile.name != profiles[0].name {
+            let _ = write!(subject, "-{}", profile.name);
+        }
         match run(&*simulate, &options, &subject, interrupt)? {
             Exit::Fine => {}
             Exit::Interrupted => return Ok(Exit::Interrupted),
