@@ -323,12 +323,18 @@ impl<'a, C: Cluster> Loop<'a, C> {
         self.proposed += count;
     }
 
-    /// Commits what a session begins with, and waits for it.
-    pub(crate) fn warm_up(&mut self) -> Result<(), Wrong> {
-        while self.applied < SESSION_WARM {
-            self.fill(SESSION_WARM);
+    /// Goes on until `commands` are committed, and nothing else is proposed.
+    pub(crate) fn commit(&mut self, commands: u64) -> Result<(), Wrong> {
+        while self.applied < commands {
+            self.fill(commands);
             self.pump()?;
         }
+        Ok(())
+    }
+
+    /// Commits what a session begins with, and waits for it.
+    pub(crate) fn warm_up(&mut self) -> Result<(), Wrong> {
+        self.commit(SESSION_WARM)?;
         self.drain()
     }
 

@@ -105,8 +105,12 @@ impl Plain {
                 assert!(slice.iter().eq(expected.iter().map(|(term, entry)| (*term, entry))), "{slice:?}");
                 if !expected.is_empty() {
                     let end = index + expected.len() as Index - 1;
-                    let pieces = log.pieces(index, end, size).flat_map(|(piece, _)| piece);
-                    assert!(pieces.eq(expected.iter().map(|(_, entry)| entry)), "{index}..={end}: {log:?}");
+                    let mut pieces = Vec::new();
+                    log.for_each_piece(index, end, size, |piece, _| pieces.extend_from_slice(piece));
+                    assert!(
+                        pieces.iter().eq(expected.iter().map(|(_, entry)| entry)),
+                        "{index}..={end}: {log:?}"
+                    );
                     let bytes: u64 = expected.iter().map(|(_, entry)| size(entry)).sum();
                     assert_eq!(log.bytes(index, end, size), bytes, "{index}..={end}: {log:?}");
                 }

@@ -274,7 +274,8 @@ impl<P: Protocol> Effects<P> {
         &mut self.list
     }
 
-    /// Exchanges the list of effects for another, which the next steps will fill further.
+    /// Exchanges the list of effects for another, which the next steps will fill further: a driver that keeps two has
+    /// the one to itself while the other is filled, and none is allocated anew.
     #[inline]
     pub fn swap(&mut self, list: &mut Vec<Effect<P>>) {
         core::mem::swap(&mut self.list, list);
@@ -283,20 +284,6 @@ impl<P: Protocol> Effects<P> {
     /// Whether nothing was asked for.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
-    }
-
-    /// Takes the list of effects out, so that a driver may carry them out while it holds this. The list is to
-    /// be given back by [`Self::give_back`], which keeps its capacity.
-    #[inline]
-    pub fn take(&mut self) -> Vec<Effect<P>> {
-        core::mem::take(&mut self.list)
-    }
-
-    /// Gives back the list that [`Self::take`] took, emptied; what was asked for since then is thrown away.
-    #[inline]
-    pub fn give_back(&mut self, mut list: Vec<Effect<P>>) {
-        list.clear();
-        self.list = list;
     }
 
     /// Takes the effects out, in order; the buffer keeps its capacity.

@@ -132,42 +132,46 @@ impl<C> Log<C> {
         Some((placed.run.term(), &placed.run.entries()[(index - placed.first) as usize]))
     }
 
-    /// The entries from `first` up to `last`, run by run, and how large those of each run are, if an entry is as large
-    /// as `size` says. Costs one search, one step per run, and a look at each entry of a run of which only some are
-    /// asked for.
+    /// Hands on the entries from `first` up to `last`, run by run, and how large those of each run are, if an entry is
+    /// as large as `size` says. Costs one search, one step per run, and a look at each entry of a run of which only
+    /// some are asked for.
     ///
     /// # Panics
     /// If there is no entry at `first` or at `last`, or if `last < first`.
     #[inline]
-    pub fn pieces(
+    pub fn for_each_piece(
         &self,
         first: Index,
         last: Index,
         size: impl Fn(&Entry<C>) -> u64,
-    ) -> impl Iterator<Item = (&[Entry<C>], u64)> {
+        mut each: impl FnMut(&[Entry<C>], u64),
+    ) {
         let held = self.base_index < first && first <= last && last <= self.last_index;
         assert!(held, "no entries {first}..={last}");
         let (mut position, mut next) = (self.position(first), first);
-        core::iter::from_fn(move || {
-            (next <= last).then(|| {
-                let placed = &self.runs[position];
-                let end = placed.last().min(last);
+        while next <= last {
+            let placed = &self.runs[position];
+            let (entries, end) = (placed.run.entries(), placed.last());
+            if next == placed.first && end <= last {
+                each(entries, placed.bytes);
+            } else {
                 let piece =
-                    &placed.run.entries()[(next - placed.first) as usize..=(end - placed.first) as usize];
-                let whole = piece.len() as u64 == placed.run.count();
-                (position, next) = (position + 1, end + 1);
-                (piece, if whole { placed.bytes } else { piece.iter().map(&size).sum() })
-            })
-        })
+                    &entries[(next - placed.first) as usize..=(end.min(last) - placed.first) as usize];
+                each(piece, piece.iter().map(&size).sum());
+            }
+            (position, next) = (position + 1, end + 1);
+        }
     }
 
     /// How large the entries from `first` up to `last` are, if an entry is as large as `size` says. Costs as
-    /// [`Log::pieces`].
+    /// [`Log::for_each_piece`].
     ///
     /// # Panics
     /// If there is no entry at `first` or at `last`, or if `last < first`.
     pub fn bytes(&self, first: Index, last: Index, size: impl Fn(&Entry<C>) -> u64) -> u64 {
-        self.pieces(first, last, size).map(|(_, bytes)| bytes).sum()
+        let mut sum = 0;
+        self.for_each_piece(first, last, size, |_, bytes| sum += bytes);
+        sum
     }
 
     /// All entries with their terms, oldest first.
@@ -223,8 +227,10 @@ impl<C> Log<C> {
     #[inline(always)]
     pub fn append(&mut self, run: Run<C>, bytes: u64) {
         assert!(run.term() >= self.last_term, "terms of a log never decrease");
-        for _ in 0..2 {
-            self.runs.pop_front_if(|placed| placed.last() <= self.base_index);
+        if self.runs.front().is_some_and(|placed| placed.first <= self.base_index) {
+            for _ in 0..2 {
+                self.runs.pop_front_if(|placed| placed.last() <= self.base_index);
+            }
         }
         let first = self.last_index + 1;
         self.last_index += run.count();
@@ -566,9 +572,11 @@ mod tests {
                 let entries = log.iter_from(index).map(|(term, entry)| (term, entry.clone()));
                 assert!(entries.eq(rest.map(|(term, command)| (term, Entry::Command(command)))));
                 for end in [index, index.midpoint(last), last] {
-                    let walked = log.pieces(index, end, size).flat_map(|(piece, _)| piece).cloned();
+                    let mut walked = Vec::new();
+                    log.for_each_piece(index, end, size, |piece, _| walked.extend_from_slice(piece));
                     let expected = &model[index as usize - 1..end as usize];
-                    assert!(walked.eq(expected.iter().map(|(_, command)| Entry::Command(*command))));
+                    let expected = expected.iter().map(|(_, command)| Entry::Command(*command));
+                    assert!(walked.into_iter().eq(expected));
                 }
             }
             let weight = |entries: &[(Term, u8)]| -> u64 {

@@ -153,7 +153,7 @@ impl<M: Machine> Raft<M> {
         from: NodeId,
         prev: (Index, Term),
         leader_commit: Index,
-        entries: Entries<M::Command>,
+        entries: &mut Entries<M::Command>,
         out: &mut Effects<Self>,
     ) {
         if !self.follow(config, from, out) {
@@ -172,7 +172,7 @@ impl<M: Machine> Raft<M> {
             let hint_term = self.log.term_at(hint_index).unwrap_or(0);
             return out.send(from, Message::Conflict { term: self.term, prev_index, hint_index, hint_term });
         }
-        let known = self.log.known(prev_index, &entries);
+        let known = self.log.known(prev_index, entries);
         let (agreed, last_new) = (prev_index + known, prev_index + entries.count());
         // A leader never changes what it has shown in its term, and what is committed is part of that.
         if agreed < last_new && agreed < self.verified() {
@@ -185,8 +185,7 @@ impl<M: Machine> Raft<M> {
         }
         // Raft Fig. 2, AppendEntries 4: append what is not there yet.
         if agreed < last_new {
-            let new = if known == 0 { entries } else { entries.skip(known) };
-            self.append_entries(new, out);
+            self.append_entries(core::mem::replace(entries, Entries::none()).skip(known), out);
         }
         let Role::Follower { verified, ack_due, .. } = &mut self.role else { return };
         *verified = last_new.max(*verified);
@@ -206,13 +205,14 @@ impl<M: Machine> Raft<M> {
         from: NodeId,
         prev_index: Index,
         leader_commit: Index,
-        entries: Entries<M::Command>,
+        entries: &mut Entries<M::Command>,
         out: &mut Effects<Self>,
     ) {
         let base = (self.log.base_index(), self.log.base_term());
         let covered = base.0 - prev_index;
-        let entries = if covered < entries.count() { entries.skip(covered) } else { Entries::none() };
-        self.on_append(config, from, base, leader_commit, entries, out);
+        let sent = core::mem::replace(entries, Entries::none());
+        let mut behind = if covered < sent.count() { sent.skip(covered) } else { Entries::none() };
+        self.on_append(config, from, base, leader_commit, &mut behind, out);
     }
 
     /// Whether `from` leads this term: at most one node does. A candidate that hears from it follows it (Raft §5.2).

@@ -13,7 +13,7 @@ use crate::snapshot::{ENTRY_BYTES, bytes_of};
 use crate::state::{Pace, Role, Written};
 use crate::tenure::{Heard, Tenure};
 use crate::{
-    Administration, Answer, Config, Counts, Entries, Entry, Log, Machine, Message, Raft, Reads, Record, Timer,
+    Administration, Answer, Config, Counts, Entry, Log, Machine, Message, Raft, Reads, Record, Timer,
 };
 
 impl<M: Machine> Protocol for Raft<M> {
@@ -89,7 +89,7 @@ impl<M: Machine> Protocol for Raft<M> {
         if self.halted {
             return out.refuse("halted");
         }
-        if self.heard == Heard::BeforeBoot {
+        if matches!(self.heard, Heard::BeforeBoot) {
             self.heard = Heard::At(now);
         }
         match input {
@@ -236,7 +236,6 @@ impl<M: Machine> Raft<M> {
             }
             Message::Vote { granted, .. } => self.on_vote(config, from, granted, out),
             Message::Append { prev_index, prev_term, commit, ref mut entries, .. } => {
-                let entries = core::mem::replace(entries, Entries::none());
                 self.on_append(config, from, (prev_index, prev_term), commit, entries, out);
                 self.hear(config, now, from);
             }
@@ -365,18 +364,19 @@ impl<M: Machine> Raft<M> {
         }
         out.mark("command-committed");
         let mut bytes = 0;
-        for (piece, piece_bytes) in self.log.pieces(self.applied + 1, self.commit, bytes_of::<M>) {
+        let Raft { log, applied, machine, waiting, commit, .. } = self;
+        log.for_each_piece(*applied + 1, *commit, bytes_of::<M>, |piece, piece_bytes| {
             bytes += piece_bytes;
             for entry in piece {
-                self.applied += 1;
+                *applied += 1;
                 if let Entry::Command(command) = entry {
-                    let answer = self.machine.apply(command);
-                    if let Some((_, id)) = self.waiting.pop_front_if(|(index, _)| *index == self.applied) {
+                    let answer = machine.apply(command);
+                    if let Some((_, id)) = waiting.pop_front_if(|(index, _)| *index == *applied) {
                         out.answer(id, Answer::Applied(answer));
                     }
                 }
             }
-        }
+        });
         self.fresh_bytes += bytes;
         if self.is_leader() {
             self.uncommitted_bytes -= bytes;

@@ -67,16 +67,17 @@ impl<P: Protocol> Sent<P> {
         Sent { effects: Vec::new(), places: Vec::new() }
     }
 
-    /// Whether nothing is to be taken or to be freed.
+    /// Whether there are messages to be taken.
     #[inline]
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.effects.is_empty()
+    pub(crate) const fn has_messages(&self) -> bool {
+        !self.places.is_empty()
     }
 
     /// Hands on what was sent to `me`. Of what the sender sent to all others, the last of them to take has the message
     /// itself, the others have copies.
     #[inline]
     pub(crate) fn take(&mut self, me: NodeId, turn: Turn, mut each: impl FnMut(P::Message)) {
+        let mut left = turn != Turn::Last;
         for place in &self.places {
             let effect = &mut self.effects[*place as usize];
             match effect {
@@ -86,6 +87,10 @@ impl<P: Protocol> Sent<P> {
                     each(message.clone());
                     continue;
                 }
+                Effect::Send { .. } => {
+                    left = true;
+                    continue;
+                }
                 _ => continue,
             }
             if let Effect::Send { message, .. } | Effect::Broadcast { message, .. } =
@@ -93,6 +98,10 @@ impl<P: Protocol> Sent<P> {
             {
                 each(message);
             }
+        }
+        // What the last of the others leaves behind, the sender has sent to itself.
+        if !left {
+            self.places.clear();
         }
     }
 }
@@ -253,7 +262,13 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
     /// Whether nothing is to be done for the node now, unless messages have come.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        !self.unsettled && !self.timers.is_due(self.now) && self.effects.is_empty()
+        !self.unsettled && !self.timers.is_due(self.now)
+    }
+
+    /// Whether it has asked for anything in this turn.
+    #[inline]
+    pub(crate) fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
     }
 
     /// Steps the timers that are due, and settles after each: the effects of one may stop another.
@@ -330,7 +345,7 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
         let Host { effects, running, storage, timers, carried, held, places, durable, cluster_len, .. } =
             self;
         let list = effects.as_mut_slice();
-        for (place, effect) in list.iter_mut().enumerate().skip(*carried) {
+        for (place, effect) in (*carried..).zip(&mut list[*carried..]) {
             match effect {
                 Effect::Send { after, .. }
                 | Effect::Broadcast { after, .. }
@@ -390,7 +405,7 @@ impl<P: Protocol, S: Storage<P::Record>> Host<P, S> {
     #[inline]
     fn release<O: Outbox<P>>(&mut self, out: &mut O) {
         let Some(first) = self.held.take() else { return };
-        let list = self.effects.as_mut_slice().iter_mut().enumerate().skip(first);
+        let list = (first..).zip(&mut self.effects.as_mut_slice()[first..]);
         for (place, effect) in list.filter(|(_, effect)| after(effect).is_some()) {
             let sent = (&mut self.running, &mut self.places);
             let_go(sent, out, (self.me, self.cluster_len), (place, effect));

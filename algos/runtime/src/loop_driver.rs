@@ -128,7 +128,9 @@ impl<P: Protocol, S: Storage<P::Record>> Local<P, S> {
             if !self.hosts[index].is_quiet() {
                 moved += self.hosts[index].fire_due(&self.config, &mut out);
             }
-            moved += self.deliver(index);
+            if self.restarted[index] || self.sent.iter().any(Sent::has_messages) {
+                moved += self.deliver(index);
+            }
             let host = &mut self.hosts[index];
             if host.unsettled() {
                 moved += 1;
@@ -136,7 +138,7 @@ impl<P: Protocol, S: Storage<P::Record>> Local<P, S> {
             }
             // All others have had their turn since it had its own: what it sent then is taken.
             let sent = &mut self.sent[index];
-            if !host.is_quiet() || !sent.is_empty() {
+            if host.has_effects() || sent.has_messages() {
                 host.exchange(sent);
             }
         }
@@ -150,18 +152,17 @@ impl<P: Protocol, S: Storage<P::Record>> Local<P, S> {
         let restarted = core::mem::take(&mut self.restarted[index]);
         let mut taken = 0;
         let Local { config, hosts, sent, .. } = self;
-        let nodes = sent.len();
-        for (sender, sent) in sent.iter_mut().enumerate().filter(|(_, sent)| !sent.is_empty()) {
+        // After the last of the others nobody takes what a node sent.
+        let last_for = if index + 1 == sent.len() { 0 } else { index + 1 };
+        for (sender, sent) in sent.iter_mut().enumerate().filter(|(_, sent)| sent.has_messages()) {
             // Who comes later in a round sent in the round before, as did the node itself.
             if restarted && sender >= index {
                 continue;
             }
-            let turn = if sender == index {
-                Turn::Sender
-            } else if index + 1 == sender || index + 1 == nodes && sender == 0 {
-                Turn::Last
-            } else {
-                Turn::Early
+            let turn = match sender {
+                _ if sender == index => Turn::Sender,
+                _ if sender == last_for => Turn::Last,
+                _ => Turn::Early,
             };
             sent.take(me, turn, |message| {
                 if taken == self.lane_limit {

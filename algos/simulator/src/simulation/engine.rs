@@ -1,5 +1,6 @@
 //! The loop: what is due next happens, nodes take it, and what they ask for is carried out.
 
+mod choices;
 mod due;
 mod liars;
 mod verdicts;
@@ -109,6 +110,8 @@ pub(super) struct Engine<'a, P: Service, Q> {
     pub(super) held_until: Ticks,
     /// Shared by all nodes, one after the other.
     effects: Effects<P>,
+    /// The list of effects that were carried out last: empty, with its room.
+    obeyed: Vec<Effect<P>>,
     properties: Q,
     steps: u64,
     /// Steps, boots and flushes: the ordinal that choices are keyed by.
@@ -179,6 +182,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
             tasks: Vec::new(),
             held_until: Ticks::ZERO,
             effects: Effects::new(Choices::script(Vec::new())),
+            obeyed: Vec::new(),
             properties: Q::default(),
             steps: 0,
             turns: 0,
@@ -524,11 +528,6 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         }
     }
 
-    #[cold]
-    fn note_choices_of(&mut self, stream: Stream) {
-        self.effects.set_choices(Choices::noted(stream));
-    }
-
     /// Flushes a node that has taken an input, now or later, and carries out what it asked for.
     #[inline(always)]
     fn end_turn(&mut self, node: NodeId) -> Result<(), Violation> {
@@ -551,27 +550,17 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
 
     // What a node asks for.
 
-    /// Notes what the node chose in this turn.
-    #[cold]
-    fn note_choices(&mut self, node: NodeId) {
-        let Choices::Noted { answers, .. } = self.effects.choices() else { return };
-        // With one way there is no choice: a world does not ask.
-        let answers: Vec<u32> =
-            answers.iter().filter(|(_, ways)| *ways > 1).map(|(answer, _)| *answer).collect();
-        for answer in answers {
-            self.note(EventClass::Choose, node, u64::from(answer), || Event::Choose { answer });
-        }
-    }
-
     fn carry_out(&mut self, node: NodeId) -> Result<(), Violation> {
         if self.trace.is_some() {
             self.note_choices(node);
         }
         if !self.effects.is_empty() {
-            let mut effects = self.effects.take();
+            let mut effects = core::mem::take(&mut self.obeyed);
+            self.effects.swap(&mut effects);
             self.digest ^= effects.len() as u64;
             let obeyed = self.obey(node, &mut effects);
-            self.effects.give_back(effects);
+            effects.clear();
+            self.obeyed = effects;
             obeyed?;
         }
         self.start_sync(node);
