@@ -245,7 +245,7 @@ pub const TWO_COMMANDS: Instance<Node, RaftProperties> = Instance {
     marks: USUAL,
     goals: TWO_TERMS,
     breaks: None,
-    pinned: Pinned { states: 1_167_116, generated: 2_868_987, depth: 45 },
+    pinned: Pinned { states: 1_173_377, generated: 2_884_226, depth: 45 },
 };
 
 /// PreVote and a second term.
