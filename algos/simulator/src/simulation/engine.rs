@@ -22,6 +22,7 @@ use super::staged::Stage;
 use super::{Counts, Injury, PROGRESS, Run, Simulation, Traced, purpose};
 use crate::consistency::{self, Judgement};
 use crate::coverage::Recorder;
+use crate::linearizability::MEMORY_MAX;
 use crate::profile::{Conditions, Fault, Faults, Span};
 use crate::queue::Queue;
 use crate::world::{CONTRACT, PANIC};
@@ -77,9 +78,6 @@ impl Draws {
         }
     }
 }
-
-/// What the search for an order of the history may remember: it gives up within seconds.
-const SEARCH_MEMORY_MAX: usize = 64 << 20;
 
 /// How long a task takes.
 const TASK: Ticks = Ticks(100);
@@ -214,7 +212,7 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         };
         let mut undecided = false;
         if violation.is_none() && self.simulation.judged {
-            match panics::catch(|| consistency::judge::<P>(&self.clients.history, SEARCH_MEMORY_MAX)) {
+            match panics::catch(|| consistency::judge::<P>(&self.clients.history, MEMORY_MAX)) {
                 Ok(Judgement::Holds) => {}
                 Ok(Judgement::Violated(found)) => violation = Some(found),
                 Ok(Judgement::Undecided) => undecided = true,
