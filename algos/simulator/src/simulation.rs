@@ -73,6 +73,8 @@ mod rewound;
 mod shrunk;
 pub mod smaller;
 mod staged;
+#[cfg(test)]
+mod testing;
 
 pub use self::adversary::{Adversary, Equivocator, Make, Outbox, Replayer, Silent, Withholder, named};
 pub use self::atlas::{Account, Assumption};

@@ -387,33 +387,8 @@ impl<P: Protocol> Host<P> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::Types;
     use super::*;
-    use swarm_protocol::{Effects, Input, Never};
-
-    /// A protocol for its types alone.
-    #[derive(Debug)]
-    struct Types;
-
-    impl Protocol for Types {
-        type Config = ();
-        type Message = u8;
-        type Timer = ();
-        type Op = ();
-        type Answer = ();
-        type Record = u8;
-        type Task = Never;
-        type Outcome = Never;
-
-        fn recover((): &(), _: NodeId, _: impl Iterator<Item = u8>, _: &mut Effects<Self>) -> Self {
-            Types
-        }
-
-        fn step(&mut self, (): &(), _: Ticks, _: Input<Self>, _: &mut Effects<Self>) {}
-
-        fn compact(records: &mut Vec<u8>) {
-            *records = vec![records.iter().sum()];
-        }
-    }
 
     /// A host that was asked for the writes 1, 2, 3, 4, 5, of which so many are durable.
     fn host(durable: u32) -> Host<Types> {

@@ -215,30 +215,9 @@ impl<P: Protocol> Network<P> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::Types;
     use super::*;
     use crate::profile::{Pace, Profile};
-    use swarm_protocol::{Effects, Never};
-
-    /// A protocol for its types alone.
-    #[derive(Debug)]
-    struct Types;
-
-    impl Protocol for Types {
-        type Config = ();
-        type Message = u8;
-        type Timer = ();
-        type Op = ();
-        type Answer = ();
-        type Record = u8;
-        type Task = Never;
-        type Outcome = Never;
-
-        fn recover((): &(), _: NodeId, _: impl Iterator<Item = u8>, _: &mut Effects<Self>) -> Self {
-            Types
-        }
-
-        fn step(&mut self, (): &(), _: Ticks, _: Input<Self>, _: &mut Effects<Self>) {}
-    }
 
     const NODES: u32 = 3;
 
