@@ -91,7 +91,7 @@ fn plain(message: &Message<Heap>) -> Plain {
         Message::Append { term, prev_index, prev_term, commit, entries } => {
             let entry = |entry: &Entry<Heap>| match entry {
                 Entry::NoOp => PlainEntry::NoOp,
-                Entry::Membership(_) => unreachable!("no membership was put in"),
+                Entry::Membership(_) | Entry::Withheld => unreachable!("commands alone were put in"),
                 Entry::Command(Heap(bytes)) => PlainEntry::Command(bytes.clone()),
             };
             let run = |run: &Run<Heap>| PlainRun {

@@ -186,6 +186,14 @@ impl Observation for HastyVoter {
         Observation::base(&self.0)
     }
 
+    fn is_witness(&self) -> bool {
+        Observation::is_witness(&self.0)
+    }
+
+    fn holds_payload(&self, first: u64) -> bool {
+        self.0.holds_payload(first)
+    }
+
     fn state(&self) -> Option<u64> {
         Observation::state(&self.0)
     }

@@ -46,7 +46,7 @@ fn size(entry: &Entry<KvOp>) -> u64 {
     match entry {
         Entry::Command(KvOp::Get(_)) => 1,
         Entry::Command(_) => 3,
-        Entry::NoOp | Entry::Membership(_) => 2,
+        Entry::NoOp | Entry::Membership(_) | Entry::Withheld => 2,
     }
 }
 

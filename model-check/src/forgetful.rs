@@ -145,6 +145,14 @@ impl<P: Observation> Observation for Forgetful<P> {
         self.0.base()
     }
 
+    fn is_witness(&self) -> bool {
+        self.0.is_witness()
+    }
+
+    fn holds_payload(&self, first: u64) -> bool {
+        self.0.holds_payload(first)
+    }
+
     fn state(&self) -> Option<u64> {
         self.0.state()
     }

@@ -24,6 +24,8 @@ pub enum Entry<C> {
     /// Who takes part from here on (Raft §6). Stands in a run of its own, so that it is found by looking at
     /// runs.
     Membership(Box<Membership>),
+    /// A command, and not which: what a witness is sent and holds of it. See `witness.rs`.
+    Withheld,
 }
 
 impl<C: Debug> Debug for Entry<C> {
@@ -32,6 +34,7 @@ impl<C: Debug> Debug for Entry<C> {
             Entry::NoOp => f.write_str("NoOp"),
             Entry::Command(command) => command.fmt(f),
             Entry::Membership(membership) => membership.fmt(f),
+            Entry::Withheld => f.write_str("Withheld"),
         }
     }
 }
@@ -173,6 +176,24 @@ impl<C> Entries<C> {
         self.runs().iter().flat_map(|run| run.entries().iter().map(|entry| (run.term, entry)))
     }
 
+    /// The same without its commands. Runs of commands are made anew, others shared.
+    pub(crate) fn withheld(&self) -> Self
+    where
+        C: Clone,
+    {
+        let withheld = |run: &Run<C>| {
+            if !run.entries().iter().any(|entry| matches!(entry, Entry::Command(_))) {
+                return run.clone();
+            }
+            let without = |entry: &Entry<C>| match entry {
+                Entry::Command(_) => Entry::Withheld,
+                other => other.clone(),
+            };
+            Run::of_commands(run.term, run.entries().iter().map(without).collect())
+        };
+        Self::from_runs(self.runs().iter().map(withheld).collect())
+    }
+
     /// The entries from position `from` on, sharing the batches.
     #[must_use]
     pub fn skip(self, mut from: u64) -> Self
@@ -284,6 +305,19 @@ mod tests {
             plain(&entries_cut(&content, cut).skip(from as u64)) == content[from..]
         }
         quickcheck::quickcheck(check as fn(Vec<(u8, u8)>, u64, u8) -> bool);
+    }
+
+    #[test]
+    fn what_is_withheld_keeps_its_place_and_term() {
+        let runs = vec![
+            Run::new(1, [Entry::NoOp, Entry::Command(5), Entry::Command(6)].into()),
+            Run::new(2, [Entry::Membership(Box::default())].into()),
+            Run::new(2, [Entry::Command(7)].into()).part(0, 1),
+        ];
+        let withheld = Entries::from_runs(runs).withheld();
+        let text = format!("[NoOp@1 Withheld@1 Withheld@1 {:?}@2 Withheld@2]", Membership::default());
+        assert_eq!(format!("{withheld:?}"), text);
+        assert_eq!(withheld.withheld(), withheld);
     }
 
     #[test]

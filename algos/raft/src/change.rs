@@ -17,12 +17,13 @@
 //! charge, and then steps down. The client that asked is answered then; if the leader falls before, never.
 //!
 //! Verified by `tests/it/membership.rs`, under random events and changes, and by
-//! the properties, which need to know nothing of it. Not there: witnesses, which vote and store nothing.
+//! the properties, which need to know nothing of it.
 
 use swarm_protocol::{Effects, NodeId, NodeSet, OpId};
 
 use crate::snapshot::bytes_of;
 use crate::state::{Pace, Progress, Role};
+use crate::witness::has_full_majority;
 use crate::{Answer, Config, Entry, Machine, Membership, Raft, Run};
 
 impl Membership {
@@ -74,6 +75,10 @@ impl<M: Machine> Raft<M> {
             Some("not one of the servers")
         } else if !voters.intersection(learners).is_empty() {
             Some("a learner does not vote")
+        } else if !learners.intersection(config.witnesses).is_empty() {
+            Some("a witness is no learner")
+        } else if !has_full_majority(voters, config.witnesses) {
+            Some("witnesses leave no majority of full voters")
         } else {
             None
         };

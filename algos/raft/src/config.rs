@@ -9,6 +9,8 @@ use core::str::FromStr;
 
 use swarm_protocol::{Delay, NodeId, NodeSet, Ticks};
 
+use crate::witness::has_full_majority;
+
 /// The way of a command that changes nothing ([`crate::Machine::read`]); see `reads.rs`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reads {
@@ -62,6 +64,9 @@ pub struct Config {
     pub learners: NodeSet,
     /// All nodes that may ever take part: whoever is none of them is not listened to, and cannot be made a member.
     pub servers: NodeSet,
+    /// Who of the servers is a witness, which votes and stores no commands; see `witness.rs`. For good: to change what a
+    /// server is, another takes its place.
+    pub witnesses: NodeSet,
     /// Whether an election begins with a round of PreVote (dissertation §9.6).
     pub pre_vote: bool,
     /// Whether a server that would be elected but for its log is lent what that lacks, and asks again; see `loan.rs`.
@@ -139,6 +144,7 @@ impl Config {
             voters: NodeSet::first(n),
             learners: NodeSet::EMPTY,
             servers: NodeSet::first(n),
+            witnesses: NodeSet::EMPTY,
             pre_vote: true,
             lends: false,
             check_quorum: false,
@@ -201,6 +207,13 @@ impl Config {
                 "servers",
                 "lacks a voter or a learner",
             ),
+            (
+                self.witnesses.difference(self.servers).is_empty(),
+                "witnesses",
+                "name a node that is no server",
+            ),
+            (self.witnesses.intersection(self.learners).is_empty(), "witnesses", "have learners among them"),
+            (has_full_majority(self.voters, self.witnesses), "witnesses", "leave no majority of full voters"),
             (self.election_timeout.min > Ticks::ZERO, "election_timeout", "must be longer than nothing"),
             (self.election_timeout.min <= self.election_timeout.max, "election_timeout", "is an empty range"),
             (self.heartbeat_interval > Ticks::ZERO, "heartbeat_interval", "must be longer than nothing"),
@@ -216,6 +229,11 @@ impl Config {
                 self.priorities.len() <= self.servers.iter().last().map_or(0, |node| node.index() + 1),
                 "priorities",
                 "name a node that is no server",
+            ),
+            (
+                self.witnesses.iter().all(|node| self.priority(node) == 0),
+                "priorities",
+                "want a witness to lead",
             ),
             (self.priorities.is_empty() || self.check_quorum, "priorities", "need check_quorum"),
             (self.batch_entries_max > 0, "batch_entries_max", "must be at least 1"),
@@ -262,11 +280,20 @@ mod tests {
     fn the_default_configuration_is_valid_and_each_limit_is_checked() {
         assert_eq!(Config::new(3).validate(), Ok(()));
         type Break = (&'static str, fn(&mut Config));
-        let breaks: [Break; 23] = [
+        let breaks: [Break; 27] = [
             ("voters", |c| c.voters = NodeSet::EMPTY),
             ("learners", |c| c.learners = NodeSet::first(1)),
             ("servers", |c| c.servers = NodeSet::first(2)),
             ("servers", |c| c.learners = NodeSet::from_bits(8)),
+            ("witnesses", |c| c.witnesses = NodeSet::from_bits(8)),
+            ("witnesses", |c| {
+                (c.voters, c.learners) = (NodeSet::first(2), NodeSet::from_bits(4));
+                c.witnesses = c.learners;
+            }),
+            ("witnesses", |c| c.witnesses = NodeSet::first(2)),
+            ("priorities", |c| {
+                (c.check_quorum, c.priorities, c.witnesses) = (true, vec![0, 0, 1], NodeSet::from_bits(4));
+            }),
             ("election_timeout", |c| c.election_timeout = Delay::exactly(Ticks::ZERO)),
             ("election_timeout", |c| c.election_timeout.max = Ticks(1)),
             ("heartbeat_interval", |c| c.heartbeat_interval = c.election_timeout.min),

@@ -9,9 +9,10 @@ use crate::{Index, Machine, Raft, Term};
 
 use swarm_protocol::mix;
 
-/// The node's role (Raft Fig. 4).
+/// The node's role (Raft Fig. 4), of which a witness has one.
 pub(crate) fn role<M: Machine>(node: &Raft<M>) -> &'static str {
     match node.role {
+        Role::Follower { .. } if node.is_witness() => "witness",
         Role::Follower { .. } => "follower",
         Role::PreCandidate(..) => "pre-candidate",
         Role::Candidate(_) => "candidate",

@@ -22,6 +22,9 @@ impl<M: Machine> Raft<M> {
 
     /// Stands for election, or asks first whether it would be elected.
     pub(crate) fn stand(&mut self, config: &Config, out: &mut Effects<Self>) {
+        if self.is_witness() {
+            return self.lose_patience(config, out);
+        }
         if !self.members.may_stand(self.me, self.commit) {
             return out.refuse("not-a-voter");
         }

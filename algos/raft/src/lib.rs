@@ -10,9 +10,11 @@
 //!   (Extended Version)*, 2014. Cited as "Raft §5.2" or "Raft Fig. 2".
 //! - **dissertation**: D. Ongaro, *Consensus: Bridging Theory and Practice*, 2014: PreVote §9.6, writing
 //!   to the leader's disk in parallel §10.2.1, disruptive servers §4.2.3, leaders that are cut off §6.2, reads
-//!   §6.4, leadership transfer §3.10.
+//!   §6.4, leadership transfer §3.10, witnesses §11.7.2.
 //! - **OmniPaxos**: H. Ng, S. Haridi and P. Carbone, *Omni-Paxos: Breaking the Barriers of Partial Connectivity*,
 //!   EuroSys 2023: what partial connectivity does to elections, §2.
+//! - **Pâris 1986**: J.-F. Pâris, *Voting with Witnesses: A Consistency Scheme for Replicated Files*, ICDCS 1986; and
+//!   **Harp**: B. Liskov et al., *Replication in the Harp File System*, SOSP 1991.
 //! - **Rebello et al. 2020**: *Can Applications Recover from fsync Failures?*, USENIX ATC 2020.
 //!
 //! # Rules
@@ -61,9 +63,16 @@
 //! | a loan comes from a log that is more up-to-date | `loan::on_lend` | `loans`: `a_loan_that_comes_late_takes_nothing_away` |
 //! | what contradicts a loan goes in a later term than it was acknowledged in | `loan::on_lend` | `loans`: `what_contradicts_a_loan_goes_in_the_next_term` |
 //! | partially connected servers have a leader | all of these | `connectivity`: `partially_connected_clusters_lead_and_commit_within_four_election_timeouts` |
+//! | a witness votes and acknowledges, and stores no commands (Pâris 1986, dissertation §11.7.2) | `Progress::next_withheld` | `witnesses`: `a_witness_votes_and_acknowledges_and_stores_no_commands` |
+//! | it stands for nothing, and forgets a leader that is silent | `witness::lose_patience` | `witnesses`: `a_witness_stands_for_nothing`, `a_witness_elects_another_when_its_leader_is_silent` |
+//! | it has what its leader holds durably | `Progress::next_withheld` | `witnesses`: `a_witness_is_sent_what_its_leader_holds_durably`, `a_leader_that_crashes_before_its_disk_is_done_leads_again` |
+//! | it refuses who lacks what it has acknowledged (§5.4.1) | `election::on_request_vote` | `witnesses`: `who_lacks_what_a_witness_acknowledged_is_not_elected` |
+//! | of a snapshot it has the last entry and the members | `Progress::next_withheld`, `snapshot::install` | `witnesses`: `a_witness_has_of_a_snapshot_where_it_ends` |
+//! | it lends nothing and is handed nothing | `loan::on_behind`, `transfer::on_transfer` | `witnesses`: `a_witness_is_not_asked_for_a_loan`, `a_witness_is_handed_nothing` |
+//! | full voters are a majority; witnesses join and leave, and remain what they are | `change::on_change`, `witness::misplaced_disk` | `witnesses`: `changes_that_leave_no_full_majority_are_refused`, `a_witness_joins_and_leaves`, `a_server_does_not_boot_from_a_disk_of_the_other_kind` |
 //! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
 //!
-//! The five properties of Fig. 3 are in [`properties`]; they are judged after every step of every engine.
+//! The five properties of Fig. 3, and a sixth of what witnesses hold, are in [`properties`]; they are judged after every step of every engine.
 //!
 //! # How a commit goes
 //! Commands gather until the driver flushes. The flush seals them into one shared batch ([`Run`]), appends
@@ -98,10 +107,12 @@
 //!   the rest of its term, also if it gives up: the message may be late.
 //! - With [`Config::lends`] entries come to a server from others than its leader. They bind nobody: nothing is
 //!   acknowledged for them, and `loan.rs` says why no server drops what may be committed.
+//! - A witness is sent entries once they are on its leader's disk, others while they are on their way there.
 //! - Answers `Stale` and `Conflict` stand for the paper's `success = false`.
 //!
 //! # Limitations
-//! There are no witnesses, and only the leader answers reads. A snapshot is written inside of a step, which takes
+//! Only the leader answers reads. Where there are witnesses, a majority of all may wait for one full server: `witness.rs`
+//! says what is given up. A snapshot is written inside of a step, which takes
 //! as long as that does. Without CheckQuorum a leader that is cut off from the majority goes on refusing nothing
 //! until its limits of uncommitted entries and bytes, and with the only server that reaches a majority among its followers
 //! it is kept. What a server has compacted it does not lend: where the only server that reaches a majority lags so far,
@@ -136,6 +147,7 @@ mod tenure;
 mod testing;
 mod transfer;
 pub mod wire;
+mod witness;
 
 pub use batch::{Entries, Entry, Run};
 pub use config::{Compaction, Config, ConfigError, Reads};

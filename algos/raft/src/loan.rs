@@ -122,16 +122,19 @@ impl<M: Machine> Raft<M> {
             return out.refuse("behind-in-the-past");
         }
         credit.ahead.insert(from);
-        if credit
-            .best
-            .is_none_or(|(best_term, best_index, _)| (last_term, last_index) > (best_term, best_index))
+        // A witness has no commands to lend. It may grant what it refuses now, once somebody else has lent.
+        let lends = !config.witnesses.contains(from);
+        if lends
+            && credit
+                .best
+                .is_none_or(|(best_term, best_index, _)| (last_term, last_index) > (best_term, best_index))
         {
             (credit.best, credit.asked) = (Some((last_term, last_index, from)), false);
         }
         self.count_pre_vote(config, from, false, out);
     }
 
-    /// Asks the best lender, once.
+    /// Asks the best lender, once, if there is one.
     pub(crate) fn borrow(&mut self, out: &mut Effects<Self>) {
         let Role::PreCandidate(_, credit) = &mut self.role else { return };
         if let Some((_, _, lender)) = credit.best.filter(|_| !credit.asked) {
@@ -220,6 +223,9 @@ impl<M: Machine> Raft<M> {
         }
         if has_leader {
             return out.refuse("hears-a-leader");
+        }
+        if self.is_witness() {
+            return out.refuse("witness-lends-nothing");
         }
         let (last_index, last_term) = (self.log.last_index(), self.log.last_term());
         if (last_term, last_index) <= (prev_term, prev_index) {

@@ -14,7 +14,8 @@ use swarm_protocol::{NodeId, NodeSet, Rename, Renaming};
 
 use crate::{Config, Index};
 
-/// Who votes and who replicates (Raft §6).
+/// Who votes and who replicates (Raft §6). Which of them are witnesses is said by [`Config::witnesses`] for good, so that
+/// no entry, and no truncation of one, makes a server another.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Membership {
     /// Who votes; during a joint configuration those of the new one.

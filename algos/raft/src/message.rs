@@ -28,6 +28,8 @@ use crate::{Entries, Index, Loan, Part, Term};
 /// | `Ask` | pre-candidate | a voter that is ahead | `Lend` |
 /// | `Lend` | voter | pre-candidate | `Ask`, until it has all |
 ///
+/// To a witness an `Append` carries no commands, and a `Part` no bytes; see `witness.rs`.
+///
 /// Order and hash cover logical content: entries, not the batches that they came in.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Message<C> {

@@ -77,12 +77,14 @@ pub struct FollowerMetrics {
     pub in_flight_bytes: u64,
     /// How it is sent to.
     pub sending: Sending,
+    /// Whether it is a witness: it holds no commands.
+    pub witness: bool,
 }
 
 /// How a node stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metrics {
-    /// `follower`, `pre-candidate`, `candidate` or `leader`.
+    /// `follower`, `pre-candidate`, `candidate`, `leader` or `witness`.
     pub role: &'static str,
     /// Its term.
     pub term: Term,
@@ -130,6 +132,7 @@ impl<M: Machine> Raft<M> {
                     in_flight_messages: peer.flight.messages() as u64,
                     in_flight_bytes: peer.flight.bytes(),
                     sending,
+                    witness: self.witnesses.contains(node),
                 });
             }
         }

@@ -1,4 +1,4 @@
-//! The five safety properties of Raft (Fig. 3), judged on what can be seen of the nodes.
+//! The five safety properties of Raft (Fig. 3), and where payload is, judged on what can be seen of the nodes.
 //!
 //! [`Observation`] is all that is asked of an implementation, so that another Raft behind an adapter is
 //! judged by the same words. Each node's log is remembered as a chain of digests, link `i` standing for
@@ -9,6 +9,10 @@
 //!
 //! [`full`]: RaftProperties::full
 //!
+//! Of a witness the properties say what is true of it: its entries have the terms of all others', and their content
+//! but for commands, for which it shows [`WITHHELD`]. A second chain, of terms alone, stands for that. A sixth property,
+//! `payload_placement`, has it that a witness holds no payload, and that all others hold that of every entry.
+//!
 //! What is hashed is what later verdicts depend on: who led which term, what was committed, and the
 //! earliest terms in which it was. Verified by hand-made violations of each property and by comparison
 //! with a brute-force judge of whole histories (below). Not verified: digests are 64 bits wide, so that
@@ -17,115 +21,17 @@
 use core::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use swarm_protocol::{NodeId, Properties, Protocol, Rename, Renaming, Violation, mix};
+use swarm_protocol::{NodeId, Properties, Protocol, Rename, Renaming, Violation};
 
-use crate::{Index, Machine, Raft, Term};
+use self::seen::{Change, Link, Seen, first_difference, same};
+use crate::{Index, Term};
 
-/// What can be seen of one Raft node.
-pub trait Observation {
-    /// The node's term.
-    fn term(&self) -> Term;
-    /// Whether it leads its term.
-    fn is_leader(&self) -> bool;
-    /// The index of its last entry, 0 if there is none.
-    fn last_index(&self) -> Index;
-    /// The last entry that it knows, or takes, to be committed.
-    fn commit_index(&self) -> Index;
-    /// The last entry that it has applied.
-    fn applied_index(&self) -> Index;
-    /// The last entry that it has dropped from the front, for a snapshot, and that entry's term; 0 and 0 if none.
-    fn base(&self) -> (Index, Term) {
-        (0, 0)
-    }
-    /// A digest of the state that it has applied its entries to, if it tells: equal after equal entries.
-    fn state(&self) -> Option<u64> {
-        None
-    }
-    /// The term and a digest of the content of the entry at `index`, which is at least 1.
-    fn entry_at(&self, index: Index) -> Option<(Term, u64)>;
-    /// The same of all entries from `first` on, which lies behind the base. Fewer than up to
-    /// [`Observation::last_index`] if one is missing.
-    fn entries_from(&self, first: Index) -> impl Iterator<Item = (Term, u64)> {
-        (first..=self.last_index()).map_while(|index| self.entry_at(index))
-    }
-}
+mod observation;
+mod seen;
 
-impl<M: Machine> Observation for Raft<M>
-where
-    M::Command: Hash,
-{
-    fn term(&self) -> Term {
-        self.term
-    }
+pub use self::observation::{Observation, WITHHELD, digest};
 
-    fn is_leader(&self) -> bool {
-        Raft::is_leader(self)
-    }
-
-    fn last_index(&self) -> Index {
-        self.log.last_index()
-    }
-
-    fn commit_index(&self) -> Index {
-        self.commit
-    }
-
-    fn applied_index(&self) -> Index {
-        self.applied
-    }
-
-    fn base(&self) -> (Index, Term) {
-        (self.log.base_index(), self.log.base_term())
-    }
-
-    fn state(&self) -> Option<u64> {
-        let mut bytes = Vec::new();
-        self.machine.save(&mut bytes);
-        Some(digest(&bytes))
-    }
-
-    fn entry_at(&self, index: Index) -> Option<(Term, u64)> {
-        self.log.entry(index).map(|(term, entry)| (term, digest(entry)))
-    }
-
-    fn entries_from(&self, first: Index) -> impl Iterator<Item = (Term, u64)> {
-        self.log.iter_from(first).map(|(term, entry)| (term, digest(entry)))
-    }
-}
-
-/// A digest of one value, the same on every machine of one word size and byte order.
-pub fn digest(value: &impl Hash) -> u64 {
-    struct Digest(u64);
-    impl Hasher for Digest {
-        fn finish(&self) -> u64 {
-            self.0
-        }
-        fn write(&mut self, bytes: &[u8]) {
-            for chunk in bytes.chunks(8) {
-                let mut word = [0; 8];
-                word[..chunk.len()].copy_from_slice(chunk);
-                self.write_u64(u64::from_le_bytes(word));
-            }
-        }
-        fn write_u64(&mut self, word: u64) {
-            self.0 = mix(self.0 ^ word);
-        }
-        fn write_u16(&mut self, word: u16) {
-            self.write_u64(u64::from(word));
-        }
-        fn write_usize(&mut self, word: usize) {
-            self.write_u64(word as u64);
-        }
-        fn write_isize(&mut self, word: isize) {
-            self.write_u64(word as u64);
-        }
-    }
-    let mut hasher = Digest(0);
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Election Safety, Leader Append-Only, Log Matching, Leader Completeness and State Machine Safety.
+/// Election Safety, Leader Append-Only, Log Matching, Leader Completeness and State Machine Safety; and where payload is.
 #[derive(Clone, Debug, Default)]
 pub struct RaftProperties {
     /// What later verdicts depend on. Shared between copies until it changes.
@@ -145,29 +51,6 @@ struct Past {
     /// Entries up to this index were committed in this term or before. Both ascend strictly: what an
     /// earlier term committed further says more.
     committed_in: Vec<(Term, Index)>,
-}
-
-/// One entry, and all before it in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Link {
-    term: Term,
-    content: u64,
-    chain: u64,
-}
-
-impl Link {
-    fn after(previous: Option<&Link>, (term, content): (Term, u64)) -> Self {
-        let before = previous.map_or(0, |link| link.chain);
-        Link { term, content, chain: mix(mix(before ^ term.rotate_left(32)) ^ content) }
-    }
-}
-
-/// What is remembered of one node.
-#[derive(Clone, Debug, Default)]
-struct Seen {
-    log: Vec<Link>,
-    /// The term that it led.
-    led: Option<Term>,
 }
 
 impl PartialEq for RaftProperties {
@@ -205,10 +88,17 @@ const LEADER_APPEND_ONLY: &str = "leader_append_only";
 const LOG_MATCHING: &str = "log_matching";
 const LEADER_COMPLETENESS: &str = "leader_completeness";
 const STATE_MACHINE_SAFETY: &str = "state_machine_safety";
+const PAYLOAD_PLACEMENT: &str = "payload_placement";
 
 impl<P: Protocol + Observation> Properties<P> for RaftProperties {
-    const NAMES: &'static [&'static str] =
-        &[ELECTION_SAFETY, LEADER_APPEND_ONLY, LOG_MATCHING, LEADER_COMPLETENESS, STATE_MACHINE_SAFETY];
+    const NAMES: &'static [&'static str] = &[
+        ELECTION_SAFETY,
+        LEADER_APPEND_ONLY,
+        LOG_MATCHING,
+        LEADER_COMPLETENESS,
+        STATE_MACHINE_SAFETY,
+        PAYLOAD_PLACEMENT,
+    ];
 
     /// Leaders and what is committed are collected; nothing says in which order.
     const COMMUTE: bool = true;
@@ -253,7 +143,7 @@ impl RaftProperties {
         let mut change = Change { first: node.last_index() + 1, overwrites: false };
         if !shows || led != leads {
             let seen = Arc::make_mut(&mut Arc::make_mut(&mut self.seen)[touched.index()]);
-            seen.led = leads;
+            (seen.led, seen.witness) = (leads, node.is_witness());
             if !shows {
                 change = seen.look(*node, touched, &self.past.committed)?;
             }
@@ -263,6 +153,7 @@ impl RaftProperties {
             let detail = format!("{touched}, leader of term {}, changed entry {}", node.term(), change.first);
             return Err(Violation::new(LEADER_APPEND_ONLY, detail));
         }
+        self.payload_placement(*node, touched, change.first)?;
         self.log_matching(nodes, touched, change.first)?;
         let further = self.commit(*node, touched)?;
         // A commit further than before concerns all leaders; a step of a leader concerns it.
@@ -295,10 +186,32 @@ impl RaftProperties {
         }
     }
 
+    /// A witness holds no payload, and every other server that of all its entries.
+    fn payload_placement<O: Observation>(
+        &self,
+        node: &O,
+        name: NodeId,
+        first: Index,
+    ) -> Result<(), Violation> {
+        if node.is_witness() {
+            let holds = node.holds_payload(first);
+            let violation = || Violation::new(PAYLOAD_PLACEMENT, format!("{name}, a witness, holds payload"));
+            return if holds { Err(violation()) } else { Ok(()) };
+        }
+        let new = self.seen[name.index()].log.iter().enumerate().skip(first as usize - 1);
+        match new.map(|(place, link)| (place + 1, link.content)).find(|(_, content)| *content == WITHHELD) {
+            Some((index, _)) => {
+                let detail = format!("{name}, which is no witness, lacks the command of entry {index}");
+                Err(Violation::new(PAYLOAD_PLACEMENT, detail))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// "If two logs contain an entry with the same index and term, then the logs are identical in all
-    /// entries up through the given index."
+    /// entries up through the given index." Where one is a witness's, but for what is withheld from it.
     fn log_matching<O>(&self, nodes: &[Option<&O>], touched: NodeId, first: Index) -> Result<(), Violation> {
-        let log = &self.seen[touched.index()].log;
+        let Seen { log, witness, .. } = &*self.seen[touched.index()];
         if first as usize > log.len() {
             return Ok(());
         }
@@ -306,14 +219,18 @@ impl RaftProperties {
             if index == touched.index() || nodes[index].is_none() {
                 continue;
             }
+            let of_a_witness = *witness || seen.witness;
             let both = log.iter().zip(&seen.log).enumerate().skip(first as usize - 1);
             // The last entry of the same term decides for all before it.
-            let Some((last, (ours, theirs))) =
-                both.rev().find(|(_, (ours, theirs))| ours.term == theirs.term)
-            else {
-                continue;
+            let same_term = both.clone().rev().find(|(_, (ours, theirs))| ours.term == theirs.term);
+            let Some((last, (ours, theirs))) = same_term else { continue };
+            // A chain of terms says nothing of content.
+            let shows_another = |(_, (ours, theirs)): (usize, (&Link, &Link))| {
+                let [own, other] = [ours, theirs].map(|link| Some((link.term, link.content)));
+                ours.term == theirs.term && !same(own, *witness, other, seen.witness)
             };
-            if ours.chain != theirs.chain {
+            let differs = of_a_witness && both.clone().any(shows_another);
+            if differs || !ours.agrees(theirs, of_a_witness) {
                 let detail = format!(
                     "{touched} and n{index} both have entry {} of term {}, and differ there or before",
                     last + 1,
@@ -328,12 +245,17 @@ impl RaftProperties {
     /// Notes what `node` takes to be committed; says whether it is news.
     fn commit<O: Observation>(&mut self, node: &O, name: NodeId) -> Result<bool, Violation> {
         let commit = node.commit_index().max(node.applied_index());
-        let log = &self.seen[name.index()].log;
+        let Seen { log, witness, .. } = &*self.seen[name.index()];
         if commit as usize > log.len() {
             let detail = format!("{name} committed {commit} entries and has {}", log.len());
             return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
         }
         let before = self.past.committed.len();
+        if *witness && commit as usize > before {
+            let detail =
+                format!("{name}, a witness, takes entry {commit} for committed before anybody else does");
+            return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
+        }
         if commit as usize > before {
             if before > 0 && log[before - 1].chain != self.past.committed[before - 1].chain {
                 return Ok(false); // State Machine Safety says so below.
@@ -365,7 +287,7 @@ impl RaftProperties {
         if log.get(place).is_some_and(|link| link.chain == self.past.committed[place].chain) {
             return Ok(());
         }
-        let first = first_difference(&self.past.committed[..=place], log);
+        let first = first_difference(&self.past.committed[..=place], log, false);
         let detail =
             format!("{leader}, leader of term {term}, lacks entry {first}, committed in term {committed}");
         Err(Violation::new(LEADER_COMPLETENESS, detail))
@@ -376,11 +298,12 @@ impl RaftProperties {
     fn state_machine_safety<O: Observation>(&self, node: &O, name: NodeId) -> Result<(), Violation> {
         let commit = node.commit_index().max(node.applied_index()) as usize;
         let commit = commit.min(self.past.committed.len());
-        let log = &self.seen[name.index()].log[..commit];
-        if commit == 0 || log[commit - 1].chain == self.past.committed[commit - 1].chain {
+        let Seen { log, witness, .. } = &*self.seen[name.index()];
+        let log = &log[..commit];
+        if commit == 0 || log[commit - 1].agrees(&self.past.committed[commit - 1], *witness) {
             return Ok(());
         }
-        let first = first_difference(&self.past.committed[..commit], log);
+        let first = first_difference(&self.past.committed[..commit], log, *witness);
         let detail = format!("{name} commits another entry {first} than was committed before");
         Err(Violation::new(STATE_MACHINE_SAFETY, detail))
     }
@@ -425,11 +348,20 @@ impl RaftProperties {
                 return Err(Violation::new(LEADER_APPEND_ONLY, detail));
             }
         }
-        for (name, _, ours) in &up {
-            for (other, _, theirs) in up.iter().filter(|(other, ..)| other > name) {
+        for (name, node, log) in &up {
+            let base = node.base().0;
+            let shown = log.iter().skip(base as usize);
+            let lacks = !node.is_witness() && shown.flatten().any(|(_, content)| *content == WITHHELD);
+            if lacks || node.is_witness() && node.holds_payload(base + 1) {
+                let detail = format!("{name} holds payload as a witness, or lacks some as none");
+                return Err(Violation::new(PAYLOAD_PLACEMENT, detail));
+            }
+        }
+        for (name, node, ours) in &up {
+            for (other, twin, theirs) in up.iter().filter(|(other, ..)| other > name) {
                 let mut identical = true;
                 for (place, (our, their)) in ours.iter().zip(theirs).enumerate() {
-                    identical &= our == their;
+                    identical &= same(*our, node.is_witness(), *their, twin.is_witness());
                     if our.map(|(term, _)| term) == their.map(|(term, _)| term) && !identical {
                         let detail = format!("{name} and {other} differ at or before {}", place + 1);
                         return Err(Violation::new(LOG_MATCHING, detail));
@@ -448,7 +380,11 @@ impl RaftProperties {
         }
         for (name, node, log) in &up {
             let commit = node.commit_index().max(node.applied_index()) as usize;
-            if log.get(..commit).is_none_or(|applied| !committed.starts_with(applied)) {
+            let pairs = |applied: &[Option<_>]| {
+                let same = |(own, all): (&_, &_)| same(*own, node.is_witness(), *all, false);
+                applied.len() <= committed.len() && applied.iter().zip(&committed).all(same)
+            };
+            if !log.get(..commit).is_some_and(pairs) {
                 let detail = format!("{name} commits other entries than were committed before");
                 return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
             }
@@ -461,7 +397,8 @@ impl RaftProperties {
         // Who has applied the same entries has come to the same, by them or by a snapshot.
         for (name, node, _) in up.iter().filter(|(_, node, _)| node.base().0 > 0) {
             let same = up.iter().find(|(other, twin, _)| {
-                other != name && twin.applied_index() == node.applied_index() && twin.state() != node.state()
+                let alike = node.is_witness() || twin.is_witness() || twin.state() == node.state();
+                other != name && twin.applied_index() == node.applied_index() && !alike
             });
             if let Some((other, ..)) = same {
                 let detail = format!(
@@ -475,88 +412,6 @@ impl RaftProperties {
     }
 }
 
-/// How a log differs from when it was last looked at.
-struct Change {
-    /// The first index that is new or different; beyond the end if none is.
-    first: Index,
-    /// Whether an entry that was there is gone or different.
-    overwrites: bool,
-}
-
-impl Seen {
-    /// Whether anything is remembered.
-    const fn is_known(&self) -> bool {
-        !self.log.is_empty() || self.led.is_some()
-    }
-
-    /// Whether the node's log ends as it did.
-    fn shows<O: Observation>(&self, node: &O) -> bool {
-        let last = node.last_index();
-        self.log.len() as Index == last
-            && self.log.last().is_none_or(|link| match node.entry_at(last) {
-                Some(entry) => entry == (link.term, link.content),
-                None => node.base() == (last, link.term),
-            })
-    }
-
-    /// Looks at a node's log again. Costs the entries that changed, and one if none did. What a snapshot stands
-    /// for is what was committed: nobody shows those entries any more.
-    fn look<O: Observation>(
-        &mut self,
-        node: &O,
-        name: NodeId,
-        committed: &[Link],
-    ) -> Result<Change, Violation> {
-        let (last, (base, base_term)) = (node.last_index() as usize, node.base());
-        let base = base as usize;
-        let mut same = self.log.len().min(last);
-        while same > base {
-            let Link { term, content, .. } = self.log[same - 1];
-            if node.entry_at(same as Index) == Some((term, content)) {
-                break;
-            }
-            same -= 1;
-        }
-        let mut overwrites = same < self.log.len();
-        self.log.truncate(same);
-        if base > 0 {
-            let own = self.log.get(base - 1).filter(|link| link.term == base_term).map(|link| link.chain);
-            match committed.get(base - 1).filter(|link| link.term == base_term) {
-                Some(link) if own == Some(link.chain) => {}
-                Some(_) => {
-                    let differ = self.log.iter().zip(committed).take_while(|(a, b)| a.chain == b.chain);
-                    same = differ.count().min(base);
-                    overwrites |= same < self.log.len().min(base);
-                    self.log.clear();
-                    self.log.extend_from_slice(&committed[..base]);
-                }
-                // It commits and drops them in one step: whether it may is judged below.
-                None if own.is_some() && node.commit_index() >= base as Index => {}
-                None => {
-                    let detail = format!("{name} has a snapshot up to entry {base} of term {base_term}");
-                    let detail = format!("{detail}, which was not committed");
-                    return Err(Violation::new(STATE_MACHINE_SAFETY, detail));
-                }
-            }
-        }
-        for entry in node.entries_from(self.log.len() as Index + 1) {
-            self.log.push(Link::after(self.log.last(), entry));
-        }
-        if self.log.len() != last {
-            let has = self.log.len();
-            let detail = format!("{name} says that its log has {last} entries and shows {has}");
-            return Err(Violation::new(LOG_MATCHING, detail));
-        }
-        Ok(Change { first: same as Index + 1, overwrites })
-    }
-}
-
-/// The first index at which `log` has another entry than `committed`, or none.
-fn first_difference(committed: &[Link], log: &[Link]) -> usize {
-    let same = |place: &usize| log.get(*place).is_some_and(|link| link.chain == committed[*place].chain);
-    (0..committed.len()).take_while(same).count() + 1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -567,8 +422,20 @@ mod tests {
     struct View {
         term: Term,
         leader: bool,
+        witness: bool,
         commit: Index,
         log: Vec<(Term, u64)>,
+    }
+
+    impl View {
+        /// Whether the first so many entries of both are the same, as far as a witness shows them.
+        fn agrees(&self, other: &View, count: usize) -> bool {
+            let mut both = self.log.iter().zip(&other.log).take(count);
+            both.all(|(a, b)| {
+                let withheld = self.witness && a.1 == WITHHELD || other.witness && b.1 == WITHHELD;
+                a.0 == b.0 && (a.1 == b.1 || withheld)
+            })
+        }
     }
 
     impl Observation for View {
@@ -587,13 +454,24 @@ mod tests {
         fn applied_index(&self) -> Index {
             self.commit
         }
+        fn is_witness(&self) -> bool {
+            self.witness
+        }
+        fn holds_payload(&self, first: Index) -> bool {
+            self.log[first as usize - 1..].iter().any(|(_, content)| *content != WITHHELD)
+        }
         fn entry_at(&self, index: Index) -> Option<(Term, u64)> {
             self.log.get(index as usize - 1).copied()
         }
     }
 
     fn follower(term: Term, commit: Index, log: &[(Term, u64)]) -> View {
-        View { term, leader: false, commit, log: log.to_vec() }
+        View { term, commit, log: log.to_vec(), ..View::default() }
+    }
+
+    fn witness(term: Term, commit: Index, terms: &[Term]) -> View {
+        let log: Vec<_> = terms.iter().map(|term| (*term, WITHHELD)).collect();
+        View { witness: true, ..follower(term, commit, &log) }
     }
 
     fn leader(term: Term, commit: Index, log: &[(Term, u64)]) -> View {
@@ -667,6 +545,28 @@ mod tests {
         check(&gone, Some(STATE_MACHINE_SAFETY));
     }
 
+    #[test]
+    fn payload_in_the_wrong_place_violates_payload_placement() {
+        let first = (0, Some(leader(1, 2, &[(1, 7), (1, 8)])));
+        check(&[first.clone(), (1, Some(witness(1, 2, &[1, 1])))], None);
+        let holds = View { log: vec![(1, WITHHELD), (1, 8)], ..witness(1, 2, &[]) };
+        check(&[first.clone(), (1, Some(holds))], Some(PAYLOAD_PLACEMENT));
+        let lacks = follower(1, 0, &[(1, 7), (1, WITHHELD)]);
+        check(&[first, (1, Some(lacks))], Some(PAYLOAD_PLACEMENT));
+    }
+
+    /// Terms and places are judged, and what leads has to have its commands.
+    #[test]
+    fn a_witness_is_judged_by_its_terms() {
+        let first = (0, Some(leader(2, 2, &[(1, 7), (2, 8)])));
+        check(&[first.clone(), (1, Some(witness(2, 0, &[1, 2, 2])))], None);
+        check(&[first.clone(), (1, Some(witness(2, 0, &[2, 2])))], Some(LOG_MATCHING));
+        check(&[first.clone(), (1, Some(witness(2, 1, &[2])))], Some(STATE_MACHINE_SAFETY));
+        check(&[first.clone(), (1, Some(witness(2, 3, &[1, 2, 2])))], Some(STATE_MACHINE_SAFETY));
+        let leads = View { leader: true, ..witness(3, 2, &[1, 2]) };
+        check(&[first, (1, Some(leads))], Some(LEADER_COMPLETENESS));
+    }
+
     /// A judge that keeps every view ever shown and applies the definitions to all of them.
     #[derive(Default)]
     struct Historian {
@@ -694,24 +594,29 @@ mod tests {
                     violated.push(LEADER_APPEND_ONLY);
                 }
             }
+            let misplaced =
+                |node: &View| node.log.iter().any(|(_, content)| (*content == WITHHELD) != node.witness);
+            if up().any(|(_, a)| misplaced(a)) {
+                violated.push(PAYLOAD_PLACEMENT);
+            }
             let unmatched = |a: &View, b: &View| {
-                (0..a.log.len().min(b.log.len()))
-                    .any(|i| a.log[i].0 == b.log[i].0 && a.log[..=i] != b.log[..=i])
+                (0..a.log.len().min(b.log.len())).any(|i| a.log[i].0 == b.log[i].0 && !a.agrees(b, i + 1))
             };
             if up().any(|(_, a)| up().any(|(_, b)| unmatched(a, b))) {
                 violated.push(LOG_MATCHING);
             }
             let lacks = |a: &View, b: &View| {
-                a.leader && b.term < a.term && !a.log.starts_with(&b.log[..b.commit as usize])
+                // What a witness knows to be committed somebody else has shown.
+                let shown = |f: &View| if b.witness { !f.witness && f.commit >= b.commit } else { f == b };
+                let has = |f: &View| a.log.starts_with(&f.log[..b.commit as usize]);
+                a.leader && b.term < a.term && !ever().any(|(_, f)| shown(f) && has(f))
             };
             if up().any(|(_, a)| ever().any(|(_, b)| lacks(a, b))) {
                 violated.push(LEADER_COMPLETENESS);
             }
-            let differs = |a: &View, b: &View| {
-                let both = a.commit.min(b.commit) as usize;
-                a.log[..both] != b.log[..both]
-            };
-            if up().any(|(_, a)| ever().any(|(_, b)| differs(a, b))) {
+            let differs = |a: &View, b: &View| !a.agrees(b, a.commit.min(b.commit) as usize);
+            let early = |a: &View| a.witness && !ever().any(|(_, b)| !b.witness && b.commit >= a.commit);
+            if up().any(|(_, a)| a.commit > 0 && early(a) || ever().any(|(_, b)| differs(a, b))) {
                 violated.push(STATE_MACHINE_SAFETY);
             }
             violated
@@ -724,11 +629,15 @@ mod tests {
         for seed in 0..4000 {
             let mut draw = Stream::new(seed, 0, 0);
             let mut nodes: Vec<Option<View>> = vec![Some(View::default()); 3];
+            // Of every other cluster the last is a witness.
+            let is_witness = |node: usize| node == 2 && seed % 2 == 1;
+            nodes[2] = Some(View { witness: is_witness(2), ..View::default() });
             let mut historian = Historian::default();
             let mut properties = RaftProperties::default();
             for _ in 0..12 {
                 let node = draw.below(3) as usize;
-                let mut view = nodes[node].take().unwrap_or_default();
+                let reset = View { witness: is_witness(node), ..View::default() };
+                let mut view = nodes[node].take().unwrap_or(reset);
                 match draw.below(8) {
                     0 => {
                         view.term += 1 + draw.below(2);
@@ -738,7 +647,9 @@ mod tests {
                     2..=4 => {
                         // Content follows from index and term, so that logs often match.
                         let term = view.log.last().map_or(1, |(term, _)| *term).max(draw.below(3));
-                        let content = view.log.len() as u64 + u64::from(draw.below(30) == 0);
+                        let content = 1 + view.log.len() as u64 + u64::from(draw.below(30) == 0);
+                        let astray = draw.below(60) == 0;
+                        let content = if view.witness == astray { content } else { WITHHELD };
                         view.log.push((term, content));
                     }
                     5 => {
@@ -766,7 +677,7 @@ mod tests {
                 }
             }
         }
-        assert!(violations.len() == 5 && violations.values().all(|count| *count > 50), "{violations:?}");
+        assert!(violations.len() == 6 && violations.values().all(|count| *count > 50), "{violations:?}");
         assert!(clean_steps > 10_000, "{clean_steps}");
     }
 

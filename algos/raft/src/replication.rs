@@ -31,7 +31,13 @@ impl<M: Machine> Raft<M> {
                 *sent = false; // The probe or the part, or its answer, may be lost.
             }
             let snapshot = self.snapshot.as_deref();
-            out.send(peer, progress.next_message::<M>(config, self.term, self.commit, &self.log, snapshot));
+            let (term, commit, log) = (self.term, self.commit, &self.log);
+            if self.witnesses.contains(peer) {
+                let durable = self.durable;
+                out.send(peer, progress.next_withheld::<M>(config, term, commit, log, durable, snapshot));
+            } else {
+                out.send(peer, progress.next_message::<M>(config, term, commit, log, snapshot));
+            }
         }
     }
 
@@ -49,12 +55,16 @@ impl<M: Machine> Raft<M> {
         let Role::Leader { progress } = &mut self.role else { return };
         for peer in self.members.now().all().iter().filter(|peer| *peer != self.me) {
             let progress = &mut progress[peer.index()];
-            while progress.next <= self.log.last_index() && progress.window(config) > 0 {
+            let (term, commit, log) = (self.term, self.commit, &self.log);
+            let witness = self.witnesses.contains(peer);
+            let last = if witness { self.durable } else { log.last_index() };
+            while progress.next <= last && progress.window(config) > 0 {
                 let snapshot = self.snapshot.as_deref();
-                out.send(
-                    peer,
-                    progress.next_message::<M>(config, self.term, self.commit, &self.log, snapshot),
-                );
+                if witness {
+                    out.send(peer, progress.next_withheld::<M>(config, term, commit, log, last, snapshot));
+                } else {
+                    out.send(peer, progress.next_message::<M>(config, term, commit, log, snapshot));
+                }
             }
         }
     }
@@ -323,20 +333,21 @@ impl Progress {
             let snapshot = snapshot.expect("a snapshot covers what the log has dropped");
             return self.next_part(config, term, snapshot);
         }
-        self.next_append::<M>(config, term, commit, log)
+        self.next_append::<M>(config, term, commit, log, u64::from(config.append_entries_max))
     }
 
-    /// The append that the follower needs next, as far as its window allows, without entries if there are
-    /// none to send; notes it as sent.
+    /// The append that the follower needs next, as far as its window allows, of so many entries at most, without
+    /// entries if there are none to send; notes it as sent.
     #[inline(always)]
-    fn next_append<M: Machine>(
+    pub(crate) fn next_append<M: Machine>(
         &mut self,
         config: &Config,
         term: Term,
         commit: Index,
         log: &Log<M::Command>,
+        entries_max: u64,
     ) -> Message<M::Command> {
-        let count_max = self.window(config).min(u64::from(config.append_entries_max));
+        let count_max = self.window(config).min(entries_max);
         let prev_index = self.next - 1;
         let most = Most { entries: count_max, bytes: config.append_bytes_max };
         let (prev_term, entries, bytes) = log

@@ -132,7 +132,7 @@ pub(crate) fn bytes_of<M: Machine>(entry: &Entry<M::Command>) -> u64 {
     ENTRY_BYTES
         + match entry {
             Entry::Command(command) => M::bytes(command),
-            Entry::NoOp | Entry::Membership(_) => 0,
+            Entry::NoOp | Entry::Membership(_) | Entry::Withheld => 0,
         }
 }
 
@@ -155,7 +155,9 @@ impl<M: Machine> Raft<M> {
             return;
         }
         let mut data = Vec::new();
-        self.machine.save(&mut data);
+        if !self.is_witness() {
+            self.machine.save(&mut data);
+        }
         let index = self.applied;
         let term = self.log.term_at(index).expect("what is applied is in the log");
         let membership = self.members.at(index);
@@ -219,7 +221,8 @@ impl<M: Machine> Raft<M> {
 
     /// Raft Fig. 13, 5 to 8: the snapshot takes the place of the log, which does not hold its last entry.
     fn install(&mut self, part: &Part, data: Vec<u8>, out: &mut Effects<Self>) {
-        let Some(machine) = M::restore(&data) else {
+        let restored = if self.is_witness() { Some(M::default()) } else { M::restore(&data) };
+        let Some(machine) = restored else {
             return out.mark("snapshot-does-not-restore");
         };
         let (index, term, membership) = (part.index, part.last_term, part.membership);

@@ -34,6 +34,8 @@ pub struct Raft<M: Machine> {
     pub(crate) log: Log<M::Command>,
     /// Who takes part, as the log has it.
     pub(crate) members: Members,
+    /// Who of the servers is a witness, as the configuration says.
+    pub(crate) witnesses: NodeSet,
     /// The last entry of the present log that is known to be durable here.
     pub(crate) durable: Index,
     /// What is on its way to the disk.
@@ -394,6 +396,10 @@ impl<M: Machine> Raft<M> {
                 assert!(*index <= last, "a write stands for {index} of {last} entries");
             }
         }
+        assert!(
+            !self.is_witness() || matches!(self.role, Role::Follower { .. }),
+            "a witness follows, and nothing else"
+        );
         match &self.role {
             Role::Follower { leader, verified, .. } => {
                 assert!(*leader != Some(self.me), "a follower follows another node");
@@ -443,7 +449,7 @@ where
 {
     fn eq(&self, other: &Self) -> bool {
         // `saved` equals `(term, vote)`, and `applied` equals `commit`, between steps; `members` is what the
-        // snapshot and the log say, and `fresh_bytes` the size of what lies between.
+        // snapshot and the log say, and `fresh_bytes` the size of what lies between. `witnesses` never changes.
         self.me == other.me
             && self.term == other.term
             && self.vote == other.vote

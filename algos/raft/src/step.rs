@@ -12,6 +12,7 @@ use crate::record::{self, Stable};
 use crate::snapshot::{ENTRY_BYTES, bytes_of};
 use crate::state::{Pace, Role, Written};
 use crate::tenure::{Heard, Tenure};
+use crate::witness;
 use crate::{
     Administration, Answer, Config, Counts, Entry, Log, Machine, Message, Raft, Reads, Record, Timer,
 };
@@ -33,8 +34,10 @@ impl<M: Machine> Protocol for Raft<M> {
         out: &mut Effects<Self>,
     ) -> Self {
         let Stable { term, vote, log, snapshot, damage } = Stable::replay(disk, bytes_of::<M>);
-        let restored = snapshot.as_ref().map(|snapshot| M::restore(&snapshot.data));
+        let witness = config.witnesses.contains(me);
+        let restored = snapshot.as_ref().filter(|_| !witness).map(|snapshot| M::restore(&snapshot.data));
         let damage = damage.or(matches!(restored, Some(None)).then_some("disk-snapshot-does-not-restore"));
+        let damage = damage.or(witness::misplaced_disk(witness, &log, snapshot.as_deref()));
         let commit = log.base_index();
         let mut members = Members::new(config);
         if let Some(snapshot) = &snapshot {
@@ -51,6 +54,7 @@ impl<M: Machine> Protocol for Raft<M> {
             durable: log.last_index(),
             log,
             members,
+            witnesses: config.witnesses,
             writes: swarm_protocol::Outstanding::new(),
             commit,
             applied: commit,
@@ -134,6 +138,7 @@ impl<M: Machine> Protocol for Raft<M> {
                     || progress.iter().enumerate().any(|(node, peer)| {
                         node != self.me.index()
                             && peer.next <= self.log.last_index()
+                            && (peer.next <= self.durable || !self.witnesses.contains(NodeId(node as u32)))
                             && !matches!(
                                 peer.pace,
                                 Pace::Probe { sent: true } | Pace::Snapshot { sent: true, .. }
@@ -200,6 +205,11 @@ impl<M: Machine> Raft<M> {
             return out.refuse("not-a-member");
         }
         if let Some(reason) = malformed(message) {
+            return out.refuse(reason);
+        }
+        if !self.witnesses.is_empty()
+            && let Some(reason) = self.misplaced(message)
+        {
             return out.refuse(reason);
         }
         if message.term() < self.term {
@@ -316,6 +326,9 @@ impl<M: Machine> Raft<M> {
         out: &mut Effects<Self>,
     ) {
         if !self.is_leader() {
+            if self.is_witness() {
+                out.mark("witness-serves-nobody");
+            }
             self.counts.dropped_not_leading += 1;
             return out.answer(id, Answer::Redirect(self.leader()));
         }

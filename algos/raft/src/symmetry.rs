@@ -34,7 +34,8 @@ impl Symmetric for Raft<Managed<Kv>> {
 
 fn all_vote(config: &Config, nodes: u32) -> bool {
     let equal = config.priorities.iter().all(|priority| *priority == 0);
-    equal && config.voters == (0..nodes).map(NodeId).collect::<NodeSet>() && config.learners.is_empty()
+    let alike = equal && config.witnesses.is_empty();
+    alike && config.voters == (0..nodes).map(NodeId).collect::<NodeSet>() && config.learners.is_empty()
 }
 
 impl<M: Machine> Rename for Raft<M> {
@@ -47,6 +48,7 @@ impl<M: Machine> Rename for Raft<M> {
             role,
             log: _,
             members,
+            witnesses,
             durable: _,
             writes: _,
             commit: _,
@@ -74,6 +76,7 @@ impl<M: Machine> Rename for Raft<M> {
         handover.rename(names);
         saved.rename(names);
         members.rename(names);
+        witnesses.rename(names);
         rename_snapshot(snapshot.as_mut(), names);
         match role {
             Role::Follower { leader, verified: _, ack_due: _ } => leader.rename(names),

@@ -30,7 +30,7 @@ pub(crate) fn plain(entries: &Entries<u8>) -> Vec<(Term, u8)> {
     entries
         .iter()
         .map(|(term, entry)| match entry {
-            Entry::NoOp | Entry::Membership(_) => panic!("these tests use commands only"),
+            Entry::NoOp | Entry::Membership(_) | Entry::Withheld => panic!("these tests use commands only"),
             Entry::Command(command) => (term, *command),
         })
         .collect()

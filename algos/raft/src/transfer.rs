@@ -66,6 +66,11 @@ impl<M: Machine> Raft<M> {
             self.counts.dropped_refused += 1;
             return out.answer(id, Answer::Refused("only a voter leads"));
         }
+        if config.witnesses.contains(target) {
+            out.mark("transfer-refused");
+            self.counts.dropped_refused += 1;
+            return out.answer(id, Answer::Refused("a witness does not lead"));
+        }
         if target == self.me {
             return Self::answer_transfer(id, &command, out);
         }
@@ -155,7 +160,8 @@ impl<M: Machine> Raft<M> {
             let peer = &progress[node.index()];
             peer.pace == Pace::Pipeline && peer.matched >= self.commit && self.tenure.answered.contains(*node)
         };
-        let others = self.members.now().voters.iter().filter(|node| *node != self.me);
+        let others = self.members.now().voters.difference(config.witnesses);
+        let others = others.iter().filter(|node| *node != self.me);
         let target = others.filter(ready).max_by_key(|node| config.priority(*node));
         let Some(target) = target.filter(|node| config.priority(*node) > config.priority(self.me)) else {
             return;
@@ -170,6 +176,9 @@ impl<M: Machine> Raft<M> {
     /// Dissertation §3.10: the leader of this term makes this server act as if its election timer had fired:
     /// "the target server starts a new election (incrementing its term and becoming a candidate)".
     pub(crate) fn on_timeout_now(&mut self, config: &Config, from: NodeId, out: &mut Effects<Self>) {
+        if self.is_witness() {
+            return out.refuse("witness-does-not-stand");
+        }
         if !self.members.now().is_voter(self.me) {
             return out.refuse("not-a-voter");
         }

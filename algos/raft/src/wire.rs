@@ -157,6 +157,7 @@ impl<C: Wire> Wire for Entry<C> {
                 out.push(2);
                 membership.write(out);
             }
+            Entry::Withheld => out.push(3),
         }
     }
 
@@ -166,6 +167,7 @@ impl<C: Wire> Wire for Entry<C> {
             0 => Ok(Entry::NoOp),
             1 => C::read(bytes).map(Entry::Command),
             2 => Membership::read(bytes).map(|membership| Entry::Membership(Box::new(membership))),
+            3 => Ok(Entry::Withheld),
             tag => Err(Error::Tag { of: "an entry", tag }),
         }
     }
@@ -582,8 +584,9 @@ mod tests {
     fn entries<C>(draw: &mut Stream, command: fn(&mut Stream) -> C) -> Entries<C> {
         let mut runs = vec![];
         for _ in 0..draw.below(4) {
-            let batch = (0..=draw.below(4)).map(|_| match draw.below(4) {
-                0 => Entry::NoOp,
+            let batch = (0..=draw.below(4)).map(|_| match draw.below(8) {
+                0 | 1 => Entry::NoOp,
+                2 => Entry::Withheld,
                 _ => Entry::Command(command(draw)),
             });
             let mut batch: Vec<_> = batch.collect();

@@ -69,7 +69,7 @@ fn a_search_that_is_stopped_says_which_depth_is_complete() {
 #[test]
 fn every_property_is_asked_for_by_name() {
     let names: Vec<_> = Space::<Node, RaftProperties>::names().collect();
-    assert_eq!(names.len(), 5 + COMMON.len());
+    assert_eq!(names.len(), 6 + COMMON.len());
     assert!(names.contains(&"election_safety") && names.contains(&"linearizability"));
 }
 

@@ -19,3 +19,4 @@ mod scenarios;
 mod simulated;
 mod snapshots;
 mod transfer;
+mod witnesses;
