@@ -81,10 +81,12 @@ where
     schedule::judge::<P, Q>(data, setup, &ways, preface)
 }
 
-/// What the header chooses.
+/// What the header chooses. Without PreVote the bit that stands for loans with it has the last node be a witness.
 pub fn setup<P: Subject<Config = Config, Op: From<KvOp>>>(header: [u8; HEADER_BYTES]) -> Setup<P> {
     let [_, modes, limits, ops] = header;
+    let witnesses = if modes & 0x30 == 0x20 { NodeSet::from_bits(1 << (NODES - 1)) } else { NodeSet::EMPTY };
     let config = Config {
+        witnesses,
         pre_vote: modes & 0x10 != 0,
         lends: modes & 0x30 == 0x30,
         reads: if limits & 0x40 == 0 { Reads::Log } else { Reads::Index },
@@ -133,9 +135,10 @@ type Field = fn(&Config) -> String;
 
 /// What a `config` line of a scenario may set, and how it reads: switches as 0 and 1. Timeouts are missing,
 /// because a world knows no time.
-const FIELDS: [(&str, Field); 14] = [
+const FIELDS: [(&str, Field); 15] = [
     ("voters", |config| listed(config.voters)),
     ("learners", |config| listed(config.learners)),
+    ("witnesses", |config| listed(config.witnesses)),
     ("pre-vote", |config| u8::from(config.pre_vote).to_string()),
     ("lends", |config| u8::from(config.lends).to_string()),
     ("check-quorum", |config| u8::from(config.check_quorum).to_string()),
@@ -190,6 +193,7 @@ where
         match name.replace('_', "-").as_str() {
             "voters" => config.voters = set(name, value)?,
             "learners" => config.learners = set(name, value)?,
+            "witnesses" => config.witnesses = set(name, value)?,
             "pre-vote" => config.pre_vote = switch(name, value)?,
             "lends" => config.lends = switch(name, value)?,
             "check-quorum" => config.check_quorum = switch(name, value)?,

@@ -62,6 +62,7 @@ fn random_bytes_reach_every_event_and_every_mark() {
         "transfer-aborted",
         "transfer-told",
         "vote-refused-stale-log",
+        "witness-serves-nobody",
     ] {
         assert!(marks.get(mark).is_some_and(|count| *count > 0), "{mark}: {marks:?}");
     }
