@@ -17,6 +17,7 @@ mod membership;
 mod symmetry;
 mod three_elections;
 mod transfer;
+mod witnesses;
 
 use fuzz::{raft_schedule, schedule};
 use swarm_protocol::{Drawn, NodeId, NodeSet, Properties, Service, Stream, Ticks};
@@ -47,6 +48,7 @@ pub use self::symmetry::{
 };
 pub use self::three_elections::{THREE_ELECTIONS, THREE_ELECTIONS_BETWEEN_WRITES};
 pub use self::transfer::{HANDED_OVER, TWO_NODES_HANDED_OVER};
+pub use self::witnesses::{FEW_WITNESSED_SNAPSHOTS, WITNESSED};
 
 /// What the tools run: Raft over the small store, by members that may change.
 pub type Node = raft_schedule::Node;
@@ -83,7 +85,7 @@ fn commits_of_term(node: &Node, term: u64) -> bool {
 /// The instances: the quick ones, or all. Those that need least memory come first, as what is resident is
 /// measured of the process as a whole.
 pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
-    let quick: [Box<dyn Check>; 16] = [
+    let quick: [Box<dyn Check>; 17] = [
         Box::new(NO_STABLE_STORAGE),
         Box::new(LIVELY_TWO_NODES),
         Box::new(LIVELY_PRE_VOTE),
@@ -98,6 +100,7 @@ pub fn instances(full: bool) -> Vec<Box<dyn Check>> {
         Box::new(JOINED),
         Box::new(REPLACED),
         Box::new(RETIRED),
+        Box::new(WITNESSED),
         Box::new(PRE_VOTE),
         Box::new(CLOSED),
     ];
@@ -123,6 +126,7 @@ pub fn small() -> Vec<Box<dyn Check>> {
         Box::new(TWO_NODES_LENT),
         Box::new(TWO_NODES_JOINED),
         Box::new(TWO_NODES_RETIRED),
+        Box::new(FEW_WITNESSED_SNAPSHOTS),
     ]
 }
 
@@ -379,6 +383,7 @@ const MARKS: &[&str] = &[
     "transfer-aborted",
     "transfer-told",
     "vote-refused-stale-log",
+    "witness-serves-nobody",
 ];
 
 impl Registered for Node {
@@ -434,7 +439,16 @@ impl Registered for Node {
         let mut preferring = indexed.clone();
         // The last is wanted most.
         preferring.config.priorities = (0..nodes).map(|node| node as u8).collect();
-        vec![handed_over, changing(indexed, nodes), preferring, changing(leased, nodes)]
+        let (witnessed, few) =
+            (witnessed(indexed.clone(), nodes / 2 + 1), witnessed(leased.clone(), nodes - 1));
+        vec![
+            handed_over,
+            changing(indexed, nodes),
+            preferring,
+            changing(leased, nodes),
+            witnessed,
+            changing(few, nodes),
+        ]
     }
 
     fn instances(extent: Extent) -> Vec<Box<dyn Check>> {
@@ -513,6 +527,21 @@ fn changing(
         _ => members_among::<5>,
     };
     simulation.assumption(assumption).workloads([workload])
+}
+
+/// The same, and all but so many are witnesses.
+///
+/// What is committed may be on a single full server: no disk is lost for ever, and all are needed for progress.
+fn witnessed(
+    mut simulation: Simulation<Node, RaftProperties>,
+    full: u32,
+) -> Simulation<Node, RaftProperties> {
+    let nodes = simulation.nodes;
+    // Of one or two nothing may be a witness.
+    simulation.config.witnesses =
+        if nodes < 3 { NodeSet::EMPTY } else { NodeSet::first(nodes).difference(NodeSet::first(full)) };
+    let assumption = Assumption { lost_max: 0, core_min: nodes, ..simulation.assumption };
+    simulation.assumption(assumption)
 }
 
 /// The usual, and now and then a change of members of a cluster of so many servers.

@@ -172,6 +172,7 @@ fn pinned() -> Vec<(&'static str, Pinned)> {
         raft::TWO_NODES_LENT,
         raft::TWO_NODES_JOINED,
         raft::TWO_NODES_RETIRED,
+        raft::FEW_WITNESSED_SNAPSHOTS,
     ];
     small.map(|instance| (instance.name, instance.pinned)).to_vec()
 }
