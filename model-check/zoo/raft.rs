@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     hunt::main(&GROUNDS, &Dialect { write, read })
 }
 
-const GROUNDS: [Ground<Node, RaftProperties>; 27] = [
+const GROUNDS: [Ground<Node, RaftProperties>; 29] = [
     // One term, and crashes between a vote and its write.
     Ground {
         name: "elections",
@@ -333,6 +333,30 @@ const GROUNDS: [Ground<Node, RaftProperties>; 27] = [
         walk_events: 40,
         simulation: || parted(lending(3)),
     },
+    // Of three voters the last is a witness, and n0 leads.
+    Ground {
+        name: "witnesses",
+        setup: || setup(witnessed(config(3)), 1, Bounds::default(), |node| node.term() <= 2),
+        narrow: || {
+            let bounds = Bounds { in_flight: 6, ..Bounds::default() };
+            setup(witnessed(config(3)), 1, bounds, |node| node.term() <= 2 && n1_only_votes(node))
+        },
+        story: LEADER,
+        walk_events: 40,
+        simulation: || all_return(partitions(witnessed(pre_votes(3)))),
+    },
+    // The same, and who is behind is lent what it lacks.
+    Ground {
+        name: "witnesses-and-loans",
+        setup: || setup(witnessed(lending(3)), 1, Bounds::default(), |node| node.term() <= 3),
+        narrow: || {
+            let bounds = Bounds { in_flight: 6, ..Bounds::default() };
+            setup(witnessed(lending(3)), 1, bounds, |node| node.term() <= 2)
+        },
+        story: "",
+        walk_events: 60,
+        simulation: || all_return(parted(witnessed(lending(3)))),
+    },
 ];
 
 /// With PreVote.
@@ -343,6 +367,18 @@ fn pre_votes(nodes: u32) -> Config {
 /// The same, and who is behind is lent what it lacks, an entry at a time.
 fn lending(nodes: u32) -> Config {
     single(Config { lends: true, ..pre_votes(nodes) })
+}
+
+/// The last server is a witness.
+fn witnessed(config: Config) -> Config {
+    Config { witnesses: config.servers.iter().last().into_iter().collect(), ..config }
+}
+
+/// What is committed may be on one full server alone: after all faults everybody is there.
+fn all_return(simulation: Simulation<Node, RaftProperties>) -> Simulation<Node, RaftProperties> {
+    let nodes = simulation.nodes;
+    let assumption = Assumption { lost_max: 0, core_min: nodes, ..simulation.assumption };
+    simulation.assumption(assumption)
 }
 
 /// Two entries at most under way to a follower.
@@ -716,6 +752,9 @@ fn write(config: &Config) -> String {
     if config.voters != config.servers {
         let _ = writeln!(lines, "config voters {}", listed(config.voters));
     }
+    if !config.witnesses.is_empty() {
+        let _ = writeln!(lines, "config witnesses {}", listed(config.witnesses));
+    }
     if !config.learners.is_empty() {
         let _ = writeln!(lines, "config learners {}", listed(config.learners));
     }
@@ -731,6 +770,7 @@ fn read(scenario: &Scenario<Op>) -> Result<Config, String> {
             ("check_quorum", "on") => config.check_quorum = true,
             ("voters", _) => config.voters = nodes(value)?,
             ("learners", _) => config.learners = nodes(value)?,
+            ("witnesses", _) => config.witnesses = nodes(value)?,
             ("reads", _) => config.reads = value.parse()?,
             ("append_entries_max", _) => config.append_entries_max = number(value)?,
             ("batch_entries_max", _) => config.batch_entries_max = number(value)?,
