@@ -1,5 +1,5 @@
-//! Work stealing: deques whose owner works at one end while thieves take from the other, and a queue for
-//! everybody.
+//! Work stealing: deques whose owner works at one end while thieves take from the other, a queue for
+//! everybody, and a pool of threads for work that forks and joins.
 //!
 //! | | owner | thieves | choose it |
 //! |---|---|---|---|
@@ -12,16 +12,32 @@
 //! puts this in its place; that crate's own tests pass unchanged. [`Worker::new_split`] is what it does not
 //! have.
 //!
+//! | pool | does |
+//! |---|---|
+//! | [`join`], [`Context::join`] | runs two closures, perhaps at the same time |
+//! | [`scope`] | waits for any number of closures, which may borrow |
+//! | [`spawn`] | leaves a closure for which nobody waits |
+//! | [`broadcast`] | runs a closure on every thread |
+//! | [`traverse`] | works off a tree of any depth without recursion |
+//!
+//! Their names and behaviour follow `rayon-core`: `join`, `scope`, `spawn`, `broadcast`, [`ThreadPool`] with
+//! `install` and [`ThreadPoolBuilder`] are called alike. What differs: a closure of [`join_context`] gets a [`Context`],
+//! by which it joins without looking for its thread; a `join` leaves few jobs for others unless
+//! [`ThreadPoolBuilder::queued_max`] says more; there is no FIFO order, and nothing to yield by.
+//!
 //! # What holds
 //! - Each task that was pushed is popped, stolen or dropped, once.
 //! - Nobody waits for anybody: a thread that stops at any step of any operation keeps neither owner nor
 //!   thieves from finishing theirs.
 //! - No data races, those included whose result is thrown away; tasks of any size, alignment and padding.
 //! - Deques grow as they must and give memory back after a burst.
+//! - Whatever was left to a pool runs once, also if the pool is dropped; no closure runs after the call that lent
+//!   it something has returned or unwound, whoever panics; a pool without work sleeps.
 //!
 //! # Words
 //! The *owner* is the thread that holds the [`Worker`], a *thief* one that holds a [`Stealer`]. A *task* is
-//! whatever the deque holds. A *block* is the injector's unit of memory, a *buffer* a Chase–Lev deque's.
+//! whatever the deque holds. A *member* is a thread of a pool, whose threads are its *crew*, and a *job* a closure
+//! that another thread may run; a *lane* is the stack on which `join` leaves jobs. A *block* is the injector's unit of memory, a *buffer* a Chase–Lev deque's.
 //!
 //! # Verification
 //! Every interleaving of small models by loom, weak memory included; many of larger ones by shuttle, also with
@@ -44,6 +60,8 @@ mod batch;
 mod chase_lev;
 mod hazard;
 mod injector;
+#[doc(hidden)]
+pub mod pool;
 mod slots;
 mod split;
 mod steal;
@@ -52,5 +70,9 @@ pub mod sync;
 mod worker;
 
 pub use injector::Injector;
+pub use pool::{
+    BroadcastContext, Context, Pending, Scope, ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder,
+    broadcast, current_num_threads, current_thread_index, join, join_context, scope, spawn, traverse,
+};
 pub use steal::Steal;
 pub use worker::{Stealer, Worker};

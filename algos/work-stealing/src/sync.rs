@@ -12,7 +12,8 @@
 //! store follows a load for thrift only, the load is left out under loom ([`raise`]).
 //!
 //! What else differs under the checkers: buffers are as small as they can be (`CAPACITY_MIN`, `SHARED`,
-//! `BLOCK`), nobody is given time before being passed over (`PATIENCE`), a slot's words are pointers instead
+//! `BLOCK`, `LANE`), nobody is given time before being passed over (`PATIENCE`) and hardly any before it goes to
+//! sleep (`ROUNDS`), a slot's words are pointers instead
 //! of bytes that may be uninitialised, so that models hold types without padding, and freed memory is kept
 //! to the end of the execution, marked as dead in a cell that the checkers watch ([`Life`]): a use after it
 //! was freed is then a finding instead of undefined behaviour.
@@ -88,6 +89,22 @@ pub enum Site {
     RetireLink,
     /// Injector: a thread takes the list of blocks to free.
     RetireTake,
+    /// Lane: the owner lays jobs out for thieves.
+    LaneOut,
+    /// Lane: a thief takes a job.
+    LaneTake,
+    /// Latch: what was waited for has happened.
+    LatchSet,
+    /// Latch: the look whether it has.
+    LatchLook,
+    /// Latch of many: one of them is done.
+    CountDown,
+    /// Sleep: between lying down and the last look for work.
+    LieDownBarrier,
+    /// Sleep: between publishing work and the look for sleepers.
+    WorkBarrier,
+    /// Sleep: between the end of a search and the last look for work.
+    SearchBarrier,
 }
 
 #[cfg(not(any(steal_loom, steal_shuttle)))]
@@ -104,8 +121,9 @@ mod grave;
 mod word;
 
 pub(crate) use body::{
-    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, BLOCK, CAPACITY_MIN, Life, Ordering, PATIENCE, SHARED,
-    UnsafeCell, discard, fence, keep, order, raise, registry, spin_loop, thread_local,
+    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, BLOCK, CAPACITY_MIN, Condvar, LANE, Life, Mutex,
+    MutexGuard, Ordering, PATIENCE, QUEUED_MAX, ROUNDS, SHARED, UnsafeCell, discard, fence, global_crew,
+    keep, order, pause, raise, registry, spawn_thread, spin_loop, swap_if_other, thread_cell, thread_local,
 };
 #[cfg(steal_shuttle)]
 pub use body::{Gate, frozen_after};

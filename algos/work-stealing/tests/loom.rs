@@ -1,4 +1,4 @@
-//! Deques and injector under loom: every execution of small models, weak memory included.
+//! Deques, injector and pool under loom: every execution of small models, weak memory included.
 //!
 //! Run with `RUSTFLAGS="--cfg steal_loom" cargo test -p swarm-work-stealing --test loom --release
 //! --target-dir target/loom`; without the cfg this file is empty. Buffers, blocks and rings have two places.
@@ -13,15 +13,19 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use loom::cell::UnsafeCell;
 use loom::sync::atomic::Ordering;
 use loom::thread;
+use swarm_work_stealing::pool::lane::{Lane, Popped};
+use swarm_work_stealing::pool::latch::Latch;
+use swarm_work_stealing::pool::sleep::Sleep;
 use swarm_work_stealing::sync::{Site, begin, sites_met, weakened};
-use swarm_work_stealing::{Injector, Stealer, Worker};
+use swarm_work_stealing::{Context, Injector, Stealer, ThreadPoolBuilder, Worker};
 
 /// Explores `model`, with at most so many preemptions; returns the number of executions begun.
 fn explore(preemptions_max: Option<usize>, model: impl Fn() + Send + Sync + 'static) -> Explored {
@@ -378,8 +382,207 @@ fn injector_batch() {
     explore(Some(3), || stealing_a_batch(Worker::new_split)).passes_with_at_least(160);
 }
 
+/// A job on the stack of a lane's owner, who is its waiter too.
+struct Job {
+    latch: Latch,
+    runs: UnsafeCell<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct JobRef(*const Job);
+
+// SAFETY: the owner waits until it has it back, or until its latch is set.
+unsafe impl Send for JobRef {}
+
+impl Job {
+    fn new() -> Self {
+        Job { latch: Latch::new(0), runs: UnsafeCell::new(0) }
+    }
+
+    fn run(&self) {
+        // SAFETY: loom sees to it that nobody else is there.
+        self.runs.with_mut(|runs| unsafe { *runs += 1 });
+    }
+
+    /// Leaves the job on the lane while `first` runs; then it has run once.
+    fn left_on(lane: &Lane<JobRef>, first: impl FnOnce()) {
+        // SAFETY: one thread alone comes here.
+        let own = unsafe { lane.own() };
+        let job = Job::new();
+        own.push(JobRef(&raw const job));
+        own.share();
+        first();
+        match own.pop() {
+            Popped::Own => job.run(),
+            Popped::Taken => {
+                while !job.latch.is_set() {
+                    thread::yield_now();
+                }
+                own.settle();
+            }
+        }
+        // SAFETY: as above.
+        assert_eq!(job.runs.with(|runs| unsafe { *runs }), 1);
+    }
+}
+
+/// Thieves that take so many times each from a lane on which jobs are left, one upon the other and one after the
+/// other.
+fn lane_with_thieves(thieves: usize, times: usize, on_top: bool) {
+    let lane = Arc::new(Lane::new(2, 2));
+    let threads: Vec<_> = (0..thieves)
+        .map(|_| {
+            let lane = lane.clone();
+            thread::spawn(move || {
+                for _ in 0..times {
+                    if let Some(JobRef(job)) = lane.take() {
+                        // SAFETY: the owner waits for the latch.
+                        unsafe { &*job }.run();
+                        // SAFETY: as above. Nobody is to be woken: the owner looks again and again.
+                        let _sleeper = unsafe { Latch::set_then_wake(&raw const (*job).latch) };
+                    }
+                }
+            })
+        })
+        .collect();
+    if on_top {
+        Job::left_on(&lane, || Job::left_on(&lane, || ()));
+    } else {
+        Job::left_on(&lane, || ());
+    }
+    Job::left_on(&lane, || ());
+    for thread in threads {
+        thread.join().expect("it does not panic");
+    }
+    assert!(!lane.has_jobs());
+}
+
+#[test]
+fn lane_levels_used_again() {
+    explore(None, || lane_with_thieves(1, 2, false)).passes_with_at_least(1_250);
+}
+
+#[test]
+fn lane_jobs_upon_each_other() {
+    explore(None, || lane_with_thieves(1, 2, true)).passes_with_at_least(57_000);
+}
+
+#[test]
+fn lane_between_two_thieves() {
+    explore(Some(3), || lane_with_thieves(2, 1, true)).passes_with_at_least(43_000);
+}
+
+/// Members of a crew that sleep until there is work for each, and who publishes it, one piece at a time.
+fn sleepers(members: usize) {
+    let sleep = Arc::new(Sleep::new(members));
+    let work = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+    let threads: Vec<_> = (0..members)
+        .map(|member| {
+            let (sleep, work) = (sleep.clone(), work.clone());
+            thread::spawn(move || take_a_piece(&sleep, &work, member))
+        })
+        .collect();
+    for _ in 0..members {
+        work.fetch_add(1, Ordering::Release);
+        sleep.work_is_there();
+    }
+    for thread in threads {
+        thread.join().expect("it is woken");
+    }
+}
+
+/// Looks for a piece of work, sleeps until there is one, and sees to it that others find theirs.
+fn take_a_piece(sleep: &Sleep, work: &loom::sync::atomic::AtomicUsize, member: usize) {
+    let mut searching = false;
+    loop {
+        let pieces = work.load(Ordering::Relaxed);
+        if pieces > 0 {
+            if work.compare_exchange(pieces, pieces - 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                break;
+            }
+            continue;
+        }
+        searching = searching || sleep.start_search();
+        sleep.lie_down(member, searching);
+        if work.load(Ordering::Relaxed) == 0 {
+            sleep.sleep(member);
+        }
+        sleep.get_up(member);
+        searching = true;
+    }
+    if searching && sleep.stop_search() && work.load(Ordering::Relaxed) > 0 {
+        sleep.work_is_there();
+    }
+}
+
+#[test]
+fn a_sleeper_and_who_publishes() {
+    explore(None, || sleepers(1)).passes_with_at_least(1_050);
+}
+
+#[test]
+fn two_sleepers_and_who_publishes() {
+    explore(Some(3), || sleepers(2)).passes_with_at_least(310_000);
+}
+
+/// A crew of two: this thread runs `work`, the other whatever it gets.
+fn crew_of_two(queued_max: usize, work: impl FnOnce(Context<'_>)) {
+    let (pool, mut places) =
+        ThreadPoolBuilder::new().num_threads(2).queued_max(queued_max).build_without_threads();
+    let other = places.pop().expect("there are two");
+    let thread = thread::spawn(move || other.work());
+    places[0].enter(work);
+    drop(pool);
+    thread.join().expect("it does not panic");
+}
+
+/// One job, which either of the two runs.
+fn one_join(context: Context<'_>) {
+    let (mut a, mut b) = (0, 0);
+    context.join(|_| a = 1, |_| b = 2);
+    assert_eq!((a, b), (1, 2));
+}
+
+fn panic_in_first(context: Context<'_>) {
+    let mut ran = false;
+    let join = || context.join(|_| resume_unwind(Box::new(1)), |_| ran = true);
+    let payload = catch_unwind(AssertUnwindSafe(join)).map(|((), ())| ()).expect_err("it panics");
+    assert_eq!(payload.downcast_ref(), Some(&1));
+}
+
+fn panic_in_second(context: Context<'_>) {
+    let mut ran = false;
+    let join = || context.join(|_| ran = true, |_| resume_unwind(Box::new(2)));
+    let payload = catch_unwind(AssertUnwindSafe(join)).map(|((), ())| ()).expect_err("it panics");
+    assert_eq!((payload.downcast_ref(), ran), (Some(&2), true));
+}
+
+#[test]
+fn crew_join() {
+    explore(Some(2), || crew_of_two(2, one_join)).passes_with_at_least(700);
+}
+
+#[test]
+fn crew_join_upon_join() {
+    let work = |context: Context<'_>| {
+        let (a, b) = context.join(|context| context.join(|_| 1, |_| 2), |_| 3);
+        assert_eq!((a, b), ((1, 2), 3));
+    };
+    explore(Some(1), move || crew_of_two(1, work)).passes_with_at_least(120);
+}
+
+#[test]
+fn crew_panic_in_first() {
+    explore(Some(2), || crew_of_two(2, panic_in_first)).passes_with_at_least(700);
+}
+
+#[test]
+fn crew_panic_in_second() {
+    explore(Some(2), || crew_of_two(2, panic_in_second)).passes_with_at_least(700);
+}
+
 /// Models for the mutants, small ones first, with their limits on preemptions.
-const MODELS: [(&str, Option<usize>, fn()); 14] = [
+const MODELS: [(&str, Option<usize>, fn()); 18] = [
     ("lifo last", None, || last_tasks(Worker::new_lifo(), 1, 2)),
     ("fifo again", None, || slots_used_again(Worker::new_fifo(), 2)),
     ("fifo shrinking", Some(3), || shrinking(Worker::new_fifo(), 3)),
@@ -394,6 +597,10 @@ const MODELS: [(&str, Option<usize>, fn()); 14] = [
     ("injector next block", Some(2), || pushing_and_stealing(1, 3, 3)),
     ("injector blocks", Some(2), || stealing(2, 4, 2)),
     ("injector more blocks", Some(1), || stealing(2, 6, 3)),
+    ("lane", None, || lane_with_thieves(1, 2, false)),
+    ("sleep", None, || sleepers(1)),
+    ("sleep two", Some(2), || sleepers(2)),
+    ("crew", Some(1), || crew_of_two(2, one_join)),
 ];
 
 /// What an ordering can be weakened to.

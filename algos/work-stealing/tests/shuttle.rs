@@ -1,4 +1,4 @@
-//! Deques and injector under shuttle: many schedules of longer runs than loom can exhaust, with sequentially
+//! Deques, injector and pool under shuttle: many schedules of longer runs than loom can exhaust, with sequentially
 //! consistent memory; and a thread stopped for good at every step that it takes.
 //!
 //! Run with `RUSTFLAGS="--cfg steal_shuttle" cargo test -p swarm-work-stealing --test shuttle --release
@@ -9,14 +9,14 @@
 //! thread ends. Orderings are loom's matter.
 #![cfg(steal_shuttle)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler, UrwRandomScheduler};
 use shuttle::{Config, FailurePersistence, Runner, thread};
 use swarm_work_stealing::sync::{Gate, begin, frozen_after};
-use swarm_work_stealing::{Injector, Stealer, Worker};
+use swarm_work_stealing::{Context, Injector, Scope, Stealer, ThreadPool, ThreadPoolBuilder, Worker};
 
 const SEED: u64 = 1;
 
@@ -296,4 +296,157 @@ fn frozen_consumer(steps: usize) -> Arc<Gate> {
 #[test]
 fn nobody_waits_for_a_consumer() {
     frozen_at_every_step(300, frozen_consumer);
+}
+
+/// A pool whose threads end before the schedule does.
+fn pool(num_threads: usize, queued_max: usize) -> ThreadPool {
+    let builder = ThreadPoolBuilder::new().num_threads(num_threads).queued_max(queued_max);
+    builder.build().expect("a model's threads start")
+}
+
+/// Forks to the depth, and counts the leaves; the one of this number panics.
+fn fork(context: Context<'_>, depth: u32, number: usize, bad: usize, leaves: &Count) -> usize {
+    if depth == 0 {
+        leaves.fetch_add(1, Relaxed);
+        if number == bad {
+            resume_unwind(Box::new(number));
+        }
+        return 1;
+    }
+    let (a, b) = context.join(
+        |context| fork(context, depth - 1, 2 * number, bad, leaves),
+        |context| fork(context, depth - 1, 2 * number + 1, bad, leaves),
+    );
+    a + b
+}
+
+fn joins(num_threads: usize, queued_max: usize) {
+    let pool = pool(num_threads, queued_max);
+    let leaves = Count::new(0);
+    assert_eq!(pool.install_context(|context| fork(context, 3, 1, 0, &leaves)), 8);
+    assert_eq!(leaves.into_inner(), 8);
+}
+
+#[test]
+fn joins_of_two_threads() {
+    portfolio(8_000, || joins(2, 2));
+}
+
+#[test]
+fn joins_of_two_threads_with_all_jobs_left_for_others() {
+    portfolio(4_000, || joins(2, usize::MAX));
+}
+
+#[test]
+fn joins_of_three_threads() {
+    portfolio(4_000, || joins(3, 1));
+}
+
+/// A leaf that panics, each in turn: nobody is at a leaf after the panic is seen, and the pool goes on.
+fn panics(num_threads: usize, queued_max: usize) {
+    let pool = pool(num_threads, queued_max);
+    for bad in 4..8 {
+        let leaves = Count::new(0);
+        let work = || pool.install_context(|context| fork(context, 2, 1, bad, &leaves));
+        let payload = catch_unwind(AssertUnwindSafe(work)).expect_err("one leaf panics");
+        assert_eq!(payload.downcast_ref(), Some(&bad));
+        let seen = leaves.load(Relaxed);
+        assert_eq!(pool.join(|| 1, || 2), (1, 2));
+        assert_eq!(leaves.load(Relaxed), seen, "a leaf was visited after the panic was seen");
+    }
+}
+
+#[test]
+fn panics_in_joins() {
+    portfolio(3_000, || panics(2, 2));
+    portfolio(1_000, || panics(3, 1));
+}
+
+#[test]
+fn a_scope_whose_jobs_spawn_jobs() {
+    fn split<'a>(scope: &Scope<'a>, depth: u32, count: &'a Count) {
+        count.fetch_add(1, Relaxed);
+        for _ in 0..if depth > 0 { 2 } else { 0 } {
+            scope.spawn(move |scope| split(scope, depth - 1, count));
+        }
+    }
+    portfolio(4_000, || {
+        let pool = pool(2, 2);
+        let count = Count::new(0);
+        pool.scope(|scope| split(scope, 2, &count));
+        assert_eq!(count.load(Relaxed), 7);
+        let panic = catch_unwind(AssertUnwindSafe(|| {
+            pool.scope(|scope| {
+                scope.spawn(|_| resume_unwind(Box::new(7_u32)));
+                scope.spawn(|scope| split(scope, 1, &count));
+            });
+        }));
+        assert_eq!(panic.expect_err("one of them panics").downcast_ref(), Some(&7_u32));
+        assert_eq!(count.load(Relaxed), 10);
+    });
+}
+
+#[test]
+fn what_was_spawned_runs_though_the_pool_is_dropped() {
+    portfolio(4_000, || {
+        let done = Arc::new(Count::new(0));
+        let (to, pool) = (done.clone(), pool(2, 2));
+        for _ in 0..2 {
+            let to = to.clone();
+            pool.spawn(move || {
+                let inner = to.clone();
+                swarm_work_stealing::spawn(move || {
+                    inner.fetch_add(1, Relaxed);
+                });
+                to.fetch_add(1, Relaxed);
+            });
+        }
+        drop((pool, to));
+        // When all have been dropped, all have run.
+        while Arc::strong_count(&done) > 1 {
+            thread::yield_now();
+        }
+        assert_eq!(done.load(Relaxed), 4);
+    });
+}
+
+#[test]
+fn broadcasts_and_calls_from_two_threads_outside() {
+    portfolio(4_000, || {
+        let pool = Arc::new(pool(2, 2));
+        let other = pool.clone();
+        let thread = thread::spawn(move || {
+            assert_eq!(other.broadcast(|context| context.index()), [0, 1]);
+            assert_eq!(other.join(|| 1, || 2), (1, 2));
+        });
+        let (a, b) = pool.join(|| swarm_work_stealing::broadcast(|_| 1), || 2);
+        assert_eq!((a, b), (vec![1, 1], 2));
+        thread.join().expect("it does not panic");
+    });
+}
+
+#[test]
+fn pools_that_call_each_other() {
+    portfolio(4_000, || {
+        let (outer, inner) = (pool(1, 2), pool(1, 2));
+        let sum = outer.install(|| {
+            let (a, b) = swarm_work_stealing::join(|| inner.install(|| outer.install(|| 1)), || 2);
+            a + b
+        });
+        assert_eq!(sum, 3);
+    });
+}
+
+#[test]
+fn a_traversal_by_two_threads() {
+    portfolio(4_000, || {
+        let pool = pool(2, 2);
+        let visit = |count: &mut u32, depth: u32, pending: &mut swarm_work_stealing::Pending<'_, u32>| {
+            *count += 1;
+            if depth > 0 {
+                pending.extend([depth - 1, depth - 1]);
+            }
+        };
+        assert_eq!(pool.traverse([3], || 0, visit, |a, b| a + b), 15);
+    });
 }

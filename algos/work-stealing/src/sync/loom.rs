@@ -5,17 +5,25 @@ use std::collections::BTreeMap;
 
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use loom::thread::yield_now as spin_loop;
 pub(crate) use loom::thread_local;
+
+use std::io;
+use std::sync::{Arc, OnceLock};
 
 use super::Site;
 use super::grave::bury;
 use crate::hazard::Registry;
+use crate::pool::Crew;
 
 pub(crate) const CAPACITY_MIN: usize = 2;
 pub(crate) const SHARED: usize = 2;
 pub(crate) const BLOCK: usize = 2;
 pub(crate) const PATIENCE: usize = 0;
+pub(crate) const LANE: usize = 4;
+pub(crate) const QUEUED_MAX: usize = 2;
+pub(crate) const ROUNDS: u32 = 0;
 
 std::thread_local! {
     static WEAKENED: Cell<Option<(Site, Ordering)>> = const { Cell::new(None) };
@@ -58,8 +66,21 @@ pub(crate) fn fence(site: Site, strong: Ordering) {
     }
 }
 
+macro_rules! thread_cell {
+    ($name:ident: $type:ty = $initial:expr) => {
+        $crate::sync::thread_local! {
+            static $name: core::cell::Cell<$type> = core::cell::Cell::new($initial);
+        }
+    };
+}
+pub(crate) use thread_cell;
+
 pub(crate) fn raise(flag: &AtomicBool) {
     flag.store(true, Ordering::Relaxed);
+}
+
+pub(crate) fn swap_if_other(flag: &AtomicUsize, value: usize, order: Ordering) {
+    flag.swap(value, order);
 }
 
 pub(crate) fn registry() -> &'static Registry {
@@ -67,6 +88,26 @@ pub(crate) fn registry() -> &'static Registry {
         static ref REGISTRY: Registry = Registry::new();
     }
     &REGISTRY
+}
+
+pub(crate) fn global_crew() -> &'static OnceLock<Arc<Crew>> {
+    panic!("a model makes its own pool")
+}
+
+pub(crate) fn spawn_thread(
+    name: Option<String>,
+    _stack_size: Option<usize>,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let mut builder = loom::thread::Builder::new();
+    if let Some(name) = name {
+        builder = builder.name(name);
+    }
+    builder.spawn(run).map(drop)
+}
+
+pub(crate) fn pause(_round: u32) {
+    spin_loop();
 }
 
 pub(crate) unsafe fn discard<T>(memory: *mut T) {

@@ -4,12 +4,15 @@ use core::cell;
 
 pub(crate) use core::hint::spin_loop;
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::thread_local;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::{io, thread};
 
 use super::Site;
 use crate::hazard::Registry;
+use crate::pool::Crew;
 
 /// Slots of the smallest buffer of a Chase–Lev deque.
 pub(crate) const CAPACITY_MIN: usize = 64;
@@ -19,6 +22,13 @@ pub(crate) const SHARED: usize = 64;
 pub(crate) const BLOCK: usize = 62;
 /// How often a consumer looks at a slot that is being filled before it passes over it.
 pub(crate) const PATIENCE: usize = 64;
+
+/// Jobs that a `join` may leave on a lane.
+pub(crate) const LANE: usize = 1_024;
+/// Jobs that wait on a lane before `join` runs both closures itself, unless told otherwise.
+pub(crate) const QUEUED_MAX: usize = 4;
+/// How often an idle thread looks around before it goes to sleep.
+pub(crate) const ROUNDS: u32 = 40;
 
 /// The ordering of an access: the one that stands beside its name.
 #[inline(always)]
@@ -32,6 +42,16 @@ pub(crate) fn fence(_site: Site, strong: Ordering) {
     core::sync::atomic::fence(strong);
 }
 
+/// A cell for each thread, as cheap as can be.
+macro_rules! thread_cell {
+    ($name:ident: $type:ty = $initial:expr) => {
+        std::thread_local! {
+            static $name: core::cell::Cell<$type> = const { core::cell::Cell::new($initial) };
+        }
+    };
+}
+pub(crate) use thread_cell;
+
 /// Sets a flag that is a hint, without a write if it is set.
 #[inline]
 pub(crate) fn raise(flag: &AtomicBool) {
@@ -40,10 +60,51 @@ pub(crate) fn raise(flag: &AtomicBool) {
     }
 }
 
+/// Gives a flag of several values this one, without a write if it has it.
+#[inline]
+pub(crate) fn swap_if_other(flag: &AtomicUsize, value: usize, order: Ordering) {
+    if flag.load(Ordering::Relaxed) != value {
+        flag.swap(value, order);
+    }
+}
+
 /// The seats of all threads of the process.
 pub(crate) fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::new);
     &REGISTRY
+}
+
+/// The pool of those who are in none.
+pub(crate) fn global_crew() -> &'static OnceLock<Arc<Crew>> {
+    static GLOBAL: OnceLock<Arc<Crew>> = OnceLock::new();
+    &GLOBAL
+}
+
+/// Starts a thread.
+pub(crate) fn spawn_thread(
+    name: Option<String>,
+    stack_size: Option<usize>,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let mut builder = thread::Builder::new();
+    if let Some(name) = name {
+        builder = builder.name(name);
+    }
+    if let Some(stack_size) = stack_size {
+        builder = builder.stack_size(stack_size);
+    }
+    builder.spawn(run).map(drop)
+}
+
+/// Lets time pass between two looks, more of it the later the round.
+#[inline]
+pub(crate) fn pause(round: u32) {
+    // About a tenth of a microsecond to a microsecond; then others may need the processor.
+    if round < ROUNDS / 2 {
+        (0..1 << (2 + round / 4).min(5)).for_each(|_| spin_loop());
+    } else {
+        thread::yield_now();
+    }
 }
 
 /// Frees what [`Box::into_raw`] gave.

@@ -5,24 +5,31 @@
 //! ([`frozen_after`]), to show that the others do without it.
 
 use core::cell::{self, Cell};
+use std::io;
 use std::sync::atomic as plain;
-use std::sync::{Arc, atomic::AtomicBool as PlainBool};
+use std::sync::{Arc, OnceLock, atomic::AtomicBool as PlainBool};
 
 pub(crate) use shuttle::hint::spin_loop;
 pub(crate) use shuttle::sync::atomic::Ordering;
 pub(crate) use shuttle::thread_local;
 
-use shuttle::sync::{Condvar, Mutex, atomic};
+pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+
+use shuttle::sync::atomic;
 use shuttle::thread::{self, ThreadId};
 
 use super::Site;
 use super::grave::bury;
 use crate::hazard::Registry;
+use crate::pool::Crew;
 
 pub(crate) const CAPACITY_MIN: usize = 2;
 pub(crate) const SHARED: usize = 4;
 pub(crate) const BLOCK: usize = 3;
 pub(crate) const PATIENCE: usize = 0;
+pub(crate) const LANE: usize = 4;
+pub(crate) const QUEUED_MAX: usize = 2;
+pub(crate) const ROUNDS: u32 = 1;
 
 pub(crate) const fn order(_site: Site, strong: Ordering) -> Ordering {
     strong
@@ -33,8 +40,21 @@ pub(crate) fn fence(_site: Site, strong: Ordering) {
     atomic::fence(strong);
 }
 
+macro_rules! thread_cell {
+    ($name:ident: $type:ty = $initial:expr) => {
+        $crate::sync::thread_local! {
+            static $name: core::cell::Cell<$type> = core::cell::Cell::new($initial);
+        }
+    };
+}
+pub(crate) use thread_cell;
+
 pub(crate) fn raise(flag: &AtomicBool) {
     flag.store(true, Ordering::Relaxed);
+}
+
+pub(crate) fn swap_if_other(flag: &AtomicUsize, value: usize, order: Ordering) {
+    flag.swap(value, order);
 }
 
 pub(crate) fn registry() -> &'static Registry {
@@ -42,6 +62,26 @@ pub(crate) fn registry() -> &'static Registry {
         static ref REGISTRY: Registry = Registry::new();
     }
     &REGISTRY
+}
+
+pub(crate) fn global_crew() -> &'static OnceLock<Arc<Crew>> {
+    panic!("a model makes its own pool")
+}
+
+pub(crate) fn spawn_thread(
+    name: Option<String>,
+    _stack_size: Option<usize>,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let mut builder = shuttle::thread::Builder::new();
+    if let Some(name) = name {
+        builder = builder.name(name);
+    }
+    builder.spawn(run).map(drop)
+}
+
+pub(crate) fn pause(_round: u32) {
+    spin_loop();
 }
 
 pub(crate) unsafe fn discard<T>(memory: *mut T) {
@@ -218,6 +258,11 @@ impl AtomicUsize {
     pub(crate) fn fetch_add(&self, value: usize, order: Ordering) -> usize {
         step();
         self.0.fetch_add(value, order)
+    }
+
+    pub(crate) fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
+        step();
+        self.0.fetch_sub(value, order)
     }
 }
 

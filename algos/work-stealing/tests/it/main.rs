@@ -1,6 +1,7 @@
-//! Deques and injector as their users see them.
+//! Deques, injector and pool as their users see them.
 
 mod memory;
+mod pool;
 mod sequences;
 mod tasks;
 mod threads;

@@ -99,7 +99,7 @@ pub(super) fn all(algorithms: &[String]) -> Vec<Stage> {
         ),
         stage(
             "loom",
-            "every interleaving of the runtime's parking, of deques and injector, small",
+            "every interleaving of the runtime's parking, of deques, injector and pool, small",
             Work::Tests(vec![
                 threads("swarm-runtime", "loom", "loom"),
                 threads("swarm-work-stealing", "loom", "steal_loom"),

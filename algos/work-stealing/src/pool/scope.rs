@@ -1,0 +1,90 @@
+//! Scopes: jobs that may borrow, since whoever opened the scope waits for all of them.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::panic::AssertUnwindSafe;
+use std::panic::{catch_unwind, resume_unwind};
+use std::sync::{Arc, PoisonError};
+
+use super::crew::Crew;
+use super::job::{Payload, heap};
+use super::latch::{CountLatch, Signal as _};
+use super::member::Context;
+use crate::sync::Mutex;
+
+type Body<'scope> = Box<dyn FnOnce(&Scope<'scope>) + Send + Sync + 'scope>;
+
+/// A place to spawn jobs that may borrow what outlives `'scope`. See [`scope`](super::scope()).
+pub struct Scope<'scope> {
+    crew: Arc<Crew>,
+    /// The body of the scope and the jobs that are not done.
+    left: CountLatch,
+    /// The first panic.
+    panic: Mutex<Option<Payload>>,
+    /// Jobs may spawn jobs: neither a longer nor a shorter `'scope` will do.
+    bodies: PhantomData<Body<'scope>>,
+}
+
+/// A scope that outlives whoever holds this.
+struct Outlives<'scope>(*const Scope<'scope>);
+
+// SAFETY: a scope may be shared.
+unsafe impl Send for Outlives<'_> {}
+
+impl<'scope> Outlives<'scope> {
+    /// # Safety
+    /// As long as the scope counts whoever calls this.
+    unsafe fn get(&self) -> &Scope<'scope> {
+        // SAFETY: the scope waits for all that it counts.
+        unsafe { &*self.0 }
+    }
+}
+
+impl<'scope> Scope<'scope> {
+    /// Runs `body` on a member of the crew and waits for all that it spawned.
+    pub(crate) fn open<R>(context: Context<'_>, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
+        let scope = Scope {
+            crew: context.hold_crew(),
+            left: CountLatch::new(context.index(), 1),
+            panic: Mutex::new(None),
+            bodies: PhantomData,
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
+        // SAFETY: the scope is valid until the latch is set, for which this waits.
+        unsafe { CountLatch::set(&raw const scope.left, context) };
+        context.wait_until(scope.left.latch());
+        let panic = scope.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (result, panic) {
+            (Ok(result), None) => result,
+            (Err(payload), _) | (Ok(_), Some(payload)) => resume_unwind(payload),
+        }
+    }
+
+    /// Leaves a job for whoever comes first; the scope ends after it. It may spawn others.
+    ///
+    /// If the job panics, so does the scope, once all its jobs are done.
+    pub fn spawn(&self, body: impl FnOnce(&Scope<'scope>) + Send + 'scope) {
+        self.left.add();
+        let scope = Outlives(self);
+        let work = move |context: Context<'_>| {
+            let outlives = scope;
+            // SAFETY: this job is counted until the end of this closure.
+            let scope = unsafe { outlives.get() };
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body(scope))) {
+                // The first stays.
+                scope.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+            }
+            let left = &raw const scope.left;
+            // SAFETY: as above; nothing of the scope is touched hereafter.
+            unsafe { CountLatch::set(left, context) };
+        };
+        // SAFETY: the scope waits for it, and what it borrows outlives the scope.
+        self.crew.leave_to_any(unsafe { heap(work) });
+    }
+}
+
+impl fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").finish_non_exhaustive()
+    }
+}

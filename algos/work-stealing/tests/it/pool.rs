@@ -1,0 +1,24 @@
+//! The pool as its users see it.
+
+mod cilk;
+mod panics;
+mod pools;
+mod trees;
+mod uts;
+
+use swarm_work_stealing::{ThreadPool, ThreadPoolBuilder};
+
+/// A pool of so many threads.
+fn pool(num_threads: usize) -> ThreadPool {
+    ThreadPoolBuilder::new().num_threads(num_threads).build().expect("threads can be started")
+}
+
+/// Pools of one to four threads, with few jobs left for others and with all of them.
+fn pools() -> impl Iterator<Item = ThreadPool> {
+    [1, 2, 3, 4].into_iter().flat_map(|num_threads| {
+        [1, 4, usize::MAX].map(|queued_max| {
+            let builder = ThreadPoolBuilder::new().num_threads(num_threads).queued_max(queued_max);
+            builder.build().expect("threads can be started")
+        })
+    })
+}
