@@ -1,0 +1,48 @@
+//! Task sharing in virtual time, under every fault that it must survive: no task lost, none done twice, the end of all
+//! work told truly, and clients served again once everything is healed.
+
+use swarm_protocol::Drawn as _;
+use swarm_simulator::profile::Profile;
+use swarm_simulator::simulation::{Counts, Simulation};
+use swarm_task_sharing::properties::TaskProperties;
+use swarm_task_sharing::{Config, Node, Op, split};
+
+#[test]
+fn simulated_clusters_lose_nothing_and_come_to_an_end() {
+    let (mut marks, mut faults) = (Counts::new(), Counts::new());
+    for profile in Profile::ALL {
+        for seed in 0..12 {
+            let nodes = 1 + seed as u32 % 5;
+            let mut simulation = Simulation::<Node, TaskProperties>::new(Config::new(nodes), nodes, Op::draw);
+            simulation.profile = profile;
+            simulation.operations_max = 300;
+            simulation.perform = Some(|_, task| split(task));
+            let run = simulation.run(seed);
+            if !run.account.is_inside() {
+                assert!(profile.heedless && !run.is_finding(), "{profile}, seed {seed}: {}", run.account);
+                continue;
+            }
+            assert_eq!(run.violation, None, "{profile}, seed {seed}, {nodes} nodes");
+            assert!(run.completed > 0 && !run.undecided && !run.cut_short, "{profile}, seed {seed}: {run:?}");
+            for (sum, counts) in [(&mut marks, run.marks), (&mut faults, run.faults)] {
+                for (label, count) in counts {
+                    *sum.entry(label).or_default() += count;
+                }
+            }
+        }
+    }
+    for label in [
+        "all-done",
+        "given-again",
+        "handed-over",
+        "round-in-vain",
+        "stolen",
+        "task-completed",
+        "tasks-received",
+        "token-lost",
+        "too-little-to-steal",
+    ] {
+        assert!(marks.get(label).is_some_and(|count| *count > 0), "{label}: {marks:?}");
+    }
+    assert!(faults.values().filter(|count| **count > 0).count() >= 15, "{faults:?}");
+}
