@@ -46,6 +46,8 @@ pub mod registered;
 pub mod regression;
 pub mod search;
 pub mod symmetry;
+#[cfg(feature = "algorithms")]
+pub mod task_sharing;
 pub mod timed;
 pub mod verbs;
 pub mod yardstick;

@@ -390,7 +390,8 @@ pub fn fuzz_one<P: Registered>(data: &[u8]) {
 
 /// The algorithms of this workspace.
 #[cfg(feature = "algorithms")]
-pub const ALGORITHMS: &[&dyn Algorithm] = Of::<crate::raft::Node>::ONE;
+pub const ALGORITHMS: &[&dyn Algorithm] =
+    &[Of::<crate::raft::Node>::VALUE, Of::<swarm_task_sharing::Node>::VALUE];
 
 /// `P` as the tools see it.
 pub fn algorithm<P: Registered>() -> &'static dyn Algorithm {

@@ -17,7 +17,6 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use crate::artifact::Outcome;
 pub use crate::number::count as grouped;
-pub use crate::site::ALGORITHMS;
 
 /// How a binary ends. The numbers mean the same for every verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +185,9 @@ impl Options {
         })
     }
 }
+
+/// The algorithms of this workspace, as command lines name them.
+pub const ALGORITHMS: [&str; 2] = ["raft", "task-sharing"];
 
 /// For [`read`]: how much is done. Names, `--json` and `--help` are known to all verbs.
 pub const EFFORT: &[&str] = &["quick", "full"];
@@ -367,7 +369,7 @@ mod tests {
         let (options, ..) = line("--quick --quick").unwrap().unwrap();
         assert_eq!(
             (options.effort, options.json, options.algorithms()),
-            (Effort::Quick, false, Ok(vec!["raft"]))
+            (Effort::Quick, false, Ok(ALGORITHMS.to_vec()))
         );
         assert!(options.threads >= 1);
         for help in ["--help", "raft -h --no-such"] {

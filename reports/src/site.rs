@@ -38,7 +38,7 @@ use crate::artifact::{Artifact, Outcome, Verb};
 use crate::store::{Unreadable, file_name, is_file_name, is_name, read_all, write_atomically};
 use crate::table::{Cell, Tone};
 
-/// The algorithms with a page of their own. Artifacts about anything else are about the harness.
+/// The algorithms that every verb knows, and whose page says what did not run. Others have a page of what did.
 pub const ALGORITHMS: [&str; 1] = ["raft"];
 
 /// What the harness's own artifacts are listed under.
@@ -227,6 +227,7 @@ fn data_path(artifact: &Artifact) -> String {
 fn display_name(algorithm: &str) -> &str {
     match algorithm {
         "raft" => "Raft",
+        "task-sharing" => "Task sharing",
         HARNESS => "The harness itself",
         other => other,
     }

@@ -45,6 +45,13 @@ impl Workspace {
         names
     }
 
+    /// Those of them whose bugs are kept in a zoo.
+    pub(crate) fn zoos(&self) -> Vec<String> {
+        let mut names = self.algorithms();
+        names.retain(|name| self.root.join(format!("model-check/zoo/{name}.toml")).is_file());
+        names
+    }
+
     /// The peers that are simulated as the algorithms are: each a binary of `bench`, behind the feature `peers`.
     pub(crate) fn peers(&self) -> Vec<String> {
         let nodes = names_in(&self.root.join("bench/src/peers"), |path| {
@@ -90,6 +97,8 @@ mod tests {
         let algorithms = workspace.algorithms();
         assert!(algorithms.iter().any(|name| name == "raft"), "{algorithms:?}");
         assert!(algorithms.iter().all(|name| !LIBRARIES.contains(&name.as_str())), "{algorithms:?}");
+        assert!(workspace.zoos().iter().any(|name| name == "raft"));
+        assert!(workspace.zoos().iter().all(|name| algorithms.contains(name)));
         for peer in workspace.peers() {
             let binary = workspace.root.join(format!("bench/src/bin/{peer}.rs"));
             assert!(binary.is_file(), "no program simulates {peer}");

@@ -70,7 +70,13 @@ fn options() -> Result<Option<Options>, Refused> {
     if ten && (hard || bug.is_some()) {
         return Err(Refused::usage("--ten or one of --bug and --hard"));
     }
-    Ok(Some(Options { algorithms: common.algorithms()?, common, bug, ten, hard, write }))
+    let mut algorithms = common.algorithms()?;
+    if common.names.is_empty() {
+        // Not every algorithm has a zoo; who is named should have one.
+        let root = workspace_root()?;
+        algorithms.retain(|algorithm| root.join(catalogue_of(algorithm)).is_file());
+    }
+    Ok(Some(Options { common, algorithms, bug, ten, hard, write }))
 }
 
 impl Options {
@@ -114,10 +120,14 @@ fn run(options: &Options) -> Result<Exit, Refused> {
     Ok(exit)
 }
 
+fn catalogue_of(algorithm: &str) -> PathBuf {
+    PathBuf::from(format!("model-check/zoo/{algorithm}.toml"))
+}
+
 /// Hunts all bugs of one algorithm and writes the artifact.
 fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<Exit, Refused> {
     let root = workspace_root()?;
-    let file = PathBuf::from(format!("model-check/zoo/{algorithm}.toml"));
+    let file = catalogue_of(algorithm);
     let text = fs::read_to_string(root.join(&file))
         .map_err(|error| Refused::missing(format!("{}: {error}", file.display())))?;
     let catalogue = Catalogue::parse(algorithm, &file, &text).map_err(Refused::usage)?;

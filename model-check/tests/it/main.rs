@@ -20,4 +20,5 @@ mod search;
 mod shrunk;
 mod spin;
 mod symmetry;
+mod task_sharing;
 mod zoo;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -23,15 +23,26 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
 }
 
+/// The algorithms that have a zoo.
+fn with_zoos() -> impl Iterator<Item = &'static str> {
+    let zoos: Vec<_> = ALGORITHMS.into_iter().filter(|algorithm| file(algorithm).is_file()).collect();
+    assert!(zoos.contains(&"raft"));
+    zoos.into_iter()
+}
+
+fn file(algorithm: &str) -> PathBuf {
+    root().join(format!("model-check/zoo/{algorithm}.toml"))
+}
+
 fn read(algorithm: &str) -> Catalogue {
-    let file = root().join(format!("model-check/zoo/{algorithm}.toml"));
-    let text = fs::read_to_string(&file).expect("every algorithm has a catalogue");
+    let file = file(algorithm);
+    let text = fs::read_to_string(&file).expect("it has a catalogue");
     Catalogue::parse(algorithm, &file, &text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
 fn every_edit_of_every_catalogue_applies_once_to_the_sources_as_they_are() {
-    for algorithm in ALGORITHMS {
+    for algorithm in with_zoos() {
         let catalogue = read(algorithm);
         for bug in &catalogue.bugs {
             for edit in &bug.edit {
@@ -47,7 +58,7 @@ fn every_edit_of_every_catalogue_applies_once_to_the_sources_as_they_are() {
 
 #[test]
 fn every_algorithm_has_ten_bugs_and_a_canary() {
-    for algorithm in ALGORITHMS {
+    for algorithm in with_zoos() {
         let bugs = read(algorithm).bugs;
         assert_eq!(bugs.iter().filter(|bug| bug.canary).count(), 1, "{algorithm}");
         assert!(bugs.iter().filter(|bug| !bug.canary).count() >= 10, "{algorithm}");
@@ -56,7 +67,7 @@ fn every_algorithm_has_ten_bugs_and_a_canary() {
 
 #[test]
 fn ten_bugs_stand_for_all_of_every_engine_and_every_feature() {
-    for algorithm in ALGORITHMS {
+    for algorithm in with_zoos() {
         let catalogue = read(algorithm);
         assert_eq!(catalogue.ten.len(), 10, "{algorithm}");
         let ten = || catalogue.bugs.iter().filter(|bug| catalogue.is_of_ten(bug));

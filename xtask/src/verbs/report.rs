@@ -38,7 +38,7 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
     let mut report = Report { workspace, json: invocation.json, worst: Exit::Fine };
     if !invocation.has("render-only") {
         report.note(&checkout.shown());
-        let steps = plan::steps(&workspace.algorithms(), &workspace.fuzz_targets(), depth);
+        let steps = plan::steps(&workspace.algorithms(), &workspace.zoos(), &workspace.fuzz_targets(), depth);
         report.run_stale(&steps, &checkout, depth);
     }
     if process::interrupted() {

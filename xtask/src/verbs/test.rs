@@ -29,13 +29,13 @@ const SHOWN_BYTES: u64 = 6_000;
 
 /// The names of all stages.
 pub(crate) fn names() -> Vec<String> {
-    stages::all(&[]).into_iter().map(|stage| stage.name.to_owned()).collect()
+    stages::all(&[], &[]).into_iter().map(|stage| stage.name.to_owned()).collect()
 }
 
 /// Runs the stages named, or all.
 pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
     let start = Instant::now();
-    let mut stages = stages::all(&workspace.algorithms());
+    let mut stages = stages::all(&workspace.algorithms(), &workspace.zoos());
     stages.retain(|stage| {
         invocation.names.is_empty() || invocation.names.iter().any(|name| name == stage.name)
     });

@@ -71,15 +71,16 @@ pub(super) struct Step {
 }
 
 /// The steps of a report, the most telling first.
-pub(super) fn steps(algorithms: &[String], targets: &[String], depth: Depth) -> Vec<Step> {
+pub(super) fn steps(algorithms: &[String], zoos: &[String], targets: &[String], depth: Depth) -> Vec<Step> {
     // Verb, names, the subject of its artifact.
     let mut table: Vec<(&str, Option<&str>, String)> = Vec::new();
-    for verb in ["verify", "simulate", "zoo"] {
-        table.extend(algorithms.iter().map(|name| (verb, Some(name.as_str()), name.clone())));
+    for (verb, names) in [("verify", algorithms), ("simulate", algorithms), ("zoo", zoos)] {
+        table.extend(names.iter().map(|name| (verb, Some(name.as_str()), name.clone())));
     }
     table.extend(targets.iter().map(|name| ("fuzz", Some(name.as_str()), name.replace('_', "-"))));
     table.push(("compare", None, "raft".to_owned()));
-    table.extend(algorithms.iter().map(|name| ("latency", Some(name.as_str()), name.clone())));
+    let timed = algorithms.iter().filter(|name| TIMED.contains(&name.as_str()));
+    table.extend(timed.map(|name| ("latency", Some(name.as_str()), name.clone())));
     let step = |(verb, name, subject): (&str, Option<&str>, String)| {
         let words = [Some(verb), name, Some(depth.option())].into_iter().flatten().map(str::to_owned);
         Step {
@@ -108,7 +109,11 @@ pub(super) fn steps(algorithms: &[String], targets: &[String], depth: Depth) -> 
     };
     let twice = algorithms
         .iter()
-        .flat_map(|name| [own(name, &[], "own"), own(name, &["--reduction", "sleep"], "own-sleep")])
+        .flat_map(|name| {
+            let asleep = COMMUTING.contains(&name.as_str());
+            let asleep = asleep.then(|| own(name, &["--reduction", "sleep"], "own-sleep"));
+            [Some(own(name, &[], "own")), asleep].into_iter().flatten()
+        })
         .collect::<Vec<_>>();
     steps.splice(checks..checks, twice);
     // Behind those: what SPIN and the engines say of small models, whoever asks for however much.
@@ -157,6 +162,12 @@ pub(super) fn steps(algorithms: &[String], targets: &[String], depth: Depth) -> 
 
 /// Algorithms that can be run on disks that keep nothing, where they must fail.
 const WITHOUT_STORAGE: [&str; 1] = ["raft"];
+
+/// Algorithms whose properties allow sleep sets.
+const COMMUTING: [&str; 1] = ["raft"];
+
+/// Algorithms whose latency is measured.
+const TIMED: [&str; 1] = ["raft"];
 
 /// Algorithms whose clusters elect a leader.
 const ELECTIONS: [&str; 1] = ["raft"];
@@ -224,7 +235,7 @@ mod tests {
         r#"{"revision":"abc","dirty":false,"outcome":"passed","command":"cargo xtask verify raft --quick"}"#;
 
     fn verify_raft(depth: Depth) -> Step {
-        steps(&["raft".to_owned()], &[], depth)
+        steps(&["raft".to_owned()], &[], &[], depth)
             .into_iter()
             .find(|step| step.name == "verify raft")
             .expect("planned")
@@ -236,7 +247,8 @@ mod tests {
 
     #[test]
     fn every_algorithm_and_target_has_its_steps() {
-        let steps = steps(&["raft".to_owned()], &["raft_bytes".to_owned()], Depth::Quick);
+        let steps =
+            steps(&["raft".to_owned()], &["raft".to_owned()], &["raft_bytes".to_owned()], Depth::Quick);
         let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
         assert_eq!(
             names,
