@@ -457,6 +457,35 @@ fn lane_with_thieves(thieves: usize, times: usize, on_top: bool) {
     assert!(!lane.has_jobs());
 }
 
+/// A job that is taken in every execution: the owner waits until it is.
+fn lane_whose_job_is_taken() {
+    let lane = Arc::new(Lane::new(2, 2));
+    let thief = lane.clone();
+    let thread = thread::spawn(move || {
+        loop {
+            if let Some(JobRef(job)) = thief.take() {
+                // SAFETY: the owner waits for the latch.
+                unsafe { &*job }.run();
+                // SAFETY: as above.
+                let _sleeper = unsafe { Latch::set_then_wake(&raw const (*job).latch) };
+                break;
+            }
+            thread::yield_now();
+        }
+    });
+    Job::left_on(&lane, || {
+        while lane.has_jobs() {
+            thread::yield_now();
+        }
+    });
+    thread.join().expect("it does not panic");
+}
+
+#[test]
+fn lane_job_that_is_taken() {
+    explore(None, lane_whose_job_is_taken).passes_with_at_least(85);
+}
+
 #[test]
 fn lane_levels_used_again() {
     explore(None, || lane_with_thieves(1, 2, false)).passes_with_at_least(1_250);
@@ -598,9 +627,9 @@ const MODELS: [(&str, Option<usize>, fn()); 18] = [
     ("injector blocks", Some(2), || stealing(2, 4, 2)),
     ("injector more blocks", Some(1), || stealing(2, 6, 3)),
     ("lane", None, || lane_with_thieves(1, 2, false)),
+    ("lane taken", None, lane_whose_job_is_taken),
     ("sleep", None, || sleepers(1)),
     ("sleep two", Some(2), || sleepers(2)),
-    ("crew", Some(1), || crew_of_two(2, one_join)),
 ];
 
 /// What an ordering can be weakened to.

@@ -342,6 +342,37 @@ fn joins_of_three_threads() {
     portfolio(4_000, || joins(3, 1));
 }
 
+/// Three closures that wait for each other, on three threads: each must be found, by whoever sleeps or searches.
+fn meeting(leave: fn(&ThreadPool, &shuttle::sync::Barrier)) {
+    let pool = pool(3, 2);
+    for _ in 0..2 {
+        leave(&pool, &shuttle::sync::Barrier::new(3));
+    }
+}
+
+#[test]
+fn everybody_is_woken_if_there_is_enough_to_do() {
+    portfolio(2_000, || {
+        meeting(|pool, all| {
+            let wait = |_: Context<'_>| {
+                all.wait();
+            };
+            pool.install_context(|context| context.join(|context| context.join(wait, wait), wait));
+        });
+    });
+    portfolio(2_000, || {
+        meeting(|pool, all| {
+            pool.scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|_| {
+                        all.wait();
+                    });
+                }
+            });
+        });
+    });
+}
+
 /// A leaf that panics, each in turn: nobody is at a leaf after the panic is seen, and the pool goes on.
 fn panics(num_threads: usize, queued_max: usize) {
     let pool = pool(num_threads, queued_max);
