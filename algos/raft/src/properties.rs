@@ -417,6 +417,9 @@ mod tests {
     use super::*;
     use swarm_protocol::Stream;
 
+    /// What is no less is a membership, and no payload.
+    const MEMBERSHIP: u64 = 100;
+
     /// A node as an outsider sees it.
     #[derive(Clone, Debug, Default, PartialEq)]
     struct View {
@@ -458,7 +461,7 @@ mod tests {
             self.witness
         }
         fn holds_payload(&self, first: Index) -> bool {
-            self.log[first as usize - 1..].iter().any(|(_, content)| *content != WITHHELD)
+            self.log[first as usize - 1..].iter().any(|(_, content)| (1..MEMBERSHIP).contains(content))
         }
         fn entry_at(&self, index: Index) -> Option<(Term, u64)> {
             self.log.get(index as usize - 1).copied()
@@ -563,6 +566,11 @@ mod tests {
         check(&[first.clone(), (1, Some(witness(2, 0, &[2, 2])))], Some(LOG_MATCHING));
         check(&[first.clone(), (1, Some(witness(2, 1, &[2])))], Some(STATE_MACHINE_SAFETY));
         check(&[first.clone(), (1, Some(witness(2, 3, &[1, 2, 2])))], Some(STATE_MACHINE_SAFETY));
+        // Who takes part is not withheld.
+        let alone = (0, Some(leader(2, 0, &[(1, 7), (2, MEMBERSHIP)])));
+        let knows = |content| View { log: vec![(1, WITHHELD), (2, content)], ..witness(2, 0, &[]) };
+        check(&[alone.clone(), (1, Some(knows(MEMBERSHIP)))], None);
+        check(&[alone, (1, Some(knows(MEMBERSHIP + 1)))], Some(LOG_MATCHING));
         let leads = View { leader: true, ..witness(3, 2, &[1, 2]) };
         check(&[first, (1, Some(leads))], Some(LEADER_COMPLETENESS));
     }
@@ -700,11 +708,21 @@ mod tests {
     }
 
     #[test]
-    fn full_finds_a_change_in_the_middle_of_a_leader_s_log() {
+    fn full_finds_a_change_in_the_middle_of_a_log() {
         let mut properties = RaftProperties::default();
         let before = leader(1, 0, &[(1, 1), (1, 2), (1, 3)]);
         properties.judge(&[Some(&before)], NodeId(0)).unwrap();
         let after = leader(1, 0, &[(1, 1), (1, 9), (1, 3)]);
         assert_eq!(properties.judge_all(&[Some(&after)]).unwrap_err().property, LEADER_APPEND_ONLY);
+        for (holder, other) in
+            [(witness(1, 0, &[1, 1, 1]), 7), (follower(1, 0, &[(1, 1), (1, 2), (1, 3)]), WITHHELD)]
+        {
+            let mut properties = RaftProperties::default();
+            properties.judge(&[Some(&holder)], NodeId(0)).unwrap();
+            let mut after = holder;
+            after.log[1].1 = other;
+            assert_eq!(properties.judge(&[Some(&after)], NodeId(0)), Ok(()), "its log ends as it did");
+            assert_eq!(properties.judge_all(&[Some(&after)]).unwrap_err().property, PAYLOAD_PLACEMENT);
+        }
     }
 }
