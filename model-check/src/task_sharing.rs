@@ -97,7 +97,7 @@ pub const FEW: Instance<Node, TaskProperties> = Instance {
     marks: &["all-done", "stolen", "tasks-received", "task-completed", "given-again"],
     goals: &[Goal { name: "completed-by-another", holds: completed_by_another }],
     breaks: None,
-    pinned: Pinned::NOTHING,
+    pinned: Pinned { states: 468_758, generated: 1_710_596, depth: 21 },
 };
 
 /// Termination detection on two nodes.
@@ -133,7 +133,7 @@ pub const THREE_NODES: Instance<Node, TaskProperties> = Instance {
     marks: MOVED,
     goals: &[Goal { name: "completed-by-another", holds: completed_by_another }],
     breaks: None,
-    pinned: Pinned::NOTHING,
+    pinned: Pinned { states: 712_285, generated: 2_188_981, depth: 21 },
 };
 
 /// Termination detection on three nodes.
