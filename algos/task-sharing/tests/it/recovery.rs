@@ -33,7 +33,7 @@ fn any_input(draw: &mut Stream, node: &Node) -> Input<Node> {
                     round: number(20),
                     after: number(20),
                     black: number(2) == 0,
-                    under_way: number(3) as i64 - 1,
+                    under_way: number(3).cast_signed() - 1,
                     submitted: number(2) * u64::MAX,
                 }),
                 _ => {
