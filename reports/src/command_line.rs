@@ -406,7 +406,7 @@ mod tests {
         let refused = algorithm("paxos").unwrap_err();
         assert_eq!(
             (refused.exit, refused.reason.as_str()),
-            (Exit::Usage, "`paxos` is not an algorithm (raft)")
+            (Exit::Usage, "`paxos` is not an algorithm (raft, task-sharing)")
         );
         let names = |text: &str| line(text).unwrap().unwrap().0.algorithm().unwrap_err().reason;
         assert_eq!(names(""), "which algorithm?");

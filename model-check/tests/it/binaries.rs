@@ -42,7 +42,7 @@ const ZOO: &str = env!("CARGO_BIN_EXE_zoo");
 fn a_wrong_command_line_ends_with_2_and_says_why() {
     let folder = folder("usage");
     for (binary, line, reason) in [
-        (VERIFY, "paxos", "`paxos` is not an algorithm (raft)"),
+        (VERIFY, "paxos", "`paxos` is not an algorithm (raft, task-sharing)"),
         (VERIFY, "--quick --full", "one of --quick and --full"),
         (VERIFY, "--small --full", "one of --quick, --full and --small"),
         (VERIFY, "--engine own --reduction most", "--reduction is sleep or none, not `most`"),
