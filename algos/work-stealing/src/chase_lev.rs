@@ -43,7 +43,7 @@
 //!
 //! # Verification
 //! `tests/loom.rs`: one thief in all executions, two thieves with three preemptions, growth, shrinking,
-//! batches of both orders. `tests/shuttle.rs`: longer runs, threads frozen at every step. `tests/it`: any
+//! batches of both orders. `tests/stateright`: two thieves without that limit. `tests/shuttle.rs`: longer runs, threads frozen at every step. `tests/it`: any
 //! sequence of operations against a `VecDeque`, threads, memory after bursts, types of all kinds. That a
 //! thief's late reads cannot see what the owner writes after it (the release of `StealTake`, the acquire of
 //! `PushRoom` and `PopFront`) is argued above and not shown: it is a matter of loads that are carried out

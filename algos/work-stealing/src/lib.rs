@@ -40,9 +40,10 @@
 //! that another thread may run; a *lane* is the stack on which `join` leaves jobs. A *block* is the injector's unit of memory, a *buffer* a Chase–Lev deque's.
 //!
 //! # Verification
-//! Every interleaving of small models by loom, weak memory included; many of larger ones by shuttle, also with
-//! a thread stopped at every step; any sequence of operations against a `VecDeque`; threads under load. Each
-//! file says what of it is argued only. To run: `cargo xtask test loom shuttle`, `cargo test -p
+//! Every interleaving of small models by loom, weak memory included; every one of larger models by stateright, and
+//! many of still larger ones by shuttle, also with a thread stopped at every step, where memory is sequentially
+//! consistent; any sequence of operations against a `VecDeque`; threads under load. Each file says what of it
+//! is argued only. To run: `cargo xtask test loom shuttle stateright`, `cargo test -p
 //! swarm-work-stealing`.
 //!
 //! # References

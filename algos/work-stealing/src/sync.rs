@@ -11,6 +11,8 @@
 //! from the thread's own store, and the order in which the store came first is then not tried. Where a
 //! store follows a load for thrift only, the load is left out under loom ([`raise`]).
 //!
+//! Under shuttle every access is told to `trace` too, by which stateright knows equal states.
+//!
 //! What else differs under the checkers: buffers are as small as they can be (`CAPACITY_MIN`, `SHARED`,
 //! `BLOCK`, `LANE`), nobody is given time before being passed over (`PATIENCE`) and hardly any before it goes to
 //! sleep (`ROUNDS`), a slot's words are pointers instead
@@ -118,12 +120,15 @@ mod body;
 mod body;
 #[cfg(any(steal_loom, steal_shuttle))]
 mod grave;
+#[cfg(steal_shuttle)]
+pub mod trace;
 mod word;
 
 pub(crate) use body::{
     AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, BLOCK, CAPACITY_MIN, Condvar, LANE, Life, Mutex,
     MutexGuard, Ordering, PATIENCE, QUEUED_MAX, ROUNDS, SHARED, UnsafeCell, discard, fence, global_crew,
-    keep, order, pause, raise, registry, spawn_thread, spin_loop, swap_if_other, thread_cell, thread_local,
+    keep, lock_over, order, pause, raise, registry, spawn_thread, spin_loop, swap_if_other, thread_cell,
+    thread_local,
 };
 #[cfg(steal_shuttle)]
 pub use body::{Gate, frozen_after};

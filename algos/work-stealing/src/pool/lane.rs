@@ -34,7 +34,8 @@
 //! for those of sleepers, which fences order ([`crate::pool::sleep`]).
 //!
 //! # Verification
-//! `tests/loom.rs`: one thief, then two, against an owner that pushes, answers, returns and uses levels again.
+//! `tests/loom.rs` and `tests/stateright`: one thief, then two, against an owner that pushes, answers, returns and
+//! uses levels again.
 
 use core::cell::Cell;
 use core::marker::PhantomData;

@@ -30,14 +30,15 @@
 //! ends the next sleep early, which costs one more look.
 //!
 //! # Verification
-//! `tests/loom.rs`: one sleeper and two against who publishes; `tests/shuttle.rs`: closures that wait for each other
+//! `tests/loom.rs`: one sleeper and two against who publishes; `tests/stateright`: two, of whom one is woken and wakes
+//! the other; `tests/shuttle.rs`: closures that wait for each other
 //! on as many threads. That requests stay and that the last searcher asks is argued above; no test fails without
 //! it. `SearchBarrier` is not weakened in turn, since the one short run that lists the orderings does not come by
 //! it.
 
 use std::sync::PoisonError;
 
-use crate::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, Site, fence};
+use crate::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, Site, fence, lock_over};
 
 /// In `counts`: one searcher. Below it sleepers are counted.
 const SEARCHER: usize = 1 << (usize::BITS / 2);
@@ -74,10 +75,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Sleep {
     /// Beds for so many.
     pub fn new(members: usize) -> Self {
-        let bed = |_| Bed { woken: Mutex::new(false), changed: Condvar::new() };
+        let bed = |_| Bed { woken: lock_over(false), changed: Condvar::new() };
         Sleep {
             counts: AtomicUsize::new(0),
-            list: Mutex::new(Vec::with_capacity(members)),
+            list: lock_over(Vec::with_capacity(members)),
             beds: (0..members).map(bed).collect(),
         }
     }

@@ -1,6 +1,7 @@
 //! Loom: every interleaving, weak memory included.
 
 use core::cell::{Cell, RefCell};
+use core::hash::Hash;
 use std::collections::BTreeMap;
 
 pub(crate) use loom::cell::UnsafeCell;
@@ -92,6 +93,10 @@ pub(crate) fn registry() -> &'static Registry {
 
 pub(crate) fn global_crew() -> &'static OnceLock<Arc<Crew>> {
     panic!("a model makes its own pool")
+}
+
+pub(crate) fn lock_over<T: Hash>(value: T) -> Mutex<T> {
+    Mutex::new(value)
 }
 
 pub(crate) fn spawn_thread(

@@ -63,7 +63,7 @@ mod body {
 
         pub(crate) fn store(&self, bytes: MaybeUninit<usize>) {
             // SAFETY: models hold types without padding, so that all bytes are initialised.
-            self.0.store(unsafe { mem::transmute(bytes) }, Ordering::Relaxed);
+            self.0.store(unsafe { mem::transmute::<MaybeUninit<usize>, *mut ()>(bytes) }, Ordering::Relaxed);
         }
 
         pub(crate) unsafe fn own(&self) -> MaybeUninit<usize> {

@@ -114,6 +114,11 @@ pub(super) fn all(algorithms: &[String], zoos: &[String]) -> Vec<Stage> {
             ]),
         ),
         stage(
+            "stateright",
+            "all interleavings of the same, as many as loom cannot exhaust, with sequentially consistent memory",
+            Work::Tests(vec![threads("swarm-work-stealing", "stateright", "steal_shuttle")]),
+        ),
+        stage(
             "verify",
             "model checks by the engine of our own, with pinned counts; tests compare small ones with stateright",
             verify(algorithms),
@@ -155,8 +160,10 @@ pub(super) fn all(algorithms: &[String], zoos: &[String]) -> Vec<Stage> {
 
 /// The tests of one checker of thread interleavings, in a build of their own: their `cfg` rebuilds everything.
 fn threads(package: &str, checker: &str, cfg: &str) -> Program {
+    // Stateright explores what shuttle runs.
+    let built_for = if checker == "stateright" { "shuttle" } else { checker };
     let line = format!(
-        "test -p {package} --test {checker} --release --target-dir target/{checker} -- --show-output"
+        "test -p {package} --test {checker} --release --target-dir target/{built_for} -- --show-output"
     );
     Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {cfg}"))
 }
