@@ -9,8 +9,8 @@
 //! | [`Injector`] | | from anywhere to anywhere | for tasks from outside |
 //!
 //! Names and behaviour follow `crossbeam-deque`, so that `crossbeam-deque = { package = "swarm-work-stealing", … }`
-//! puts this in its place; that crate's own tests pass unchanged. [`Worker::new_split`] is what it does not
-//! have.
+//! puts this in its place; that crate's own tests pass unchanged (`cargo xtask test drop-in`).
+//! [`Worker::new_split`] is what it does not have.
 //!
 //! | pool | does |
 //! |---|---|
@@ -43,7 +43,7 @@
 //! Every interleaving of small models by loom, weak memory included; every one of larger models by stateright, and
 //! many of still larger ones by shuttle, also with a thread stopped at every step, where memory is sequentially
 //! consistent; any sequence of operations against a `VecDeque`; threads under load. Each file says what of it
-//! is argued only. To run: `cargo xtask test loom shuttle stateright`, `cargo test -p
+//! is argued only. To run: `cargo xtask test loom shuttle stateright drop-in`, `cargo test -p
 //! swarm-work-stealing`.
 //!
 //! # References

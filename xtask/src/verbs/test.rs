@@ -7,6 +7,7 @@
 //!
 //! Verified by tests of the table ([`stages`]) and of the counting ([`tally`]).
 
+mod drop_in;
 mod stages;
 mod tally;
 
@@ -14,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
+use self::drop_in::{DropIn, Refusal};
 use self::stages::{Stage, Work};
 use self::tally::Tally;
 use super::{launch, tidy};
@@ -41,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
     });
     if invocation.has("list") {
         for stage in &stages {
-            list(stage, invocation.json);
+            list(workspace, stage, invocation.json);
         }
         return Exit::Fine;
     }
@@ -135,6 +137,7 @@ impl<'a> Runner<'a> {
             Work::Programs(programs) => self.each(programs),
             Work::Tests(programs) => self.tests(programs),
             Work::SameOutput { groups, lines } => self.same_output(groups, *lines),
+            Work::DropIns(all) => self.drop_ins(all),
             Work::Tidy => self.tidy(),
         }
     }
@@ -172,6 +175,34 @@ impl<'a> Runner<'a> {
             return self.failed(Tally::one_failed(), reason, tail(&self.log, SHOWN_BYTES));
         }
         passed(tally, skipped)
+    }
+
+    /// As [`tests`](Self::tests), with as many as each peer has.
+    fn drop_ins(&mut self, all: &[DropIn]) -> Result {
+        let mut programs = Vec::new();
+        let mut skipped = Vec::new();
+        for one in all {
+            match one.generate(self.workspace) {
+                Ok(()) => programs.push(one.program(self.workspace)),
+                Err(Refusal::Missing(reason)) => skipped.push(reason),
+                Err(Refusal::Failed(reason)) => {
+                    return self.failed(Tally::one_failed(), reason, String::new());
+                }
+            }
+        }
+        if programs.is_empty() {
+            return Result::skipped(&skipped.join("; "));
+        }
+        let expected: u64 = all.iter().map(|one| one.tests).sum();
+        let mut result = self.tests(&programs);
+        if result.failure.is_none() && skipped.is_empty() && result.tally.passed < expected {
+            let reason = format!("{} tests passed, {expected} expected", result.tally.passed);
+            let tally = Tally { failed: 1, ..result.tally };
+            result = self.failed(tally, reason, tail(&self.log, SHOWN_BYTES));
+        }
+        result.tally.skipped += skipped.len() as u64;
+        result.skipped.extend(skipped);
+        result
     }
 
     /// All programs of a group must print the same, `lines` lines of it. The stage counts as one.
@@ -326,10 +357,11 @@ fn json(stage: &Stage, result: &Result, seconds: f64) -> String {
     line.end()
 }
 
-fn list(stage: &Stage, json: bool) {
+fn list(workspace: &Workspace, stage: &Stage, json: bool) {
     let commands: Vec<String> = match &stage.work {
         Work::Programs(programs) | Work::Tests(programs) => programs.iter().map(Program::shown).collect(),
         Work::SameOutput { groups, .. } => groups.iter().flatten().map(Program::shown).collect(),
+        Work::DropIns(all) => all.iter().map(|one| one.program(workspace).shown()).collect(),
         Work::Tidy => vec!["cargo xtask tidy".to_owned()],
     };
     if json {

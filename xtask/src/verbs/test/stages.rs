@@ -1,5 +1,6 @@
 //! The stages of `cargo xtask test`: one table.
 
+use super::drop_in::DropIn;
 use crate::process::{COMMAND, Program};
 use crate::tools;
 use crate::verbs::launch::checker;
@@ -35,6 +36,8 @@ pub(super) enum Work {
         /// How many lines each must print.
         lines: usize,
     },
+    /// Tests of peers, of which as many must pass as a peer has.
+    DropIns(Vec<DropIn>),
     /// The rules of `cargo xtask tidy`.
     Tidy,
 }
@@ -117,6 +120,16 @@ pub(super) fn all(algorithms: &[String], zoos: &[String]) -> Vec<Stage> {
             "stateright",
             "all interleavings of the same, as many as loom cannot exhaust, with sequentially consistent memory",
             Work::Tests(vec![threads("swarm-work-stealing", "stateright", "steal_shuttle")]),
+        ),
+        stage(
+            "drop-in",
+            "crossbeam-deque's own tests, unchanged, on the deques that take its place",
+            Work::DropIns(vec![DropIn {
+                peer: "crossbeam-deque",
+                ours: ("swarm-work-stealing", "algos/work-stealing"),
+                needs: &["crossbeam-utils", "rand"],
+                tests: 38,
+            }]),
         ),
         stage(
             "verify",
@@ -218,6 +231,7 @@ mod tests {
                     assert!(!groups.is_empty() && *lines > 0, "{}", stage.name);
                     assert!(groups.iter().all(|group| group.len() > 1), "{}", stage.name);
                 }
+                Work::DropIns(all) => assert!(all.iter().all(|one| one.tests > 0) && !all.is_empty()),
                 Work::Tidy => {}
             }
         }
