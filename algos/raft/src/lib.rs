@@ -72,7 +72,8 @@
 //! | full voters are a majority; witnesses join and leave, and remain what they are | `change::on_change`, `witness::misplaced_disk` | `witnesses`: `changes_that_leave_no_full_majority_are_refused`, `a_witness_joins_and_leaves`, `a_server_does_not_boot_from_a_disk_of_the_other_kind` |
 //! | late writes count for what they wrote | `replication::truncate_after` | `beyond_the_paper`: `a_late_write_is_not_credited_to_other_entries` |
 //!
-//! The five properties of Fig. 3, and a sixth of what witnesses hold, are in [`properties`]; they are judged after every step of every engine.
+//! The five properties of Fig. 3, and a sixth of what witnesses hold, are in [`properties`]; they are judged after
+//! every step of every engine.
 //!
 //! # How a commit goes
 //! Commands gather until the driver flushes. The flush seals them into one shared batch ([`Run`]), appends

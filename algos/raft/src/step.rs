@@ -207,9 +207,7 @@ impl<M: Machine> Raft<M> {
         if let Some(reason) = malformed(message) {
             return out.refuse(reason);
         }
-        if !self.witnesses.is_empty()
-            && let Some(reason) = self.misplaced(message)
-        {
+        if let Some(reason) = self.misplaced(message) {
             return out.refuse(reason);
         }
         if message.term() < self.term {

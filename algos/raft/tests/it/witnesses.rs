@@ -235,6 +235,12 @@ fn what_the_other_kind_is_sent_is_refused() {
     let lend = Message::Lend { term: 3, loan: Box::new(lent) };
     assert_eq!(node.message(N2, lend), ["refuse commands-are-withheld"]);
     assert_eq!(node.raft, before);
+
+    // Whose leader takes it for a witness, though it knows of none.
+    let mut node = Node::with_log(plain(3), 2, &[1]);
+    let before = node.raft.clone();
+    assert_eq!(node.message(N1, append_withheld(2, (1, 1), &[2], 0)), ["refuse commands-are-withheld"]);
+    assert_eq!(node.raft, before);
 }
 
 /// What a server is it remains: whoever is to be something else takes another number, and an empty disk.
