@@ -31,13 +31,13 @@ const SHOWN_BYTES: u64 = 6_000;
 
 /// The names of all stages.
 pub(crate) fn names() -> Vec<String> {
-    stages::all(&[], &[]).into_iter().map(|stage| stage.name.to_owned()).collect()
+    stages::all(&[], &[], Path::new("target")).into_iter().map(|stage| stage.name.to_owned()).collect()
 }
 
 /// Runs the stages named, or all.
 pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
     let start = Instant::now();
-    let mut stages = stages::all(&workspace.algorithms(), &workspace.zoos());
+    let mut stages = stages::all(&workspace.algorithms(), &workspace.zoos(), &workspace.target);
     stages.retain(|stage| {
         invocation.names.is_empty() || invocation.names.iter().any(|name| name == stage.name)
     });
@@ -132,6 +132,11 @@ impl<'a> Runner<'a> {
             && let Err(error) = fs::remove_file(&self.log)
         {
             return self.failed(Tally::default(), format!("{}: {error}", self.log.display()), String::new());
+        }
+        if let Some(build) = &self.stage.build
+            && let Err(reason) = self.program(build, &self.log.clone())
+        {
+            return self.failed(Tally::one_failed(), reason, tail(&self.log, SHOWN_BYTES));
         }
         match &self.stage.work {
             Work::Programs(programs) => self.each(programs),

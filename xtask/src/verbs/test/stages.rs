@@ -1,9 +1,10 @@
 //! The stages of `cargo xtask test`: one table.
 
+use std::path::Path;
+
 use super::drop_in::DropIn;
 use crate::process::{COMMAND, Program};
 use crate::tools;
-use crate::verbs::launch::checker;
 use crate::workspace::Workspace;
 
 /// How many seeds are compared across builds and threads.
@@ -18,6 +19,8 @@ pub(super) struct Stage {
     pub(super) about: &'static str,
     /// What it cannot run without.
     pub(super) needs: Vec<Need>,
+    /// What builds the programs that it starts, if cargo is not what starts them.
+    pub(super) build: Option<Program>,
     /// What it does.
     pub(super) work: Work,
 }
@@ -70,10 +73,18 @@ impl Need {
     }
 }
 
-/// All stages, the quick ones first.
-pub(super) fn all(algorithms: &[String], zoos: &[String]) -> Vec<Stage> {
-    let stage = |name, about, work| Stage { name, about, needs: Vec::new(), work };
+/// The tests of the whole workspace.
+///
+/// A peer's core goes under our simulator and oracles with the rest.
+const TESTS: &str = "test --workspace --features bench/peers";
+
+/// All stages of the workspace that builds in `target`, the quick ones first.
+pub(super) fn all(algorithms: &[String], zoos: &[String], target: &Path) -> Vec<Stage> {
+    let stage = |name, about, work| Stage { name, about, needs: Vec::new(), build: None, work };
     let needs = |need, stage: Stage| Stage { needs: vec![need], ..stage };
+    // What the tests are built for serves later stages too: it is optimised, and keeps its assertions.
+    let built = |stage: Stage| Stage { build: Some(Program::cargo(&format!("{TESTS} --no-run"))), ..stage };
+    let tool = |package: &str, binary: &str| tool(target, package, binary);
     let programs = |lines: &[&str]| Work::Programs(lines.iter().map(|line| Program::cargo(line)).collect());
     let tests = |lines: &[&str]| Work::Tests(lines.iter().map(|line| Program::cargo(line)).collect());
     vec![
@@ -97,8 +108,7 @@ pub(super) fn all(algorithms: &[String], zoos: &[String]) -> Vec<Stage> {
             "cargo-test",
             "unit, paper, scenario, property and documentation tests",
             // What a passing test prints is kept, so that one which skips itself is heard.
-            // A peer's core goes under our simulator and oracles with the rest.
-            tests(&["test --workspace --features bench/peers --no-fail-fast -- --show-output"]),
+            tests(&[&format!("{TESTS} --no-fail-fast -- --show-output")]),
         ),
         stage(
             "loom",
@@ -131,30 +141,37 @@ pub(super) fn all(algorithms: &[String], zoos: &[String]) -> Vec<Stage> {
                 tests: 38,
             }]),
         ),
-        stage(
+        built(stage(
             "verify",
             "model checks by the engine of our own, with pinned counts; tests compare small ones with stateright",
-            verify(algorithms),
-        ),
-        stage("zoo", "ten known bugs are found when put back, and nothing in their controls", zoo(zoos)),
-        stage(
+            verify(algorithms, &tool("model-check", "verify")),
+        )),
+        built(stage(
+            "zoo",
+            "ten known bugs are found when put back, and nothing in their controls",
+            zoo(zoos, &tool("model-check", "zoo")),
+        )),
+        built(stage(
             "same-trace",
             "one seed gives one trace, whatever the build and threads",
-            same_trace(algorithms),
-        ),
-        stage(
+            same_trace(algorithms, &tool("model-check", "simulate")),
+        )),
+        built(stage(
             "corpus",
             "corpus, regressions and random bytes through every fuzz target",
-            Work::Programs(vec![apart(Program::cargo(
-                "run --release -p fuzz --bin replay -- --executions 100000 --seed 1",
-            ))]),
-        ),
+            Work::Programs(vec![apart(tool("fuzz", "replay").args([
+                "--executions",
+                "100000",
+                "--seed",
+                "1",
+            ]))]),
+        )),
         needs(
             Need::CppCompiler,
             stage(
                 "fuzz-targets",
                 "the coverage-guided binaries build",
-                programs(&["build --release -p fuzz --features libfuzzer --bins"]),
+                programs(&["build --profile test -p fuzz --features libfuzzer --bins"]),
             ),
         ),
         stage(
@@ -163,11 +180,11 @@ pub(super) fn all(algorithms: &[String], zoos: &[String]) -> Vec<Stage> {
             // What is measured is built for it; what only has to be right shares the builds of the tests.
             programs(&["bench --workspace --features bench/peers --profile test --bench * -- --test"]),
         ),
-        stage(
+        built(stage(
             "tutorial",
             "a newcomer's page, followed to the letter",
-            programs(&["run --release -p model-check --bin tutorial"]),
-        ),
+            Work::Programs(vec![tool("model-check", "tutorial")]),
+        )),
     ]
 }
 
@@ -181,31 +198,40 @@ fn threads(package: &str, checker: &str, cfg: &str) -> Program {
     Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {cfg}"))
 }
 
+/// A binary that was built with the tests, started as cargo would start it.
+fn tool(target: &Path, package: &str, binary: &str) -> Program {
+    let program = target.join("debug").join(binary).display().to_string();
+    Program::new([program]).env("CARGO_PKG_NAME", package)
+}
+
 /// The model checks of each algorithm. By the engine of our own, which takes a fraction of the time.
-fn verify(algorithms: &[String]) -> Work {
+fn verify(algorithms: &[String], tool: &Program) -> Work {
     let program = |name: &String| {
         let words = format!("verify {name} --quick --engine own");
         let command = format!("cargo xtask {words}");
-        checker("verify").args([name, "--quick", "--engine", "own"]).env(COMMAND, &command)
+        apart(tool.clone().args([name, "--quick", "--engine", "own"]).env(COMMAND, &command))
     };
     Work::Programs(algorithms.iter().map(program).collect())
 }
 
 /// The ten bugs that stand for all. To build a copy per bug takes longer than to hunt it.
-fn zoo(zoos: &[String]) -> Work {
-    let program = |name: &String| apart(checker("zoo").args([name, "--ten", "--quick"]));
+fn zoo(zoos: &[String], tool: &Program) -> Work {
+    let program = |name: &String| apart(tool.clone().args([name, "--ten", "--quick"]));
     Work::Programs(zoos.iter().map(program).collect())
 }
 
-fn same_trace(algorithms: &[String]) -> Work {
-    let program = |build: &str, name: &str, threads: &str| {
-        let line =
-            format!("run {build} -p model-check --bin simulate -- {name} --digest --threads {threads}");
-        apart(Program::cargo(&line).args(["--seeds", &format!("0..{SEEDS}")]))
+fn same_trace(algorithms: &[String], tool: &Program) -> Work {
+    // Not optimised at all, and without assertions: as far from the other as a build can be, and soon there.
+    const OTHER: &str = "run --config profile.dev.opt-level=0 --config profile.dev.debug-assertions=false \
+                         --config profile.dev.overflow-checks=false -p model-check --bin simulate --";
+    let builds = [(tool.clone(), "1"), (tool.clone(), "2"), (Program::cargo(OTHER), "1")];
+    let group = |name: &String| {
+        let one = |(build, threads): &(Program, &str)| {
+            let seeds = format!("0..{SEEDS}");
+            apart(build.clone().args([name, "--digest", "--threads", threads, "--seeds", &seeds]))
+        };
+        builds.iter().map(one).collect()
     };
-    // Not optimised at all, the third one is as far from the first as a build can be, and soon there.
-    let builds = [("--release", "1"), ("--release", "2"), ("--config profile.dev.opt-level=0", "1")];
-    let group = |name: &String| builds.iter().map(|(build, threads)| program(build, name, threads)).collect();
     Work::SameOutput { groups: algorithms.iter().map(group).collect(), lines: SEEDS }
 }
 
@@ -220,7 +246,7 @@ mod tests {
 
     #[test]
     fn stages_have_names_of_their_own_and_something_to_do() {
-        let stages = all(&["raft".to_owned()], &["raft".to_owned()]);
+        let stages = all(&["raft".to_owned()], &["raft".to_owned()], Path::new("target"));
         for (i, stage) in stages.iter().enumerate() {
             assert!(stages[..i].iter().all(|other| other.name != stage.name), "{} stands twice", stage.name);
             match &stage.work {
@@ -238,13 +264,26 @@ mod tests {
     }
 
     #[test]
+    fn what_cargo_does_not_start_is_built_before() {
+        for stage in all(&["raft".to_owned()], &["raft".to_owned()], Path::new("target")) {
+            let programs: Vec<Program> = match stage.work {
+                Work::Programs(programs) | Work::Tests(programs) => programs,
+                Work::SameOutput { groups, .. } => groups.concat(),
+                Work::Tidy => Vec::new(),
+            };
+            let by_cargo = programs.iter().all(|program| program.shown().contains("cargo "));
+            assert_eq!(stage.build.is_none(), by_cargo, "{}", stage.name);
+        }
+    }
+
+    #[test]
     fn ten_bugs_stand_for_all_and_leave_no_artifact_of_the_whole_zoo() {
-        let stages = all(&["raft".to_owned()], &["raft".to_owned()]);
+        let stages = all(&["raft".to_owned()], &["raft".to_owned()], Path::new("target"));
         let zoo = stages.iter().find(|stage| stage.name == "zoo").expect("it is a stage");
         let Work::Programs(programs) = &zoo.work else { panic!("it runs programs") };
         let shown: Vec<String> = programs.iter().map(Program::shown).collect();
         assert!(
-            matches!(&shown[..], [line] if line.ends_with("--bin zoo -- raft --ten --quick")),
+            matches!(&shown[..], [line] if line.ends_with("target/debug/zoo raft --ten --quick")),
             "{shown:?}"
         );
         assert!(shown[0].contains("SWARMPROOF_ARTIFACTS=target/xtask"), "it keeps apart");
@@ -253,11 +292,13 @@ mod tests {
     #[test]
     fn traces_are_compared_across_builds_and_threads() {
         let names = ["gossip".to_owned(), "raft".to_owned()];
-        let Work::SameOutput { groups, .. } = same_trace(&names) else { panic!("it compares") };
+        let Work::SameOutput { groups, .. } = same_trace(&names, &Program::new(["simulate"])) else {
+            panic!("it compares")
+        };
         let [gossip, raft] = groups.as_slice() else { panic!("one group per algorithm") };
         assert!(gossip.iter().all(|program| program.shown().contains("gossip")));
         let shown: Vec<String> = raft.iter().map(Program::shown).collect();
-        assert!(shown.iter().any(|line| !line.contains("--release")), "a debug build takes part");
+        assert!(shown.iter().any(|line| line.contains("debug-assertions=false")), "another build takes part");
         assert!(shown.iter().any(|line| line.contains("--threads 2")), "two threads take part");
         assert!(
             shown.iter().all(|line| line.contains("SWARMPROOF_ARTIFACTS=target/xtask")),
