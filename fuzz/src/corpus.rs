@@ -6,13 +6,16 @@
 
 use std::collections::BTreeSet;
 
+use swarm_protocol::NodeId;
 use swarm_runtime::wire::append_frame;
+use swarm_task_sharing::properties::TaskProperties;
+use swarm_task_sharing::{self as task_sharing, Node, Task, TaskId, Token};
 
 use crate::inputs::{self, Kept};
 use crate::raft_message::encoded;
 use crate::scenario::Fate;
 use crate::source::Source;
-use crate::{raft_log, raft_message, raft_schedule, scenario};
+use crate::{raft_log, raft_message, raft_schedule, scenario, task_sharing_message, task_sharing_schedule};
 
 /// The most files of one corpus.
 pub const FILES_MAX: usize = 48;
@@ -63,6 +66,19 @@ pub fn reached(target: &str, data: &[u8]) -> BTreeSet<String> {
                 Fate::Played(events) => format!("played {}", events.min(8)),
             }])
         }
+        "task_sharing_message" => {
+            let way = ["raw", "stream", "made", "disk"][usize::from(data.first().map_or(0, |head| head & 3))];
+            task_sharing_message::examine(data).into_iter().map(|what| format!("{way}: {what}")).collect()
+        }
+        "task_sharing_schedule" => match task_sharing_schedule::judge::<Node, TaskProperties>(data) {
+            Ok(run) => {
+                let classes = run.events.iter().map(|event| event.class().name().to_owned());
+                let marks = run.marks.iter().map(|mark| (*mark).to_owned());
+                let pairs = run.marks.windows(2).map(|pair| pair.join(" then "));
+                classes.chain(marks).chain(pairs).collect()
+            }
+            Err(failure) => panic!("{failure}"),
+        },
         _ => BTreeSet::new(),
     }
 }
@@ -85,6 +101,29 @@ fn written(target: &str) -> Vec<Vec<u8>> {
             let mut frame = vec![0];
             append_frame(&mut frame, 64, |out| out.extend_from_slice(b"payload")).expect("it fits");
             raw.chain(streams).chain([frame]).collect()
+        }
+        "task_sharing_message" => {
+            let tasks = || vec![Task { id: TaskId { home: NodeId(1), ordinal: 1 }, size: 1 }];
+            let token = Token { round: 1, after: 0, black: false, under_way: 0, submitted: 0 };
+            let messages = [
+                encoded(&task_sharing::Message::Steal),
+                encoded(&task_sharing::Message::Nothing { load: 4 }),
+                encoded(&task_sharing::Message::Give { number: 1, tasks: tasks(), load: 2 }),
+                encoded(&task_sharing::Message::Got { number: 1, load: 2 }),
+                encoded(&task_sharing::Message::Token(token)),
+            ];
+            let others = [
+                encoded(&task_sharing::Record::Received { from: NodeId(1), tasks: tasks() }),
+                encoded(&task_sharing::Record::Whole(Box::default())),
+                encoded(&task_sharing::Op::Submit(9)),
+                encoded(&task_sharing::Answer::Finished { submitted: 3 }),
+            ];
+            let raw = messages.iter().cloned().chain(others).map(|bytes| [vec![0x20], bytes].concat());
+            let streams = (0..4u8).map(|start| {
+                let all = messages.iter().flat_map(|message| [&[0x25][..], message].concat());
+                [start << 2 | 1].into_iter().chain(all).collect()
+            });
+            raw.chain(streams).collect()
         }
         "scenario" => {
             let file = "nodes 3\nconfig pre-vote 0\nop Put(0,1)\nsyncing prefix\ncrashes 1\ntimeout n0 Election\n\

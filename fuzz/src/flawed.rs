@@ -70,38 +70,56 @@ pub fn run(data: &[u8]) {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HastyVoter(Raft<Kv>);
 
-impl HastyVoter {
-    /// Lets the node inside act, and passes on what it asks for, votes at once.
-    fn through<R>(out: &mut Effects<Self>, act: impl FnOnce(&mut Effects<Raft<Kv>>) -> R) -> R {
-        let mut inner = Effects::new(out.choices().clone());
-        inner.continue_from(out.last_write().map_or(0, WriteId::ordinal));
-        let result = act(&mut inner);
-        for effect in inner.drain() {
-            match effect {
-                Effect::Send { to, message, after: Some(write) }
-                    // The bug: a vote waits for nothing.
-                    if !matches!(message, Message::Vote { .. }) =>
-                {
-                    out.send_after(write, to, message);
-                }
-                Effect::Send { to, message, .. } => out.send(to, message),
-                Effect::Broadcast { message, after: None } => out.broadcast(message),
-                Effect::Broadcast { message, after: Some(write) } => out.broadcast_after(write, message),
-                Effect::SetTimer { timer, delay } => out.set_timer(timer, delay),
-                Effect::CancelTimer(timer) => out.cancel_timer(timer),
-                Effect::Persist { record, .. } => {
-                    out.persist(record);
-                }
-                Effect::Answer { id, answer, after: None } => out.answer(id, answer),
-                Effect::Answer { id, answer, after: Some(write) } => out.answer_after(write, id, answer),
-                Effect::Submit(never) => match never {},
-                Effect::Retire(before) => out.retire(before),
-                Effect::Mark(label) => out.mark(label),
-                Effect::Refuse(reason) => out.refuse(reason),
+/// Lets a node act that stands inside another, and passes on what it asks for; messages of which `hurries` is true
+/// wait for no write.
+pub fn through<P, I, R>(
+    out: &mut Effects<P>,
+    hurries: fn(&P::Message) -> bool,
+    act: impl FnOnce(&mut Effects<I>) -> R,
+) -> R
+where
+    P: Protocol,
+    I: Protocol<
+            Message = P::Message,
+            Timer = P::Timer,
+            Op = P::Op,
+            Answer = P::Answer,
+            Record = P::Record,
+            Task = P::Task,
+        >,
+{
+    let mut inner = Effects::new(out.choices().clone());
+    inner.continue_from(out.last_write().map_or(0, WriteId::ordinal));
+    let result = act(&mut inner);
+    for effect in inner.drain() {
+        match effect {
+            Effect::Send { to, message, after: Some(write) } if !hurries(&message) => {
+                out.send_after(write, to, message);
             }
+            Effect::Send { to, message, .. } => out.send(to, message),
+            Effect::Broadcast { message, after: None } => out.broadcast(message),
+            Effect::Broadcast { message, after: Some(write) } => out.broadcast_after(write, message),
+            Effect::SetTimer { timer, delay } => out.set_timer(timer, delay),
+            Effect::CancelTimer(timer) => out.cancel_timer(timer),
+            Effect::Persist { record, .. } => {
+                out.persist(record);
+            }
+            Effect::Answer { id, answer, after: None } => out.answer(id, answer),
+            Effect::Answer { id, answer, after: Some(write) } => out.answer_after(write, id, answer),
+            Effect::Submit(task) => out.submit(task),
+            Effect::Retire(before) => out.retire(before),
+            Effect::Mark(label) => out.mark(label),
+            Effect::Refuse(reason) => out.refuse(reason),
         }
-        out.set_choices(inner.choices().clone());
-        result
+    }
+    out.set_choices(inner.choices().clone());
+    result
+}
+
+impl HastyVoter {
+    /// The bug: a vote waits for nothing.
+    fn through<R>(out: &mut Effects<Self>, act: impl FnOnce(&mut Effects<Raft<Kv>>) -> R) -> R {
+        through(out, |message| matches!(message, Message::Vote { .. }), act)
     }
 }
 

@@ -13,7 +13,7 @@
 //! nothing else here needs anything but stable Rust.
 //!
 //! Whether the bodies notice anything is shown by [`flawed`]: a Raft with a bug put back into it, which
-//! every campaign of `raft_schedule` looks for, guided or not.
+//! every campaign of `raft_schedule` looks for, guided or not; and by tests that give each body broken code.
 //!
 //! Without the feature `algorithms` what is left knows no algorithm: [`schedule`] and [`campaign`], which protocols
 //! brought from elsewhere are fuzzed with.
@@ -45,6 +45,10 @@ pub mod scenario;
 pub mod schedule;
 #[cfg(feature = "algorithms")]
 pub mod source;
+#[cfg(feature = "algorithms")]
+pub mod task_sharing_message;
+#[cfg(feature = "algorithms")]
+pub mod task_sharing_schedule;
 
 /// What runs one input.
 pub type Body = fn(&[u8]);
@@ -56,6 +60,8 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("raft_message", raft_message::run),
     ("raft_schedule", raft_schedule::run),
     ("scenario", scenario::run),
+    ("task_sharing_message", task_sharing_message::run),
+    ("task_sharing_schedule", task_sharing_schedule::run),
 ];
 
 /// The body of the target of this name.

@@ -28,7 +28,11 @@ pub fn subject(target: &str) -> String {
 
 /// What the artifact of a target is about: an algorithm, or a part of the harness.
 pub fn algorithm(target: &str) -> &str {
-    target.split('_').next().unwrap_or(target)
+    if target.starts_with("task_sharing") {
+        "task-sharing"
+    } else {
+        target.split('_').next().unwrap_or(target)
+    }
 }
 
 /// The folder of this crate in the workspace that the binary was started in.
@@ -76,13 +80,15 @@ mod tests {
         assert_eq!(refused.exit, Exit::Usage);
         assert_eq!(
             refused.reason,
-            "`scenari\\n` is no target: raft_log, raft_message, raft_schedule, scenario"
+            "`scenari\\n` is no target: raft_log, raft_message, raft_schedule, scenario, task_sharing_message, task_sharing_schedule"
         );
     }
 
     #[test]
     fn artifacts_have_names_that_the_report_reads() {
         assert_eq!((subject("raft_message").as_str(), algorithm("raft_message")), ("raft-message", "raft"));
+        let sharing = "task_sharing_message";
+        assert_eq!((subject(sharing).as_str(), algorithm(sharing)), ("task-sharing-message", "task-sharing"));
         assert_eq!((subject("scenario").as_str(), algorithm("scenario")), ("scenario", "scenario"));
     }
 }

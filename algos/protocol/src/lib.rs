@@ -19,6 +19,7 @@
 //! - [`Rename`] and [`Symmetric`]: nodes under other names, for searches that take those clusters for one.
 //! - [`Properties`] and [`Specification`]: what must hold across nodes, and what clients may see;
 //!   [`objects`] has specifications that are ready to be promised.
+//! - [`wire`]: messages and records as bytes.
 //! - [`prelude`]: what nearly every protocol names, to be had by one line.
 //!
 //! This crate has no dependencies and knows no protocol. It is verified by exhaustive tests of the
@@ -34,6 +35,7 @@ mod property;
 pub mod quorum;
 mod symmetry;
 mod time;
+pub mod wire;
 mod writes;
 
 pub use choices::{Choices, Purpose, Stream, mix};

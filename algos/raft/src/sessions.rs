@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use swarm_protocol::{Access, Drawn, Specification, Stream};
 
 use crate::Machine;
-use crate::wire::{self, Wire};
+use swarm_protocol::wire::{self, Wire};
 
 /// How many commands of one session may be without a known answer.
 pub const WINDOW: u64 = 4096;

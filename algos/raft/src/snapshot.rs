@@ -26,8 +26,8 @@ use swarm_protocol::{Effects, NodeId};
 
 use crate::log::Log;
 use crate::state::{Pace, Progress, Role, Written};
-use crate::wire::{Error, Wire, read_count, read_u64, write_count, write_u64s};
 use crate::{Config, Entry, Index, Machine, Membership, Message, Raft, Record, Term};
+use swarm_protocol::wire::{Error, Wire, read_count, read_u64, write_count, write_u64s};
 
 /// How much longer than usual a log may grow while its last snapshot is on its way to a follower.
 const PATIENCE: u64 = 4;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use swarm_protocol::{Delay, NodeId, Ticks};
+use swarm_protocol::{Delay, NodeId, NodeSet, Ticks};
 
 /// The node that begins rounds, and tells clients that all is done.
 pub const INITIATOR: NodeId = NodeId(0);
@@ -10,7 +10,7 @@ pub const INITIATOR: NodeId = NodeId(0);
 /// The configuration of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// How many nodes there are, at least 1.
+    /// How many nodes there are, at least 1 and at most [`NodeSet::CAPACITY`](swarm_protocol::NodeSet::CAPACITY).
     pub nodes: u32,
     /// How many tasks a node holds before it takes none from clients and peers. What tasks spawn is taken in all the
     /// same.
@@ -41,6 +41,8 @@ pub struct Config {
 pub enum ConfigError {
     /// There are no nodes.
     NoNodes,
+    /// There are more nodes than sets of them can hold.
+    TooManyNodes,
     /// A batch holds no task, or more than a node.
     Batch,
     /// A node would give its last task away.
@@ -51,6 +53,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             ConfigError::NoNodes => "a cluster has at least one node",
+            ConfigError::TooManyNodes => "a cluster has at most 64 nodes",
             ConfigError::Batch => "a batch holds at least one task, and no more than a node",
             ConfigError::StealMin => "a node that has fewer than two tasks gives none away",
         })
@@ -89,6 +92,9 @@ impl Config {
         if self.nodes == 0 {
             return Err(ConfigError::NoNodes);
         }
+        if self.nodes > NodeSet::CAPACITY {
+            return Err(ConfigError::TooManyNodes);
+        }
         if self.batch_max == 0 || self.batch_max > self.tasks_max {
             return Err(ConfigError::Batch);
         }
@@ -114,6 +120,7 @@ mod tests {
         assert_eq!(usual.validate(), Ok(()));
         for (config, error) in [
             (Config { nodes: 0, ..usual.clone() }, ConfigError::NoNodes),
+            (Config { nodes: 65, ..usual.clone() }, ConfigError::TooManyNodes),
             (Config { batch_max: 0, ..usual.clone() }, ConfigError::Batch),
             (Config { batch_max: 65, ..usual.clone() }, ConfigError::Batch),
             (Config { steal_min: 1, ..usual.clone() }, ConfigError::StealMin),

@@ -4,13 +4,17 @@
 //! is durable. So a node works with what will be on its disk, and after a crash with what is: the records before some
 //! point, in order. Compaction replaces records by one that holds all of them.
 //!
-//! Verified by `tests/it/recovery.rs`: records boot the node that wrote them, compacted anywhere or not at all.
+//! Records that are whole one by one may still be none that a node has written one after the other: what they come to
+//! is looked at before a node boots from it ([`Disk::damage`]).
+//!
+//! Verified by `tests/it/recovery.rs`: records boot the node that wrote them, compacted anywhere or not at all, and others
+//! boot none; and by the fuzz target `task_sharing_message`, with any records.
 
 use std::collections::VecDeque;
 
 use swarm_protocol::NodeId;
 
-use crate::{Round, Task, TaskId};
+use crate::{Config, Round, Task, TaskId};
 
 /// One change of what a node knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,22 +90,23 @@ impl Disk {
     pub(crate) fn apply(&mut self, record: &Record) {
         match record {
             Record::Submitted(task) => {
-                self.submitted += 1;
+                self.submitted = self.submitted.saturating_add(1);
                 self.create(*task);
             }
             Record::Given { to, tasks } => {
                 self.held.retain(|task| !tasks.contains(task));
                 let given = at(&mut self.given, *to);
-                given.number += 1;
+                given.number = given.number.saturating_add(1);
                 given.tasks.clone_from(tasks);
             }
             Record::Arrived(to) => at(&mut self.given, *to).tasks.clear(),
             Record::Received { from, tasks } => {
-                *at(&mut self.received, *from) += 1;
+                let received = at(&mut self.received, *from);
+                *received = received.saturating_add(1);
                 self.held.extend(tasks);
             }
             Record::Completed { id, spawned } => {
-                self.completed += 1;
+                self.completed = self.completed.saturating_add(1);
                 self.held.retain(|task| task.id != *id);
                 for task in spawned {
                     self.create(*task);
@@ -133,6 +138,31 @@ impl Disk {
         nodes.filter(|(_, given)| !given.tasks.is_empty())
     }
 
+    /// Why no node `me` of this cluster can have written what comes to this, if none can.
+    pub(crate) fn damage(&self, config: &Config, me: NodeId) -> Option<&'static str> {
+        let nodes = config.nodes as usize;
+        let to_itself = self.given_to(me).is_some() || self.received_from(me) > 0;
+        if to_itself || self.given.len().max(self.received.len()) > nodes {
+            return Some("disk-names-no-other-node");
+        }
+        let given = || self.given.iter().map(|given| given.number);
+        let counts = [self.created, self.completed, self.round];
+        if given().chain(self.received.iter().copied()).chain(counts).any(|number| number > COUNT_MAX) {
+            return Some("disk-counts-too-far");
+        }
+        let nameless = self.given.iter().any(|given| given.number == 0 && !given.tasks.is_empty());
+        if nameless || self.submitted > self.created {
+            return Some("disk-counts-contradict");
+        }
+        let tasks = self.held.iter().chain(self.given.iter().flat_map(|given| &given.tasks));
+        let mut ids: Vec<TaskId> = tasks.map(|task| task.id).collect();
+        if ids.iter().any(|id| id.home == me && id.ordinal > self.created) {
+            return Some("disk-has-a-task-of-the-future");
+        }
+        ids.sort_unstable();
+        ids.windows(2).any(|pair| pair[0] == pair[1]).then_some("disk-has-a-task-twice")
+    }
+
     /// Hand-overs begun here, less those that have come here (EWD 998, rule 0).
     pub(crate) fn balance(&self) -> i64 {
         let given: u64 = self.given.iter().map(|given| given.number).sum();
@@ -140,6 +170,9 @@ impl Disk {
         given.wrapping_sub(received).cast_signed()
     }
 }
+
+/// No node counts this far, and from here on every number has successors enough.
+const COUNT_MAX: u64 = u64::MAX / 2;
 
 fn at<T: Default + Clone>(list: &mut Vec<T>, node: NodeId) -> &mut T {
     if list.len() <= node.index() {

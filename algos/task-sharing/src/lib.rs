@@ -23,7 +23,7 @@
 //!   thresholds, and senders beside receivers as the ones who begin.
 //!
 //! # Rules
-//! The test that shows each is in `tests/it/hand_over.rs`, or in `rounds.rs` from the token on.
+//! The test that shows each is in `tests/it/hand_over.rs`, or in `rounds.rs` from the token on, unless said otherwise.
 //!
 //! | rule | function | test |
 //! |---|---|---|
@@ -46,6 +46,7 @@
 //! | a round in vain is followed by another (EWD 998, rules 1, 5 and 6) | `rounds::on_return` | `a_round_that_comes_back_black_is_followed_by_another` |
 //! | white, passive, sum 0: all is done (EWD 998) | `rounds::on_return` | `all_is_done_if_everybody_was_at_rest_and_nothing_under_way` |
 //! | submissions blacken (ours) | `step::on_submit` | `whatever_brings_tasks_blackens` |
+//! | a node does not boot from what none has written (ours) | `state::boot` | `recovery`: `a_node_does_not_boot_from_records_that_none_has_written` |
 //! | boots blacken (ours) | `state::boot` | `a_node_that_boots_is_black` |
 //! | so do rounds that got lost (ours) | `rounds::send_on` | `only_a_round_that_came_back_before_makes_white` |
 //! | no token goes on twice (ours) | `rounds::on_token` | `tokens_of_the_past_are_refused` |
@@ -76,6 +77,7 @@ mod sharing;
 mod state;
 mod step;
 mod task;
+pub mod wire;
 
 pub use config::{Config, ConfigError, INITIATOR};
 pub use disk::{Disk, Given, Record};

@@ -121,6 +121,8 @@ impl Properties<Node> for TaskProperties {
 
 #[cfg(test)]
 mod tests {
+    use swarm_protocol::{Choices, Effects, Protocol as _};
+
     use super::*;
     use crate::disk::Record;
 
@@ -132,7 +134,8 @@ mod tests {
     }
 
     fn node(me: NodeId, records: &[Record]) -> Node {
-        Node::boot(&Config::new(2), me, Disk::replay(records.iter().cloned()))
+        let mut effects = Effects::new(Choices::script(vec![]));
+        Node::recover(&Config::new(2), me, records.iter().cloned(), &mut effects)
     }
 
     fn judge(nodes: &[Option<&Node>]) -> Result<(), &'static str> {

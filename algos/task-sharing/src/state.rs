@@ -24,7 +24,7 @@ pub struct Node {
     pub(crate) asking: Asking,
     /// Records since the last one that holds all; 0 if nobody counts.
     pub(crate) records: u32,
-    /// A write has failed: the node does nothing more.
+    /// A write has failed, or what was on disk was written by no node like this: the node does nothing more.
     pub(crate) failed: bool,
 }
 
@@ -42,24 +42,33 @@ pub(crate) struct Asking {
 }
 
 impl Node {
-    /// A node with what is on its disk.
-    pub(crate) fn boot(config: &Config, me: NodeId, disk: Disk) -> Self {
+    /// A node with what is on its disk; one that has failed, if no node can have written that.
+    pub(crate) fn boot(config: &Config, me: NodeId, disk: Disk, out: &mut Effects<Self>) -> Self {
+        let damage = disk.damage(config, me);
+        if let Some(reason) = damage {
+            out.refuse(reason);
+        }
         Node {
             me,
-            disk,
+            disk: if damage.is_none() { disk } else { Disk::default() },
             doing: None,
             loads: vec![None; config.nodes as usize],
             disturbed: true,
             token: None,
             asking: Asking::default(),
             records: 0,
-            failed: false,
+            failed: damage.is_some(),
         }
     }
 
     /// What is on its disk when all writes under way are done.
     pub const fn disk(&self) -> &Disk {
         &self.disk
+    }
+
+    /// Whether it does nothing more, as its disk has failed or was damaged.
+    pub const fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// How many tasks it holds.

@@ -25,7 +25,10 @@ impl Protocol for Node {
         disk: impl Iterator<Item = Record>,
         out: &mut Effects<Self>,
     ) -> Self {
-        let node = Node::boot(config, me, Disk::replay(disk));
+        let node = Node::boot(config, me, Disk::replay(disk), out);
+        if node.failed {
+            return node;
+        }
         if node.is_idle() {
             Node::wait_to_steal(config, out);
         } else {

@@ -23,7 +23,8 @@ Runs fuzz targets on their corpus, their regressions and inputs drawn from a see
 Usage: replay [TARGET...] [--executions N] [--time S] [--seed N] [--threads N] [--quick|--full] [--json]
        replay TARGET --guided LOG --engine LABEL [--sanitizer NAME] [--input FILE] [--injected LOG] ...
 
-  TARGET            raft_log, raft_message, raft_schedule, scenario (default: all)
+  TARGET            raft_log, raft_message, raft_schedule, scenario, task_sharing_message,
+                    task_sharing_schedule (default: all)
   --executions N    stop a target after N inputs (default: 1000000, with --full 10000000)
   --time S          stop a target after S seconds
   --seed N          draw other inputs (default: 1)

@@ -125,7 +125,10 @@ fn wrong_usage_is_refused_and_leaves_nothing() {
     std::fs::write(&log, "nothing of the kind\n").unwrap();
     let log = log.display().to_string();
     for (arguments, reason) in [
-        (&["raft"][..], "`raft` is no target: raft_log, raft_message, raft_schedule, scenario"),
+        (
+            &["raft"][..],
+            "`raft` is no target: raft_log, raft_message, raft_schedule, scenario, task_sharing_message, task_sharing_schedule",
+        ),
         (&["--executions", "many"], "many"),
         (&["--time"], "--time"),
         (&["--guided", &log, "--engine", "e"], "with one target"),

@@ -7,3 +7,4 @@ mod message;
 mod replay;
 mod scenario;
 mod schedule;
+mod task_sharing;

@@ -107,7 +107,7 @@ mod tests {
             package("algos/aco", &["swarm-work-stealing"]),
             package("algos/swarm", &["swarm-raft", "swarm-aco"]),
             package("bench", &["swarm-raft", "opt:raft", "criterion"]),
-            package("fuzz", &["swarm-raft", "opt:libfuzzer-sys"]),
+            package("fuzz", &["swarm-raft", "swarm-task-sharing", "opt:libfuzzer-sys"]),
             package("model-check", &["swarm-raft", "stateright"]),
             package("reports", &["serde"]),
             package("xtask", &["lexopt"]),

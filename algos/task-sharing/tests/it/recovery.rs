@@ -1,7 +1,9 @@
 //! Records boot the node that wrote them, compacted anywhere or not at all; and no input makes a node panic.
 
 use swarm_protocol::{Input, NodeId, OpId, Protocol, Stream, WriteId};
-use swarm_task_sharing::{Config, Disk, Message, Node, Op, Outcome, Record, Task, TaskId, Timer, Token};
+use swarm_task_sharing::{
+    Config, Disk, Given, Message, Node, Op, Outcome, Record, Task, TaskId, Timer, Token,
+};
 
 use crate::node::{Lone, plain};
 
@@ -103,4 +105,36 @@ fn a_disk_that_failed_leaves_what_was_before() {
     node.invoke(1, Op::Submit(0));
     node.input(Input::DiskFailed(WriteId::new(1)));
     assert_eq!(node.crashed(0).node.disk(), &Disk::default());
+}
+
+#[test]
+fn a_node_does_not_boot_from_records_that_none_has_written() {
+    let task = |home, ordinal| Task { id: TaskId { home: NodeId(home), ordinal }, size: 0 };
+    let whole = |disk: Disk| Record::Whole(Box::new(disk));
+    let held = [task(0, 1), task(0, 2)];
+    let given = |number| vec![Given::default(), Given { number, tasks: vec![task(0, 1)] }];
+    let usual = Disk { created: 2, submitted: 2, held: held.into(), ..Disk::default() };
+    let received = Record::Received { from: NodeId(1), tasks: vec![task(1, 1)] };
+    for (records, reason) in [
+        (vec![whole(Disk { submitted: 3, ..usual.clone() })], "disk-counts-contradict"),
+        (vec![whole(Disk { held: [].into(), given: given(0), ..usual.clone() })], "disk-counts-contradict"),
+        (vec![whole(Disk { given: given(1), ..usual.clone() })], "disk-has-a-task-twice"),
+        (vec![received.clone(), received.clone()], "disk-has-a-task-twice"),
+        (vec![whole(Disk { created: 1, submitted: 1, ..usual.clone() })], "disk-has-a-task-of-the-future"),
+        (
+            vec![Record::Received { from: NodeId(1), tasks: vec![task(0, 1)] }],
+            "disk-has-a-task-of-the-future",
+        ),
+        (vec![whole(Disk { round: u64::MAX, ..usual.clone() })], "disk-counts-too-far"),
+        (vec![whole(Disk { received: vec![0, u64::MAX], ..usual.clone() }), received], "disk-counts-too-far"),
+        (vec![Record::Received { from: NodeId(0), tasks: vec![task(1, 1)] }], "disk-names-no-other-node"),
+        (vec![Record::Given { to: NodeId(3), tasks: vec![] }], "disk-names-no-other-node"),
+    ] {
+        let (mut lone, asked) = Lone::boot(plain(3), NodeId(0), records.clone());
+        assert_eq!(asked, [format!("refuse {reason}")], "{records:?}");
+        assert!(lone.node.has_failed());
+        assert_eq!(lone.invoke(1, Op::Submit(0)), ["refuse disk-failed"]);
+    }
+    let (lone, _) = Lone::boot(plain(3), NodeId(0), vec![whole(usual.clone())]);
+    assert_eq!((lone.node.has_failed(), lone.node.disk()), (false, &usual));
 }
