@@ -149,18 +149,25 @@ fn global() -> &'static Arc<Crew> {
 }
 
 /// Runs `work` in the pool of this thread, or else in the global one.
-#[inline]
+#[inline(always)]
 fn run<R: Send>(work: impl FnOnce(Context<'_>) -> R + Send) -> R {
     Context::with_current(|current| match current {
         Some(context) => work(context),
-        None => global().run(work),
+        None => run_globally(work),
     })
+}
+
+/// Apart from the other way, whose caller it would burden with a frame.
+#[cold]
+#[inline(never)]
+fn run_globally<R: Send>(work: impl FnOnce(Context<'_>) -> R + Send) -> R {
+    global().run(work)
 }
 
 /// Runs both closures, perhaps at the same time, and returns what they return: in the pool of this thread, or
 /// else in the global one, which has as many threads as the machine runs at once.
 ///
-/// See [`Context::join`], which is faster where a [`Context`] is at hand.
+/// See [`Context::join`] for where a [`Context`] is at hand.
 ///
 /// # Panics
 /// With what a closure panics with, the first before the second.
@@ -178,7 +185,7 @@ fn run<R: Send>(work: impl FnOnce(Context<'_>) -> R + Send) -> R {
 /// sort(&mut list);
 /// assert_eq!(list, [1, 3, 4, 5, 8]);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
@@ -190,7 +197,7 @@ where
 }
 
 /// As [`join`], for closures that go on with the [`Context`].
-#[inline]
+#[inline(always)]
 pub fn join_context<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce(Context<'_>) -> RA + Send,

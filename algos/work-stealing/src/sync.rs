@@ -125,10 +125,10 @@ pub mod trace;
 mod word;
 
 pub(crate) use body::{
-    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, BLOCK, CAPACITY_MIN, Condvar, LANE, Life, Mutex,
-    MutexGuard, Ordering, PATIENCE, QUEUED_MAX, ROUNDS, SHARED, UnsafeCell, discard, fence, global_crew,
-    keep, lock_over, order, pause, raise, registry, spawn_thread, spin_loop, swap_if_other, thread_cell,
-    thread_local,
+    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, BEHIND_BARRIER, BLOCK, CAPACITY_MIN, Condvar, LANE, Life,
+    Mutex, MutexGuard, Ordering, PATIENCE, QUEUED_MAX, ROUNDS, SHARED, UnsafeCell, as_barrier, discard,
+    fence, fence_behind_barrier, global_crew, keep, lock_over, order, pause, raise, registry, spawn_thread,
+    spin_loop, swap_if_other, thread_cell, thread_local,
 };
 #[cfg(steal_shuttle)]
 pub use body::{Gate, frozen_after};

@@ -43,7 +43,9 @@ use core::mem::MaybeUninit;
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicU64, AtomicUsize, Ordering, QUEUED_MAX, Site, UnsafeCell, order, swap_if_other};
+use crate::sync::{
+    AtomicU64, AtomicUsize, Ordering, QUEUED_MAX, Site, UnsafeCell, as_barrier, order, swap_if_other,
+};
 
 /// The `limit` of a lane of which somebody has asked for jobs.
 const ASKED: usize = usize::MAX;
@@ -230,8 +232,8 @@ impl<J: Copy> Own<'_, J> {
 
     /// Takes back the request of who has asked. Sleepers must be told of work after that.
     pub fn answer(self) {
-        // Relaxed: the fence in `Sleep::work_is_there`, which follows, orders it.
-        self.lane.limit.swap(self.limit_now(), Ordering::Relaxed);
+        // `Sleep::work_is_there` follows, or `work_is_laid_out`, for which this must be a barrier.
+        self.lane.limit.swap(self.limit_now(), as_barrier(Ordering::Relaxed));
     }
 
     /// Lays out the owner's own jobs, oldest first: as many as should be at once, and half of them if somebody
@@ -252,8 +254,9 @@ impl<J: Copy> Own<'_, J> {
         let count = OUT_MIN.saturating_sub(out).max(if asked { own.div_ceil(2) } else { 0 }).min(own);
         if count > 0 {
             lane.split.set(lane.split.get() + count);
-            // Release: pairs with `LaneTake`, for slots and jobs.
-            lane.ends.fetch_add(count as u64, order(Site::LaneOut, Ordering::Release));
+            // Release: pairs with `LaneTake`, for slots and jobs. A barrier for `Sleep::work_is_laid_out`, which
+            // follows.
+            lane.ends.fetch_add(count as u64, as_barrier(order(Site::LaneOut, Ordering::Release)));
         }
         asked || count > 0
     }

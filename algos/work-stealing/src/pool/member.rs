@@ -242,7 +242,7 @@ impl<'a> Context<'a> {
     #[inline]
     fn share(self) {
         if self.lane().share() {
-            self.crew().sleep().work_is_there();
+            self.crew().sleep().work_is_laid_out();
         }
     }
 

@@ -38,7 +38,10 @@
 
 use std::sync::PoisonError;
 
-use crate::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, Site, fence, lock_over};
+use crate::sync::{
+    AtomicUsize, BEHIND_BARRIER, Condvar, Mutex, MutexGuard, Ordering, Site, fence, fence_behind_barrier,
+    lock_over,
+};
 
 /// In `counts`: one searcher. Below it sleepers are counted.
 const SEARCHER: usize = 1 << (usize::BITS / 2);
@@ -151,7 +154,20 @@ impl Sleep {
         // Pairs with `LieDownBarrier` and `SearchBarrier`.
         fence(Site::WorkBarrier, Ordering::SeqCst);
         // Relaxed: ordered by the fence.
-        let counts = self.counts.load(Ordering::Relaxed);
+        self.wake_if_nobody_searches(self.counts.load(Ordering::Relaxed));
+    }
+
+    /// As [`work_is_there`](Self::work_is_there), right behind a read-modify-write that published the work as a
+    /// barrier ([`as_barrier`](crate::sync::as_barrier)).
+    #[inline]
+    pub fn work_is_laid_out(&self) {
+        // Pairs as above.
+        fence_behind_barrier(Site::WorkBarrier);
+        self.wake_if_nobody_searches(self.counts.load(BEHIND_BARRIER));
+    }
+
+    #[inline]
+    fn wake_if_nobody_searches(&self, counts: usize) {
         if searchers(counts) == 0 && sleepers(counts) > 0 {
             self.wake_any();
         }

@@ -67,6 +67,16 @@ pub(crate) fn fence(site: Site, strong: Ordering) {
     }
 }
 
+pub(crate) const BEHIND_BARRIER: Ordering = Ordering::Relaxed;
+
+pub(crate) const fn as_barrier(order: Ordering) -> Ordering {
+    order
+}
+
+pub(crate) fn fence_behind_barrier(site: Site) {
+    fence(site, Ordering::SeqCst);
+}
+
 macro_rules! thread_cell {
     ($name:ident: $type:ty = $initial:expr) => {
         $crate::sync::thread_local! {

@@ -43,6 +43,24 @@ pub(crate) fn fence(_site: Site, strong: Ordering) {
     core::sync::atomic::fence(strong);
 }
 
+/// The ordering of a read-modify-write between which and a later load with [`BEHIND_BARRIER`] nothing passes: on most
+/// processors it is the barrier itself, and a fence would be a second one.
+///
+/// It is one against a thread that has the fence in between, too: in the single order of sequentially consistent
+/// operations this access comes before the load, and if that thread's load misses this access, its fence comes before
+/// it; then its own access, which comes before the fence, cannot be missed by the load here.
+#[inline(always)]
+pub(crate) const fn as_barrier(_order: Ordering) -> Ordering {
+    Ordering::SeqCst
+}
+
+/// The ordering of a load behind such an access.
+pub(crate) const BEHIND_BARRIER: Ordering = Ordering::SeqCst;
+
+/// The fence of checkers that know sequential consistency of fences alone.
+#[inline(always)]
+pub(crate) const fn fence_behind_barrier(_site: Site) {}
+
 /// A cell for each thread, as cheap as can be.
 macro_rules! thread_cell {
     ($name:ident: $type:ty = $initial:expr) => {
