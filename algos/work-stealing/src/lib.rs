@@ -21,7 +21,7 @@
 //! | [`traverse`] | works off a tree of any depth without recursion |
 //!
 //! Their names and behaviour follow `rayon-core`: `join`, `scope`, `spawn`, `broadcast`, [`ThreadPool`] with
-//! `install` and [`ThreadPoolBuilder`] are called alike. What differs: a closure of [`join_context`] gets a [`Context`],
+//! `install` and [`ThreadPoolBuilder`] are called alike, and that crate's tests of them pass. What differs: a closure of [`join_context`] gets a [`Context`],
 //! by which it joins without looking for its thread; a `join` leaves few jobs for others unless
 //! [`ThreadPoolBuilder::queued_max`] says more; there is no FIFO order, and nothing to yield by.
 //!

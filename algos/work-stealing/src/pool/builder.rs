@@ -105,6 +105,9 @@ impl ThreadPoolBuilder {
     ///
     /// # Errors
     /// If a thread could not be started; those that were end.
+    ///
+    /// # Panics
+    /// With what the function that names threads panics with; those that were started end.
     pub fn build(self) -> Result<ThreadPool, ThreadPoolBuildError> {
         Ok(ThreadPool::of(self.start()?))
     }
@@ -124,17 +127,15 @@ impl ThreadPoolBuilder {
     pub(crate) fn start(mut self) -> Result<Arc<Crew>, ThreadPoolBuildError> {
         let mut thread_name = self.thread_name.take();
         let stack_size = self.stack_size;
-        let crew = self.crew();
+        let mut begun = Begun(Some(self.crew()));
+        let crew = begun.0.as_ref().expect("it is taken last");
         // SAFETY: once.
-        let places = unsafe { Place::all(&crew) };
+        let places = unsafe { Place::all(crew) };
         for (number, place) in places.enumerate() {
             let name = thread_name.as_mut().map(|name| name(number));
-            if let Err(error) = place.start(name, stack_size) {
-                crew.leave();
-                return Err(ThreadPoolBuildError(Reason::Thread(error)));
-            }
+            place.start(name, stack_size).map_err(|error| ThreadPoolBuildError(Reason::Thread(error)))?;
         }
-        Ok(crew)
+        Ok(begun.0.take().expect("nobody else takes it"))
     }
 
     /// A pool and its threads' places, for whoever brings threads: models.
@@ -152,6 +153,18 @@ impl ThreadPoolBuilder {
             threads => threads,
         };
         Crew::new(threads, self.queued_max, self.handlers)
+    }
+}
+
+/// A crew of which not all threads have been started: those that were end if the others do not follow, also if it
+/// is a panic that keeps them from it.
+struct Begun(Option<Arc<Crew>>);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(crew) = &self.0 {
+            crew.leave();
+        }
     }
 }
 

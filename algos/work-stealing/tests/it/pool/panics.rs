@@ -230,3 +230,17 @@ fn a_traversal_that_panics_ends() {
         assert_eq!(pool.join(|| 1, || 2), (1, 2));
     }
 }
+
+#[test]
+fn threads_end_if_the_name_of_a_later_one_panics() {
+    let (to, from) = channel();
+    let builder = ThreadPoolBuilder::new().num_threads(3).exit_handler(move |i| {
+        to.send(i).expect("it is received");
+    });
+    let builder = builder.thread_name(|i| if i == 2 { panic_with(7) } else { i.to_string() });
+    let payload = catch_unwind(AssertUnwindSafe(|| builder.build())).expect_err("a name panics");
+    assert_eq!(payload.downcast_ref(), Some(&7_u32));
+    let mut ended: Vec<usize> = from.iter().collect();
+    ended.sort_unstable();
+    assert_eq!(ended, [0, 1]);
+}
