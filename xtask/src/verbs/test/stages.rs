@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::drop_in::DropIn;
+use super::drop_in::{DropIn, Which};
 use crate::process::{COMMAND, Program};
 use crate::tools;
 use crate::workspace::Workspace;
@@ -133,13 +133,26 @@ pub(super) fn all(algorithms: &[String], zoos: &[String], target: &Path) -> Vec<
         ),
         stage(
             "drop-in",
-            "crossbeam-deque's own tests, unchanged, on the deques that take its place",
-            Work::DropIns(vec![DropIn {
-                peer: "crossbeam-deque",
-                ours: ("swarm-work-stealing", "algos/work-stealing"),
-                needs: &["crossbeam-utils", "rand"],
-                tests: 38,
-            }]),
+            "peers' own tests on what takes their place: all of crossbeam-deque's, many of rayon-core's",
+            Work::DropIns(vec![
+                DropIn {
+                    peer: "crossbeam-deque",
+                    ours: WORK_STEALING,
+                    needs: &["crossbeam-utils", "rand"],
+                    which: Which::Beside,
+                    tests: 38,
+                },
+                DropIn {
+                    peer: "rayon-core",
+                    ours: WORK_STEALING,
+                    needs: &["rand"],
+                    which: Which::Inside {
+                        root: include_str!("drop_in/rayon_core.rs"),
+                        left_out: RAYON_LEFT_OUT,
+                    },
+                    tests: 56,
+                },
+            ]),
         ),
         built(stage(
             "verify",
@@ -187,6 +200,70 @@ pub(super) fn all(algorithms: &[String], zoos: &[String], target: &Path) -> Vec<
         )),
     ]
 }
+
+const WORK_STEALING: (&str, &str) = ("swarm-work-stealing", "algos/work-stealing");
+
+/// What of rayon-core's tests the pool does not do.
+const RAYON_LEFT_OUT: &[(&str, &[&str])] = &[
+    (
+        "there is no FIFO order",
+        &[
+            "spawn::fifo_order",
+            "spawn::lifo_fifo_order",
+            "spawn::fifo_lifo_order",
+            "spawn::mixed_lifo_fifo_order",
+            "spawn::mixed_fifo_lifo_order",
+            "scope::fifo_order",
+            "scope::nested_fifo_order",
+            "scope::nested_lifo_fifo_order",
+            "scope::nested_fifo_lifo_order",
+            "scope::mixed_fifo_order",
+            "scope::mixed_lifo_fifo_order",
+            "scope::mixed_fifo_lifo_order",
+            "scope::static_scope_fifo",
+            "scope::mixed_lifetime_scope_fifo",
+            "scope::scope_fifo_spawn_broadcast",
+            "thread_pool::scope_fifo_order",
+            "thread_pool::spawn_fifo_order",
+            "thread_pool::nested_fifo_scopes",
+            "thread_pool::in_place_scope_fifo_no_deadlock",
+        ],
+    ),
+    (
+        "whoever broadcasts waits",
+        &[
+            "broadcast::spawn_broadcast_global",
+            "broadcast::spawn_broadcast_pool",
+            "broadcast::spawn_broadcast_self",
+            "broadcast::spawn_broadcast_mutual",
+            "broadcast::spawn_broadcast_mutual_sleepy",
+            "broadcast::spawn_broadcast_panic_one",
+            "broadcast::spawn_broadcast_panic_many",
+            "broadcast::broadcast_after_spawn_broadcast",
+            "scope::scope_spawn_broadcast",
+            "scope::scope_spawn_broadcast_nested",
+            "scope::scope_spawn_broadcast_barrier",
+            "scope::scope_spawn_broadcast_panic_one",
+            "scope::scope_spawn_broadcast_panic_many",
+        ],
+    ),
+    ("a scope runs on a thread of the pool", &["thread_pool::in_place_scope_no_deadlock"]),
+    (
+        "there is nothing to yield by",
+        &["thread_pool::yield_now_to_spawn", "thread_pool::yield_local_to_spawn"],
+    ),
+    (
+        "a closure is not told whether another thread took it",
+        &["join::join_context_both", "join::join_context_neither", "join::join_context_second"],
+    ),
+    ("if the first closure panics, the second may not run", &["join::panic_b_still_executes"]),
+    (
+        "it looks into rayon's registry",
+        &["thread_pool::workers_stop", "thread_pool::sleeper_stop", "broadcast::broadcast_after_spawn"],
+    ),
+    ("deprecated names are not there", &["thread_pool::check_thread_pool_new", "configuration"]),
+    ("threads are the pool's own", &["cleared_current_thread"]),
+];
 
 /// The tests of one checker of thread interleavings, in a build of their own: their `cfg` rebuilds everything.
 fn threads(package: &str, checker: &str, cfg: &str) -> Program {
