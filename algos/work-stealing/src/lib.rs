@@ -21,9 +21,11 @@
 //! | [`traverse`] | works off a tree of any depth without recursion |
 //!
 //! Their names and behaviour follow `rayon-core`: `join`, `scope`, `spawn`, `broadcast`, [`ThreadPool`] with
-//! `install` and [`ThreadPoolBuilder`] are called alike, and that crate's tests of them pass. What differs: a closure of [`join_context`] gets a [`Context`],
-//! by which it joins without looking for its thread; a `join` leaves few jobs for others unless
-//! [`ThreadPoolBuilder::queued_max`] says more; there is no FIFO order, and nothing to yield by.
+//! `install` and [`ThreadPoolBuilder`] are called alike, with [`scope_fifo`], [`spawn_fifo`] and [`spawn_broadcast`],
+//! and most of that crate's tests of them pass (`cargo xtask test drop-in`; its table says which are left out, and
+//! why). What differs: a closure of [`join_context`] gets a [`Context`], by which it joins without looking for its
+//! thread; a `join` leaves few jobs for others unless [`ThreadPoolBuilder::queued_max`] says more; if its first
+//! closure panics, its second may not run; there is no scope in place, and nothing to yield by.
 //!
 //! # What holds
 //! - Each task that was pushed is popped, stolen or dropped, once.
@@ -72,8 +74,9 @@ mod worker;
 
 pub use injector::Injector;
 pub use pool::{
-    BroadcastContext, Context, Pending, Scope, ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder,
-    broadcast, current_num_threads, current_thread_index, join, join_context, scope, spawn, traverse,
+    BroadcastContext, Context, Pending, Scope, ScopeFifo, ThreadPool, ThreadPoolBuildError,
+    ThreadPoolBuilder, broadcast, current_num_threads, current_thread_index, join, join_context, scope,
+    scope_fifo, spawn, spawn_broadcast, spawn_fifo, traverse,
 };
 pub use steal::Steal;
 pub use worker::{Stealer, Worker};

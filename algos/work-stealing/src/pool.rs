@@ -27,6 +27,7 @@
 mod broadcast;
 mod builder;
 mod crew;
+mod fifo;
 mod job;
 pub mod lane;
 pub mod latch;
@@ -45,6 +46,7 @@ pub use builder::{ThreadPoolBuildError, ThreadPoolBuilder};
 pub(crate) use crew::Crew;
 #[doc(hidden)]
 pub use crew::Place;
+pub use fifo::ScopeFifo;
 pub use member::Context;
 pub use scope::Scope;
 pub use traverse::Pending;
@@ -94,9 +96,24 @@ impl ThreadPool {
         self.crew.run(|context| Scope::open(context, body))
     }
 
+    /// [`scope_fifo`] in this pool.
+    pub fn scope_fifo<'scope, R: Send>(&self, body: impl FnOnce(&ScopeFifo<'scope>) -> R + Send) -> R {
+        self.crew.run(|context| ScopeFifo::open(context, body))
+    }
+
     /// [`spawn`] in this pool.
     pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
         self.crew.spawn(work);
+    }
+
+    /// [`spawn_fifo`] in this pool.
+    pub fn spawn_fifo(&self, work: impl FnOnce() + Send + 'static) {
+        self.crew.spawn_fifo(work);
+    }
+
+    /// [`spawn_broadcast`] in this pool.
+    pub fn spawn_broadcast(&self, work: impl Fn(BroadcastContext<'_>) + Send + Sync + 'static) {
+        self.crew.spawn_broadcast(work);
     }
 
     /// [`broadcast`] in this pool.
@@ -233,6 +250,27 @@ pub fn spawn(work: impl FnOnce() + Send + 'static) {
     Context::with_current(|current| match current {
         Some(context) => context.hold_crew().spawn(work),
         None => global().spawn(work),
+    });
+}
+
+/// As [`scope`], but jobs that one thread spawns are run oldest first, unless others take them.
+pub fn scope_fifo<'scope, R: Send>(body: impl FnOnce(&ScopeFifo<'scope>) -> R + Send) -> R {
+    run(|context| ScopeFifo::open(context, body))
+}
+
+/// As [`spawn`], but closures that one thread leaves so are run oldest first, unless others take them.
+pub fn spawn_fifo(work: impl FnOnce() + Send + 'static) {
+    Context::with_current(|current| match current {
+        Some(context) => context.hold_crew().spawn_fifo(work),
+        None => global().spawn_fifo(work),
+    });
+}
+
+/// As [`broadcast`], for a closure for which nobody waits, with panics as in [`spawn`].
+pub fn spawn_broadcast(work: impl Fn(BroadcastContext<'_>) + Send + Sync + 'static) {
+    Context::with_current(|current| match current {
+        Some(context) => context.hold_crew().spawn_broadcast(work),
+        None => global().spawn_broadcast(work),
     });
 }
 

@@ -418,6 +418,32 @@ fn a_scope_whose_jobs_spawn_jobs() {
 }
 
 #[test]
+fn a_scope_in_order_and_a_broadcast_that_nobody_waits_for() {
+    portfolio(2_000, || {
+        let pool = pool(2, 2);
+        let done = Arc::new(Count::new(0));
+        pool.scope_fifo(|scope| {
+            for _ in 0..2 {
+                let done = &done;
+                scope.spawn_fifo(move |scope| {
+                    scope.spawn_fifo(move |_| drop(done.fetch_add(1, Relaxed)));
+                });
+            }
+            scope.spawn_broadcast(|_, _| drop(done.fetch_add(1, Relaxed)));
+        });
+        assert_eq!(done.load(Relaxed), 4);
+        let to = done.clone();
+        pool.spawn_broadcast(move |_| drop(to.fetch_add(1, Relaxed)));
+        drop(pool);
+        // When it has been dropped, all have run.
+        while Arc::strong_count(&done) > 1 {
+            thread::yield_now();
+        }
+        assert_eq!(done.load(Relaxed), 6);
+    });
+}
+
+#[test]
 fn what_was_spawned_runs_though_the_pool_is_dropped() {
     portfolio(4_000, || {
         let done = Arc::new(Count::new(0));

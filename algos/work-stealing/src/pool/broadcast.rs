@@ -13,6 +13,10 @@ pub struct BroadcastContext<'a> {
 }
 
 impl<'a> BroadcastContext<'a> {
+    pub(crate) fn of(context: Context<'a>) -> Self {
+        BroadcastContext { context }
+    }
+
     /// The thread's number in its pool.
     pub fn index(&self) -> usize {
         self.context.index()

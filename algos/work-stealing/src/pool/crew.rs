@@ -6,6 +6,8 @@ use std::panic::catch_unwind;
 use std::process::abort;
 use std::sync::Arc;
 
+use super::broadcast::BroadcastContext;
+use super::fifo::Fifos;
 use super::job::{JobRef, Payload, StackJob, heap};
 use super::latch::{CrossLatch, Latch, OutsideLatch};
 use super::member::{Context, Member, Membership};
@@ -31,6 +33,8 @@ pub(crate) struct Crew {
     members: Box<[Member]>,
     /// Jobs from outside.
     injector: Injector<JobRef>,
+    /// Jobs that keep their order.
+    fifos: Fifos,
     sleep: Sleep,
     /// The pool's handle and all that was spawned and is not done; when there is none left, the threads end.
     alive: AtomicUsize,
@@ -86,6 +90,7 @@ impl Crew {
         Arc::new_cyclic(|crew| Crew {
             members: (0..threads).map(|number| Member::new(number, queued_max, crew.clone())).collect(),
             injector: Injector::new(),
+            fifos: Fifos::new(threads),
             sleep: Sleep::new(threads),
             alive: AtomicUsize::new(1),
             handlers,
@@ -158,15 +163,47 @@ impl Crew {
 
     /// Leaves a job that nobody waits for.
     pub(crate) fn spawn(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
+        let job = self.unawaited(|_| work());
+        self.leave_to_any(job);
+    }
+
+    /// As [`Crew::spawn`], behind what this thread has left so before.
+    pub(crate) fn spawn_fifo(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
+        let job = self.unawaited(|_| work());
+        // SAFETY: the queues are part of the crew, which stays for as long as there are jobs.
+        unsafe { self.fifos.leave_to_any(self, job) };
+    }
+
+    /// Leaves a closure that nobody waits for to every member.
+    pub(crate) fn spawn_broadcast(
+        self: &Arc<Self>,
+        work: impl Fn(BroadcastContext<'_>) + Send + Sync + 'static,
+    ) {
+        let work = Arc::new(work);
+        // All before the first is sent: that one may be the last that keeps the threads.
+        let jobs: Vec<JobRef> = (0..self.members.len())
+            .map(|_| {
+                let work = work.clone();
+                self.unawaited(move |context| work(BroadcastContext::of(context)))
+            })
+            .collect();
+        drop(work);
+        for (number, job) in jobs.into_iter().enumerate() {
+            self.send(number, job);
+        }
+    }
+
+    /// A job that nobody waits for, but the threads, and that must be run.
+    fn unawaited(self: &Arc<Self>, work: impl FnOnce(Context<'_>) + Send + 'static) -> JobRef {
         // Relaxed: who spawns is counted, or holds the pool.
         self.alive.fetch_add(1, Ordering::Relaxed);
         let crew = self.clone();
-        let work = move |_: Context<'_>| {
-            crew.guard(work);
+        let work = move |context: Context<'_>| {
+            crew.guard(|| work(context));
             crew.leave();
         };
         // SAFETY: it borrows nothing.
-        self.leave_to_any(unsafe { heap(work) });
+        unsafe { heap(work) }
     }
 
     /// Leaves a job with the thread's own, or as one from outside.

@@ -6,8 +6,9 @@ use core::panic::AssertUnwindSafe;
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::{Arc, PoisonError};
 
+use super::broadcast::BroadcastContext;
 use super::crew::Crew;
-use super::job::{Payload, heap};
+use super::job::{JobRef, Payload, heap};
 use super::latch::{CountLatch, Signal as _};
 use super::member::Context;
 use crate::sync::Mutex;
@@ -26,15 +27,17 @@ pub struct Scope<'scope> {
 }
 
 /// A scope that outlives whoever holds this.
-struct Outlives<'scope>(*const Scope<'scope>);
+pub(crate) struct Outlives<T>(pub(crate) *const T);
 
-// SAFETY: a scope may be shared.
-unsafe impl Send for Outlives<'_> {}
+// SAFETY: a scope may be shared, and this is made of scopes alone.
+unsafe impl<T> Send for Outlives<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Outlives<T> {}
 
-impl<'scope> Outlives<'scope> {
+impl<T> Outlives<T> {
     /// # Safety
     /// As long as the scope counts whoever calls this.
-    unsafe fn get(&self) -> &Scope<'scope> {
+    pub(crate) unsafe fn get(&self) -> &T {
         // SAFETY: the scope waits for all that it counts.
         unsafe { &*self.0 }
     }
@@ -43,34 +46,69 @@ impl<'scope> Outlives<'scope> {
 impl<'scope> Scope<'scope> {
     /// Runs `body` on a member of the crew and waits for all that it spawned.
     pub(crate) fn open<R>(context: Context<'_>, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
-        let scope = Scope {
+        let scope = Scope::new(context);
+        scope.close(context, || body(&scope))
+    }
+
+    /// A scope that counts its body.
+    pub(crate) fn new(context: Context<'_>) -> Self {
+        Scope {
             crew: context.hold_crew(),
             left: CountLatch::new(context.index(), 1),
             panic: Mutex::new(None),
             bodies: PhantomData,
-        };
-        let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
+        }
+    }
+
+    /// Runs the body and waits for all that it spawned.
+    pub(crate) fn close<R>(&self, context: Context<'_>, body: impl FnOnce() -> R) -> R {
+        let result = catch_unwind(AssertUnwindSafe(body));
         // SAFETY: the scope is valid until the latch is set, for which this waits.
-        unsafe { CountLatch::set(&raw const scope.left, context) };
-        context.wait_until(scope.left.latch());
-        let panic = scope.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        unsafe { CountLatch::set(&raw const self.left, context) };
+        context.wait_until(self.left.latch());
+        let panic = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (result, panic) {
             (Ok(result), None) => result,
             (Err(payload), _) | (Ok(_), Some(payload)) => resume_unwind(payload),
         }
     }
 
+    pub(crate) fn crew(&self) -> &Crew {
+        &self.crew
+    }
+
     /// Leaves a job for whoever comes first; the scope ends after it. It may spawn others.
     ///
     /// If the job panics, so does the scope, once all its jobs are done.
     pub fn spawn(&self, body: impl FnOnce(&Scope<'scope>) + Send + 'scope) {
+        let job = self.job(move |scope, _| body(scope));
+        self.crew.leave_to_any(job);
+    }
+
+    /// Leaves a closure to every thread of the pool; the scope ends after all have run it.
+    ///
+    /// If it panics somewhere, so does the scope, once all its jobs are done.
+    pub fn spawn_broadcast(
+        &self,
+        body: impl Fn(&Scope<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,
+    ) {
+        let body = Arc::new(body);
+        for number in 0..self.crew.members().len() {
+            let body = body.clone();
+            let job = self.job(move |scope, context| body(scope, BroadcastContext::of(context)));
+            self.crew.send(number, job);
+        }
+    }
+
+    /// A job that the scope waits for, and that must be run.
+    pub(crate) fn job(&self, body: impl FnOnce(&Scope<'scope>, Context<'_>) + Send + 'scope) -> JobRef {
         self.left.add();
         let scope = Outlives(self);
         let work = move |context: Context<'_>| {
             let outlives = scope;
             // SAFETY: this job is counted until the end of this closure.
             let scope = unsafe { outlives.get() };
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body(scope))) {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body(scope, context))) {
                 // The first stays.
                 scope.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
             }
@@ -79,7 +117,7 @@ impl<'scope> Scope<'scope> {
             unsafe { CountLatch::set(left, context) };
         };
         // SAFETY: the scope waits for it, and what it borrows outlives the scope.
-        self.crew.leave_to_any(unsafe { heap(work) });
+        unsafe { heap(work) }
     }
 }
 

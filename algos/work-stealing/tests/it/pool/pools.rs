@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use swarm_work_stealing::{
@@ -219,6 +219,49 @@ fn a_broadcast_runs_once_on_each_thread() {
         let (a, b) = pool.join(|| broadcast(|_| 1), || broadcast(|_| 2));
         assert_eq!((a, b), (vec![1; threads], vec![2; threads]));
     }
+}
+
+#[test]
+fn jobs_that_keep_their_order_are_run_oldest_first() {
+    let pool = ThreadPoolBuilder::new().num_threads(1).build().expect("threads can be started");
+    let order = Mutex::new(Vec::new());
+    pool.scope_fifo(|scope| {
+        for i in 0..3 {
+            let order = &order;
+            scope.spawn_fifo(move |scope| {
+                order.lock().expect("nobody panics with it").push(i);
+                scope.spawn_fifo(move |_| order.lock().expect("nobody panics with it").push(10 + i));
+            });
+        }
+    });
+    assert_eq!(order.into_inner().expect("nobody panics with it"), [0, 1, 2, 10, 11, 12]);
+    let (to, from) = channel();
+    pool.install(|| {
+        for i in 0..3 {
+            let to = to.clone();
+            swarm_work_stealing::spawn_fifo(move || to.send(i).expect("it is received"));
+        }
+    });
+    drop(to);
+    assert_eq!(from.iter().collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[test]
+fn a_closure_that_is_left_to_all_runs_once_on_each_thread() {
+    let (to, from) = channel();
+    let pool = ThreadPoolBuilder::new().num_threads(3).build().expect("threads can be started");
+    let counts = [const { AtomicUsize::new(0) }; 3];
+    pool.scope(|scope| {
+        scope.spawn_broadcast(|_, context| {
+            counts[context.index()].fetch_add(1, Ordering::Relaxed);
+        });
+    });
+    assert_eq!(counts.map(AtomicUsize::into_inner), [1; 3]);
+    pool.spawn_broadcast(move |context| to.send(context.index()).expect("it is received"));
+    drop(pool);
+    let mut seen: Vec<_> = from.iter().collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2]);
 }
 
 #[test]

@@ -6,13 +6,9 @@
 
 // Which is called as the peer is here.
 pub use rayon_core::{
-    Scope, ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, broadcast, current_num_threads,
-    current_thread_index, join, join_context, scope, spawn,
+    Scope, ScopeFifo, ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, broadcast, current_num_threads,
+    current_thread_index, join, join_context, scope, scope_fifo, spawn, spawn_broadcast, spawn_fifo,
 };
-
-// Imported beside what is tested, by files whose tests of these are left out.
-pub struct ScopeFifo;
-pub fn scope_fifo() {}
 
 mod unwind {
     pub fn halt_unwinding<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
@@ -26,8 +22,7 @@ mod join {
 }
 
 mod spawn {
-    use super::spawn;
-    fn spawn_fifo() {}
+    use super::{spawn, spawn_fifo};
     mod test;
 }
 
