@@ -95,12 +95,16 @@ impl DropIn {
         }
         let folder = self.folder(workspace);
         let manifest = self.manifest(workspace, &source, &tests).map_err(Refusal::Failed)?;
-        let files = self.files(&source, &tests).map_err(Refusal::Failed)?;
+        let mut files = self.files(&source, &tests).map_err(Refusal::Failed)?;
+        files.push(("Cargo.toml".into(), manifest));
         let lock = workspace.root.join("Cargo.lock");
         let write = || -> io::Result<()> {
-            process::write_whole(&folder.join("Cargo.toml"), manifest.as_bytes())?;
             for (path, text) in &files {
-                process::write_whole(&folder.join(path), text.as_bytes())?;
+                let path = folder.join(path);
+                // What is as it was is not built again.
+                if fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
+                    process::write_whole(&path, text.as_bytes())?;
+                }
             }
             // The same versions as here, so that they are built and fetched once.
             process::write_whole(&folder.join("Cargo.lock"), &fs::read(lock)?)
