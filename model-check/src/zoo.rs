@@ -6,6 +6,8 @@
 //! budget of states, steps or seeds, so that what it finds does not depend on the machine; and the control,
 //! the same hunt in the same crate without the edit, must find nothing ([`round`]).
 //!
+//! Code that threads share has a zoo of another kind: [`threads`].
+//!
 //! Verified by `tests/it/zoo.rs`: the catalogue of every algorithm applies to the sources as they are, and
 //! every kind of broken catalogue is refused with its line. That hunts find something is what the zoo
 //! itself shows; its canary must be caught by every engine.
@@ -14,4 +16,5 @@ pub mod catalogue;
 pub mod ground;
 pub mod hunt;
 pub mod round;
+pub mod threads;
 pub mod workshop;

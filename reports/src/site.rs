@@ -136,13 +136,13 @@ impl Site {
         Ok(index)
     }
 
-    /// The algorithms with a page of their own: ours, and protocols brought from elsewhere, which were verified or
-    /// simulated here. A site that is about those alone does not speak of ours.
+    /// The algorithms with a page of their own: ours, code that threads share, whose bugs were hunted, and protocols
+    /// brought from elsewhere, which were verified or simulated here. A site that is about those alone does not speak of ours.
     fn algorithms(&self) -> Vec<&str> {
         let brought: BTreeSet<&str> = self
             .artifacts
             .iter()
-            .filter(|artifact| matches!(artifact.verb, Verb::Verify | Verb::Simulate))
+            .filter(|artifact| matches!(artifact.verb, Verb::Verify | Verb::Simulate | Verb::Zoo))
             .map(|artifact| artifact.algorithm.as_str())
             .filter(|algorithm| !ALGORITHMS.contains(algorithm) && *algorithm != HARNESS)
             .collect();
@@ -228,6 +228,7 @@ fn display_name(algorithm: &str) -> &str {
     match algorithm {
         "raft" => "Raft",
         "task-sharing" => "Task sharing",
+        "work-stealing" => "Work stealing",
         HARNESS => "The harness itself",
         other => other,
     }

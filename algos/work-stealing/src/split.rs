@@ -41,8 +41,7 @@
 //! laid out. It is no newer either: the owner writes a slot again only after it read, with acquire, that the
 //! position has moved on, every move is a release, and all changes of the word are read-modify-writes, which
 //! continue each other's release sequences. So the reads of whoever took the task come before the new
-//! content, and the compare-and-swap of whoever did not fails. (That loads are not carried out after later
-//! stores is nothing loom can show; see [`crate::chase_lev`].) The flag is relaxed: it is a hint, and a thief
+//! content, and the compare-and-swap of whoever did not fails. The flag is relaxed: it is a hint, and a thief
 //! that finds nothing sets it again.
 //!
 //! # Verification

@@ -4,8 +4,8 @@
 //!
 //! Every access whose ordering matters has a name, a [`Site`]. In production [`order`] returns the ordering
 //! written beside the name; under loom a test may weaken one site (`weakened`), and `sites_met` lists those
-//! that a model came by with the ordering that stands there, so that mutants are drawn from the code itself.
-//! A site of which no weakening is noticed is either too strong or untested.
+//! that a model came by with the ordering that stands there. `cargo xtask zoo work-stealing` weakens each of them in turn:
+//! a site of which no weakening is noticed is either too strong or untested.
 //!
 //! Loom 0.7 remembers of each atomic the last access alone: a thread's load hides the loads of others before it
 //! from the thread's own store, and the order in which the store came first is then not tried. Where a
@@ -20,9 +20,23 @@
 //! to the end of the execution, marked as dead in a cell that the checkers watch ([`Life`]): a use after it
 //! was freed is then a finding instead of undefined behaviour.
 
-/// The accesses whose orderings matter, named after what they do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Site {
+/// Names the accesses, and lists them.
+macro_rules! sites {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The accesses whose orderings matter, named after what they do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Site {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Site {
+            /// All of them.
+            pub const ALL: &[Site] = &[$(Site::$name),*];
+        }
+    };
+}
+
+sites! {
     /// Chase–Lev: the owner publishes what it wrote into a slot.
     PushPublish,
     /// Chase–Lev: the owner learns how far thieves are, before it uses a slot again.
@@ -133,7 +147,7 @@ pub(crate) use body::{
 #[cfg(steal_shuttle)]
 pub use body::{Gate, frozen_after};
 #[cfg(steal_loom)]
-pub use body::{sites_met, weakened};
+pub use body::{overwritten, sites_met, trace_reads, weakened};
 #[cfg(any(steal_loom, steal_shuttle))]
 pub use grave::begin;
 pub(crate) use word::{Word, blank, words};

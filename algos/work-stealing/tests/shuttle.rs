@@ -9,9 +9,10 @@
 //! thread ends. Orderings are loom's matter.
 #![cfg(steal_shuttle)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::{env, process};
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler, UrwRandomScheduler};
 use shuttle::{Config, FailurePersistence, Runner, thread};
@@ -135,6 +136,49 @@ fn a_fifo_worker_and_two_thieves() {
 #[test]
 fn a_split_worker_and_two_thieves() {
     portfolio(8_000, || owner_and_thieves(Worker::new_split(), Worker::new_split));
+}
+
+/// An owner that lays one task out and takes it back, again and again, while a thief is slow: positions go round.
+fn laps() {
+    let taken = Taken::default();
+    let worker = Worker::new_split();
+    assert!(worker.stealer().steal().is_empty());
+    worker.push(1);
+    let (stealer, to) = (worker.stealer(), taken.clone());
+    let thief = thread::spawn(move || to.add(stealer.steal().success()));
+    for task in 2..=17 {
+        taken.add(worker.pop());
+        taken.add(worker.stealer().steal().success());
+        worker.push(task);
+    }
+    thief.join().expect("it does not panic");
+    taken.add(std::iter::from_fn(|| worker.pop()));
+    taken.are_all_up_to(17);
+}
+
+#[test]
+fn a_slow_thief_of_a_split_worker() {
+    portfolio(4_000, laps);
+}
+
+/// Two that come for the seat of a thread that has ended.
+fn seat_that_was_left() {
+    let injector = Arc::new(Injector::new());
+    let taken = Taken::default();
+    let first = injector.clone();
+    let pushed = thread::spawn(move || (1..=7).for_each(|task| first.push(task)));
+    pushed.join().expect("it does not panic");
+    let (other, to) = (injector.clone(), taken.clone());
+    let thread = thread::spawn(move || to.add((0..4).filter_map(|_| other.steal().success())));
+    taken.add((0..4).filter_map(|_| injector.steal().success()));
+    thread.join().expect("it does not panic");
+    taken.add(std::iter::from_fn(|| injector.steal().success()));
+    taken.are_all_up_to(7);
+}
+
+#[test]
+fn a_seat_that_was_left() {
+    portfolio(4_000, seat_that_was_left);
 }
 
 /// Takes so many tasks, one by one and in batches, as far as there are any.
@@ -350,27 +394,48 @@ fn meeting(leave: fn(&ThreadPool, &shuttle::sync::Barrier)) {
     }
 }
 
+fn meeting_of_joins() {
+    meeting(|pool, all| {
+        let wait = |_: Context<'_>| {
+            all.wait();
+        };
+        pool.install_context(|context| context.join(|context| context.join(wait, wait), wait));
+    });
+}
+
+fn meeting_of_spawned() {
+    meeting(|pool, all| {
+        pool.scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|_| {
+                    all.wait();
+                });
+            }
+        });
+    });
+}
+
+/// A closure that waits for one that it has left to the other thread.
+fn meeting_of_two() {
+    let (pool, all) = (pool(2, 2), shuttle::sync::Barrier::new(2));
+    pool.scope(|scope| {
+        scope.spawn(|_| {
+            all.wait();
+        });
+        all.wait();
+    });
+}
+
+fn one_broadcast() {
+    assert_eq!(pool(2, 2).broadcast(|context| context.index()), [0, 1]);
+}
+
 #[test]
 fn everybody_is_woken_if_there_is_enough_to_do() {
-    portfolio(2_000, || {
-        meeting(|pool, all| {
-            let wait = |_: Context<'_>| {
-                all.wait();
-            };
-            pool.install_context(|context| context.join(|context| context.join(wait, wait), wait));
-        });
-    });
-    portfolio(2_000, || {
-        meeting(|pool, all| {
-            pool.scope(|scope| {
-                for _ in 0..3 {
-                    scope.spawn(|_| {
-                        all.wait();
-                    });
-                }
-            });
-        });
-    });
+    portfolio(2_000, meeting_of_two);
+    portfolio(2_000, one_broadcast);
+    portfolio(2_000, meeting_of_joins);
+    portfolio(2_000, meeting_of_spawned);
 }
 
 /// A leaf that panics, each in turn: nobody is at a leaf after the panic is seen, and the pool goes on.
@@ -393,28 +458,51 @@ fn panics_in_joins() {
     portfolio(1_000, || panics(3, 1));
 }
 
-#[test]
-fn a_scope_whose_jobs_spawn_jobs() {
+fn scope() {
     fn split<'a>(scope: &Scope<'a>, depth: u32, count: &'a Count) {
         count.fetch_add(1, Relaxed);
         for _ in 0..if depth > 0 { 2 } else { 0 } {
             scope.spawn(move |scope| split(scope, depth - 1, count));
         }
     }
-    portfolio(4_000, || {
-        let pool = pool(2, 2);
-        let count = Count::new(0);
-        pool.scope(|scope| split(scope, 2, &count));
-        assert_eq!(count.load(Relaxed), 7);
-        let panic = catch_unwind(AssertUnwindSafe(|| {
-            pool.scope(|scope| {
-                scope.spawn(|_| resume_unwind(Box::new(7_u32)));
-                scope.spawn(|scope| split(scope, 1, &count));
+    let pool = pool(2, 2);
+    let count = Count::new(0);
+    pool.scope(|scope| split(scope, 2, &count));
+    assert_eq!(count.load(Relaxed), 7);
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        pool.scope(|scope| {
+            scope.spawn(|_| resume_unwind(Box::new(7_u32)));
+            scope.spawn(|scope| split(scope, 1, &count));
+        });
+    }));
+    assert_eq!(panic.expect_err("one of them panics").downcast_ref(), Some(&7_u32));
+    assert_eq!(count.load(Relaxed), 10);
+}
+
+#[test]
+fn a_scope_whose_jobs_spawn_jobs() {
+    portfolio(4_000, scope);
+}
+
+fn spawned_from_a_pool_that_is_dropped() {
+    let done = Arc::new(Count::new(0));
+    let (to, pool) = (done.clone(), pool(2, 2));
+    for _ in 0..2 {
+        let to = to.clone();
+        pool.spawn(move || {
+            let inner = to.clone();
+            swarm_work_stealing::spawn(move || {
+                inner.fetch_add(1, Relaxed);
             });
-        }));
-        assert_eq!(panic.expect_err("one of them panics").downcast_ref(), Some(&7_u32));
-        assert_eq!(count.load(Relaxed), 10);
-    });
+            to.fetch_add(1, Relaxed);
+        });
+    }
+    drop((pool, to));
+    // When all have been dropped, all have run.
+    while Arc::strong_count(&done) > 1 {
+        thread::yield_now();
+    }
+    assert_eq!(done.load(Relaxed), 4);
 }
 
 #[test]
@@ -445,65 +533,121 @@ fn a_scope_in_order_and_a_broadcast_that_nobody_waits_for() {
 
 #[test]
 fn what_was_spawned_runs_though_the_pool_is_dropped() {
-    portfolio(4_000, || {
-        let done = Arc::new(Count::new(0));
-        let (to, pool) = (done.clone(), pool(2, 2));
-        for _ in 0..2 {
-            let to = to.clone();
-            pool.spawn(move || {
-                let inner = to.clone();
-                swarm_work_stealing::spawn(move || {
-                    inner.fetch_add(1, Relaxed);
-                });
-                to.fetch_add(1, Relaxed);
-            });
-        }
-        drop((pool, to));
-        // When all have been dropped, all have run.
-        while Arc::strong_count(&done) > 1 {
-            thread::yield_now();
-        }
-        assert_eq!(done.load(Relaxed), 4);
+    portfolio(4_000, spawned_from_a_pool_that_is_dropped);
+}
+
+fn broadcasts_and_calls() {
+    let pool = Arc::new(pool(2, 2));
+    let other = pool.clone();
+    let thread = thread::spawn(move || {
+        assert_eq!(other.broadcast(|context| context.index()), [0, 1]);
+        assert_eq!(other.join(|| 1, || 2), (1, 2));
     });
+    let (a, b) = pool.join(|| swarm_work_stealing::broadcast(|_| 1), || 2);
+    assert_eq!((a, b), (vec![1, 1], 2));
+    thread.join().expect("it does not panic");
 }
 
 #[test]
 fn broadcasts_and_calls_from_two_threads_outside() {
-    portfolio(4_000, || {
-        let pool = Arc::new(pool(2, 2));
-        let other = pool.clone();
-        let thread = thread::spawn(move || {
-            assert_eq!(other.broadcast(|context| context.index()), [0, 1]);
-            assert_eq!(other.join(|| 1, || 2), (1, 2));
-        });
-        let (a, b) = pool.join(|| swarm_work_stealing::broadcast(|_| 1), || 2);
-        assert_eq!((a, b), (vec![1, 1], 2));
-        thread.join().expect("it does not panic");
+    portfolio(4_000, broadcasts_and_calls);
+}
+
+fn two_pools() {
+    let (outer, inner) = (pool(1, 2), pool(1, 2));
+    let sum = outer.install(|| {
+        let (a, b) = swarm_work_stealing::join(|| inner.install(|| outer.install(|| 1)), || 2);
+        a + b
     });
+    assert_eq!(sum, 3);
 }
 
 #[test]
 fn pools_that_call_each_other() {
-    portfolio(4_000, || {
-        let (outer, inner) = (pool(1, 2), pool(1, 2));
-        let sum = outer.install(|| {
-            let (a, b) = swarm_work_stealing::join(|| inner.install(|| outer.install(|| 1)), || 2);
-            a + b
-        });
-        assert_eq!(sum, 3);
-    });
+    portfolio(4_000, two_pools);
+}
+
+fn traversal() {
+    let pool = pool(2, 2);
+    let visit = |count: &mut u32, depth: u32, pending: &mut swarm_work_stealing::Pending<'_, u32>| {
+        *count += 1;
+        if depth > 0 {
+            pending.extend([depth - 1, depth - 1]);
+        }
+    };
+    assert_eq!(pool.traverse([3], || 0, visit, |a, b| a + b), 15);
 }
 
 #[test]
 fn a_traversal_by_two_threads() {
-    portfolio(4_000, || {
-        let pool = pool(2, 2);
-        let visit = |count: &mut u32, depth: u32, pending: &mut swarm_work_stealing::Pending<'_, u32>| {
-            *count += 1;
-            if depth > 0 {
-                pending.extend([depth - 1, depth - 1]);
-            }
-        };
-        assert_eq!(pool.traverse([3], || 0, visit, |a, b| a + b), 15);
-    });
+    portfolio(4_000, traversal);
+}
+
+/// Models for hunts.
+const MODELS: [(&str, fn()); 20] = [
+    ("broadcast", one_broadcast),
+    ("meeting of two", meeting_of_two),
+    ("laps", laps),
+    ("seat", seat_that_was_left),
+    ("lifo", || owner_and_thieves(Worker::new_lifo(), Worker::new_fifo)),
+    ("fifo", || owner_and_thieves(Worker::new_fifo(), Worker::new_lifo)),
+    ("split", || owner_and_thieves(Worker::new_split(), Worker::new_split)),
+    ("injector", producers_and_consumers),
+    ("joins", || joins(2, 2)),
+    ("joins that leave all", || joins(2, usize::MAX)),
+    ("joins of three", || joins(3, 1)),
+    ("meeting of joins", meeting_of_joins),
+    ("meeting of spawned", meeting_of_spawned),
+    ("panics", || panics(2, 2)),
+    ("panics of three", || panics(3, 1)),
+    ("scope", scope),
+    ("spawned", spawned_from_a_pool_that_is_dropped),
+    ("broadcasts", broadcasts_and_calls),
+    ("two pools", two_pools),
+    ("traversal", traversal),
+];
+
+/// Names how many schedules of each model a hunt may take.
+const HUNT: &str = "STEAL_HUNT";
+/// Names how schedules are drawn: `random`, `pct` or `urw`.
+const SCHEDULER: &str = "STEAL_SCHEDULER";
+
+/// What the zoo starts (`cargo xtask zoo work-stealing`), in a process of its own: looks in all models for what is
+/// wrong, at first a little in each, and says after how many schedules it was found. Without the variable there is
+/// nothing to do.
+#[test]
+fn hunt() {
+    static BEGUN: Count = Count::new(0);
+    static MODEL: Mutex<&str> = Mutex::new("");
+    let Ok(most) = env::var(HUNT) else { return };
+    let most: usize = most.parse().expect("a number of schedules");
+    let drawn = env::var(SCHEDULER).unwrap_or_default();
+    // The first panic is the finding. What a failed schedule drops may panic again and end the process.
+    panic::set_hook(Box::new(|panic| {
+        let said = panic.to_string().replace('\n', " ");
+        let model = MODEL.lock().map_or("", |model| *model);
+        println!("hunt found {} {model}: {said}", BEGUN.load(Relaxed));
+        process::exit(0);
+    }));
+    for (pass, schedules) in [most / 20, most].into_iter().enumerate() {
+        for (name, model) in MODELS {
+            *MODEL.lock().expect("nobody panics with it") = name;
+            let model = move || {
+                // Now and then, for whoever has to tell when it died.
+                let begun = BEGUN.fetch_add(1, Relaxed) + 1;
+                if begun.is_power_of_two() {
+                    println!("hunt begun {begun} {name}");
+                }
+                model();
+            };
+            let seed = SEED + pass as u64;
+            let explored = match &*drawn {
+                "pct" => explore(PctScheduler::new_from_seed(seed, 3, schedules), model),
+                "urw" => explore(UrwRandomScheduler::new_from_seed(seed, schedules), model),
+                _ => explore(RandomScheduler::new_from_seed(seed, schedules), model),
+            };
+            assert_eq!(explored.failure, None);
+        }
+    }
+    println!("hunt nothing {}", BEGUN.load(Relaxed));
 }

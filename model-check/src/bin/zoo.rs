@@ -7,9 +7,11 @@
 //! something is found, a counterexample that does not play again: each is a finding of its own. A round that is
 //! stopped by Ctrl-C leaves what it has: the bugs whose hunts were over.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use model_check::exported;
@@ -17,6 +19,7 @@ use model_check::registered::ALGORITHMS;
 use model_check::zoo::catalogue::{Bug, Catalogue};
 use model_check::zoo::hunt::{Budget, Engine, Scope};
 use model_check::zoo::round::{self, Hunts};
+use model_check::zoo::threads;
 use model_check::zoo::workshop::Workshop;
 use reports::artifact::{
     self, Detection, Finding, Near, Outcome, Payload, RankedSampler, SamplerHunt, Verb, Zoo,
@@ -44,7 +47,7 @@ Puts real bugs back into the algorithms (default: all), one at a time, and lets 
 
 struct Options {
     common: command_line::Options,
-    algorithms: Vec<&'static str>,
+    algorithms: Vec<String>,
     bug: Option<String>,
     ten: bool,
     hard: bool,
@@ -70,12 +73,17 @@ fn options() -> Result<Option<Options>, Refused> {
     if ten && (hard || bug.is_some()) {
         return Err(Refused::usage("--ten or one of --bug and --hard"));
     }
-    let mut algorithms = common.algorithms()?;
-    if common.names.is_empty() {
-        // Not every algorithm has a zoo; who is named should have one.
-        let root = workspace_root()?;
-        algorithms.retain(|algorithm| root.join(catalogue_of(algorithm)).is_file());
-    }
+    let zoos = zoos()?;
+    let algorithms = match &common.names[..] {
+        [] => zoos,
+        names => {
+            if let Some(name) = names.iter().find(|name| !zoos.contains(name)) {
+                let (name, zoos) = (name.escape_debug(), zoos.join(", "));
+                return Err(Refused::usage(format!("there is no zoo of `{name}` ({zoos})")));
+            }
+            names.to_vec()
+        }
+    };
     Ok(Some(Options { common, algorithms, bug, ten, hard, write }))
 }
 
@@ -120,6 +128,20 @@ fn run(options: &Options) -> Result<Exit, Refused> {
     Ok(exit)
 }
 
+/// Whose bugs are kept, in the order of the alphabet.
+fn zoos() -> Result<Vec<String>, Refused> {
+    let folder = workspace_root()?.join("model-check/zoo");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Refused::missing)? {
+        let path = entry.map_err(Refused::missing)?.path();
+        if path.extension().is_some_and(|end| end == "toml") {
+            names.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 fn catalogue_of(algorithm: &str) -> PathBuf {
     PathBuf::from(format!("model-check/zoo/{algorithm}.toml"))
 }
@@ -130,6 +152,9 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     let file = catalogue_of(algorithm);
     let text = fs::read_to_string(root.join(&file))
         .map_err(|error| Refused::missing(format!("{}: {error}", file.display())))?;
+    if threads::catalogue::is_of_threads(&text) {
+        return visit_threads(&root, algorithm, &file, &text, options, interrupt);
+    }
     let catalogue = Catalogue::parse(algorithm, &file, &text).map_err(Refused::usage)?;
     let bugs: Vec<&Bug> = catalogue.bugs.iter().filter(|bug| options.means(&catalogue, bug)).collect();
     if bugs.is_empty() {
@@ -245,6 +270,191 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
         println!("{algorithm}: {said}, {found} of {total} bugs found, {}", path.display());
     }
     Ok(exit)
+}
+
+/// Hunts all bugs of code that threads share, and all its orderings a step weaker, and writes the artifact.
+fn visit_threads(
+    root: &Path,
+    algorithm: &str,
+    file: &Path,
+    text: &str,
+    options: &Options,
+    interrupt: &AtomicBool,
+) -> Result<Exit, Refused> {
+    use threads::catalogue::{Unnoticed, Visible};
+    use threads::matrix::Weaker;
+    use threads::workshop::{Budget, Engine, Quarry, Workshop};
+    if options.hard || options.write.is_some() {
+        return Err(Refused::usage(format!("no bug of {algorithm} is hard, and none has a scenario")));
+    }
+    let catalogue = threads::catalogue::Catalogue::parse(algorithm, file, text).map_err(Refused::usage)?;
+    let sources = threads::workshop::read(&root.join("algos").join(algorithm)).map_err(Refused::missing)?;
+    let is_meant = |id: &str| options.bug.as_ref().is_none_or(|bug| bug == id);
+    let bugs: Vec<usize> =
+        (0..catalogue.bugs.len()).filter(|number| is_meant(catalogue.bugs[*number].id())).collect();
+    let in_vain = |weaker: &Weaker| {
+        let is = |listed: &Unnoticed| *listed.site.get_ref() == weaker.site && listed.weak == weaker.weak;
+        options.ten && catalogue.unnoticed.iter().any(is)
+    };
+    let mut weaker = threads::matrix::weaker(&sources);
+    weaker.retain(|weaker| is_meant(&weaker.id()) && !in_vain(weaker));
+    if bugs.is_empty() && weaker.is_empty() {
+        let known: Vec<&str> = catalogue.bugs.iter().map(threads::catalogue::Bug::id).collect();
+        return Err(Refused::usage(format!("no such bug in {}: {}", file.display(), known.join(", "))));
+    }
+    let budget = match options.common.effort {
+        Effort::Full => Budget::FULL,
+        Effort::Quick if options.ten => Budget::TEN,
+        Effort::Quick => Budget::QUICK,
+    };
+    let ten = if options.ten { "-ten" } else { "" };
+    let bug =
+        options.bug.as_ref().map_or(String::new(), |id| format!("-{}", id.to_lowercase().replace(' ', "-")));
+    let command = options.common.command("zoo");
+    let mut recorder =
+        Recorder::start(Verb::Zoo, &format!("{algorithm}{ten}{bug}"), &command).map_err(Refused::missing)?;
+    recorder
+        .algorithm(algorithm)
+        .title(&format!("Bugs of {algorithm} put back, and its orderings weakened"))
+        .parameter("effort", options.common.effort.name());
+
+    let mut line = ProgressLine::new();
+    let workshop = Workshop::prepare(root, &catalogue).map_err(Refused::usage)?;
+    let copies = workshop.copies();
+    recorder.parameter("copies", copies);
+    let mut built = BTreeMap::new();
+    let mut wanted = Vec::new();
+    let mut skipped = Vec::new();
+    if !options.ten {
+        skipped.push("Miri and stateright: no hunt by them is written".to_owned());
+    }
+    for engine in Engine::ALL {
+        let hunted: Vec<usize> = bugs
+            .iter()
+            .copied()
+            .filter(|number| {
+                let bug = &catalogue.bugs[*number];
+                // Where there is no time for all, loom hunts all the same, which takes next to none; what is known to
+                // be in vain is left out.
+                let in_vain = bug.equivalent.is_some() || engine.is_shuttle() && bug.visible == Visible::Weak;
+                !options.ten || !in_vain && (engine == Engine::Loom || catalogue.is_of_ten(bug))
+            })
+            .collect();
+        let sanitized = engine == Engine::ThreadSanitizer;
+        if hunted.is_empty() && engine != Engine::Loom || sanitized && options.ten {
+            continue;
+        }
+        let same = built.iter().find(|(other, _): &(&Engine, _)| other.is_shuttle() && engine.is_shuttle());
+        let binaries = match same.map(|(_, binaries): (_, &Vec<PathBuf>)| binaries.clone()) {
+            Some(binaries) => Ok(binaries),
+            None => {
+                line.show(|| format!("building {copies} copies of {algorithm} for {engine}"));
+                workshop.build(engine, interrupt)
+            }
+        };
+        match binaries {
+            Ok(binaries) => drop(built.insert(engine, binaries)),
+            Err(_) if command_line::interrupted() => return Ok(Exit::Interrupted),
+            Err(reason) if sanitized => {
+                skipped.push(format!("{engine}: {reason}"));
+                continue;
+            }
+            Err(reason) => return Err(Refused::missing(reason)),
+        }
+        recorder.parameter(
+            &format!("{engine} at most"),
+            format!("{} {} of each model", grouped(budget.of(engine)), engine.unit()),
+        );
+        wanted.extend((0..copies).map(|copy| (Quarry::Control(copy), engine)));
+        wanted.extend(hunted.iter().map(|number| (Quarry::Bug(*number), engine)));
+        if engine == Engine::Loom {
+            wanted.extend(weaker.iter().map(|weaker| (weaker.quarry(), engine)));
+        }
+    }
+    let line = Mutex::new(line);
+    let show = |over, all| {
+        if let Ok(mut line) = line.lock() {
+            line.show(|| format!("hunting: {over} of {all} hunts are over"));
+        }
+    };
+    let (hunts, reason) =
+        threads::round::hunts(&workshop, &built, &wanted, &budget, options.common.threads, interrupt, show);
+    if let Ok(mut line) = line.lock() {
+        line.clear();
+    }
+    if let Some(reason) = reason.filter(|_| !command_line::interrupted()) {
+        return Err(Refused::missing(reason));
+    }
+    let mut findings = threads::matrix::judge_controls(&hunts);
+    let mut zoo = Zoo::default();
+    for number in
+        bugs.iter().filter(|number| wanted.iter().any(|(quarry, _)| *quarry == Quarry::Bug(**number)))
+    {
+        let (bug, found) = threads::matrix::judge(&catalogue, *number, workshop.place(*number), &hunts);
+        tell_in_a_line(&bug, options.common.json);
+        zoo.bugs.push(bug);
+        findings.extend(found);
+    }
+    for weaker in &weaker {
+        let (ordering, found) = threads::matrix::judge_weaker(&catalogue, weaker, &hunts);
+        tell_in_a_line(&ordering, options.common.json);
+        zoo.orderings.push(ordering);
+        findings.extend(found);
+    }
+    let interrupted = hunts.len() < wanted.len();
+    let outcome = match () {
+        () if interrupted => Outcome::Interrupted,
+        () if findings.is_empty() => Outcome::Passed,
+        () => Outcome::Failed,
+    };
+    let (exit, said) = (Exit::from(&outcome), outcome.name());
+    let (found, total) = (zoo.found(), zoo.total());
+    let (noticed, weakened) = (zoo.orderings.iter().filter(|bug| bug.found()).count(), zoo.orderings.len());
+    for finding in &findings {
+        recorder.finding(finding.clone());
+    }
+    let path = recorder.finish(outcome, Payload::Zoo(zoo)).map_err(Refused::missing)?;
+    if options.common.json {
+        let line = serde_json::json!({ "verb": "zoo", "algorithm": algorithm, "found": found, "bugs": total,
+            "noticed": noticed, "orderings": weakened, "skipped": skipped, "outcome": said, "findings": findings, "artifact": path });
+        println!("{line}");
+        return Ok(exit);
+    }
+    for finding in &findings {
+        println!("FOUND {}: {}", finding.property, finding.detail);
+    }
+    for skipped in &skipped {
+        println!("SKIPPED zoo: {skipped}");
+    }
+    if options.ten {
+        let left = catalogue.bugs.len() - catalogue.ten.len();
+        println!(
+            "SKIPPED zoo: {left} bugs of {algorithm} by other engines than loom, left to `cargo xtask zoo {algorithm}`"
+        );
+    }
+    println!(
+        "{algorithm}: {said}, {found} of {total} bugs found, {noticed} of {weakened} weaker orderings noticed, {}",
+        path.display()
+    );
+    Ok(exit)
+}
+
+/// A row of the matrix: executions until each engine found it, or `-`.
+fn tell_in_a_line(bug: &artifact::Bug, json: bool) {
+    if json {
+        println!("{}", serde_json::json!({ "verb": "zoo", "bug": bug }));
+        return;
+    }
+    let cells: Vec<String> = bug
+        .detections
+        .iter()
+        .map(|detection| {
+            let effort = if detection.found { grouped(detection.effort) } else { "-".to_owned() };
+            format!("{} {effort}", detection.engine)
+        })
+        .collect();
+    let argued = if bug.argued.is_some() { " (argued)" } else { "" };
+    println!("{}{argued}: {}", bug.id, cells.join("; "));
 }
 
 /// Writes what shows a bug as files. The test is about the algorithm without the bug, which it passes.

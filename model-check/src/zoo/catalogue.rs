@@ -263,6 +263,7 @@ pub const CONTROL: &str = "control";
 /// What the name of a control with edits of its own ends with.
 const CONTROL_SUFFIX: &str = "-control";
 
-fn line_of(text: &str, offset: usize) -> usize {
+/// The line of a place in a text, counted from 1.
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }

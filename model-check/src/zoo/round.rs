@@ -250,6 +250,7 @@ fn detection(catch: &Catch, control: &Catch) -> Detection {
         engine: catch.engine.to_string(),
         found: medians.found_in * 2 > medians.of,
         property: catch.property.clone(),
+        shown: None,
         effort: medians.effort,
         effort_unit: catch.engine.unit().to_owned(),
         trials: if efforts.len() > 1 { efforts } else { Vec::new() },

@@ -59,10 +59,7 @@ impl Workshop {
 
     fn write_root(&self, names: &[&str]) -> io::Result<()> {
         let manifest = fs::read_to_string(self.root.join("Cargo.toml"))?;
-        // Dependencies and settings are the real ones; members and profiles are not.
-        let settings = manifest.split_once("[workspace.package]").map_or("", |(_, rest)| rest);
-        let settings = settings.split_once("\n[profile").map_or(settings, |(settings, _)| settings);
-        let settings = settings.replace("path = \"", &format!("path = \"{}/", self.root.display()));
+        let settings = settings(&self.root, &manifest);
         let members: Vec<String> =
             names.iter().map(|name| format!("\"{name}/crate\", \"{name}/hunter\"")).collect();
         let text = format!(
@@ -250,8 +247,16 @@ impl Hunters for WorkshopHunters<'_> {
     }
 }
 
+/// Dependencies and settings of the workspace at `root`, whose manifest this is, for one elsewhere; members and
+/// profiles are not among them.
+pub(super) fn settings(root: &Path, manifest: &str) -> String {
+    let settings = manifest.split_once("[workspace.package]").map_or("", |(_, rest)| rest);
+    let settings = settings.split_once("\n[profile").map_or(settings, |(settings, _)| settings);
+    settings.replace("path = \"", &format!("path = \"{}/", root.display()))
+}
+
 /// Runs a program to its end, or kills it, and what it has started, once `interrupt` is set.
-fn watched(command: &mut Command, interrupt: &AtomicBool) -> io::Result<ExitStatus> {
+pub(super) fn watched(command: &mut Command, interrupt: &AtomicBool) -> io::Result<ExitStatus> {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
     let mut child = command.stdin(Stdio::null()).spawn()?;
@@ -273,7 +278,7 @@ fn watched(command: &mut Command, interrupt: &AtomicBool) -> io::Result<ExitStat
 }
 
 /// Notes all files below `folder`, by their paths from `base`.
-fn list(folder: &Path, base: &Path, files: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+pub(super) fn list(folder: &Path, base: &Path, files: &mut BTreeSet<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
@@ -286,7 +291,7 @@ fn list(folder: &Path, base: &Path, files: &mut BTreeSet<PathBuf>) -> io::Result
 }
 
 /// Writes a file unless it holds these bytes already: its time of change is what cargo goes by.
-fn write_if_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_if_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }

@@ -21,4 +21,5 @@ mod shrunk;
 mod spin;
 mod symmetry;
 mod task_sharing;
+mod threads;
 mod zoo;

@@ -246,6 +246,9 @@ pub struct Zoo {
     /// The samplers of walks, the best first, where all of them hunted.
     #[serde(default)]
     pub samplers: Vec<RankedSampler>,
+    /// Memory orderings of code that threads share, a step weaker one at a time: each as a bug.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orderings: Vec<Bug>,
 }
 
 /// A sampler and what the bugs say of it.
@@ -268,12 +271,12 @@ pub struct RankedSampler {
 impl Zoo {
     /// How many bugs that are not canaries were found by some engine while that engine's control passed.
     pub fn found(&self) -> usize {
-        self.bugs.iter().filter(|bug| !bug.canary && bug.found()).count()
+        self.bugs.iter().filter(|bug| bug.counts() && bug.found()).count()
     }
 
-    /// How many bugs that are not canaries there are.
+    /// How many bugs there are that are not canaries, and of which no argument says that nothing notices them.
     pub fn total(&self) -> usize {
-        self.bugs.iter().filter(|bug| !bug.canary).count()
+        self.bugs.iter().filter(|bug| bug.counts()).count()
     }
 }
 
@@ -294,6 +297,12 @@ pub struct Bug {
     pub hard: bool,
     /// Whether it is there to show that the pipeline is alive: every engine must find it.
     pub canary: bool,
+    /// Of a bug between threads: what it takes to see it, an interleaving or weak memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visible: Option<String>,
+    /// Why nothing notices it, where that is as it should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argued: Option<String>,
     /// The edit, as a diff.
     pub edit: Option<String>,
     /// One per engine that looked.
@@ -360,6 +369,11 @@ impl SamplerHunt {
 }
 
 impl Bug {
+    /// Whether it is one to be found: no canary, and none that is argued away.
+    pub fn counts(&self) -> bool {
+        !self.canary && self.argued.is_none()
+    }
+
     /// Whether some engine found it while that engine passes without the edit.
     pub fn found(&self) -> bool {
         self.detections.iter().any(|detection| detection.found && detection.control_passed)
@@ -375,6 +389,9 @@ pub struct Detection {
     pub found: bool,
     /// The property that it saw broken.
     pub property: Option<String>,
+    /// In which model, and what was seen, where that is no property with a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
     /// The work done to the first detection, or in vain: the median over trials.
     pub effort: u64,
     /// What is counted: `states`, `seeds`, `executions`, `steps`.

@@ -2,8 +2,8 @@
 
 use super::page::Page;
 use super::{
-    HARNESS, Site, calibration, decisive, display_name, elections, findability, further, fuzzing, latency,
-    opinions, simulation, throughput, verification, zoo,
+    ALGORITHMS, HARNESS, Site, calibration, decisive, display_name, elections, findability, further, fuzzing,
+    latency, opinions, simulation, throughput, verification, zoo,
 };
 use crate::artifact::{Artifact, Payload, Verb};
 
@@ -14,13 +14,15 @@ pub(super) fn page(site: &Site, algorithm: &str) -> Page {
         page.paragraph("Parts that every algorithm rests on: their own checks and measurements.");
     }
     let has = |verb: Verb| site.about(algorithm).any(|artifact| artifact.verb == verb);
-    let shown = |verb: Verb| !harness || has(verb);
+    // Code that threads share has a zoo, and nothing of what only protocols have.
+    let protocol = !harness && (ALGORITHMS.contains(&algorithm) || has(Verb::Verify) || has(Verb::Simulate));
+    let shown = |verb: Verb| protocol || has(verb);
     let compared = |artifact: &Artifact| matches!(artifact.payload, Payload::Opinions(_));
     if harness && site.about(algorithm).any(compared) {
         page.section("engines", "Engines on small models", |page| opinions::write(page, site, algorithm));
     }
     let searched = |artifact: &Artifact| artifact.verb == Verb::Verify && !compared(artifact);
-    if !harness || site.about(algorithm).any(searched) {
+    if protocol || site.about(algorithm).any(searched) {
         verification::write(&mut page, site, algorithm);
         calibration::write(&mut page, site, algorithm);
     }
@@ -34,6 +36,8 @@ pub(super) fn page(site: &Site, algorithm: &str) -> Page {
     }
     if shown(Verb::Zoo) {
         zoo::write(&mut page, site, algorithm);
+    }
+    if protocol {
         findability::write(&mut page, site, algorithm);
     }
     if shown(Verb::Compare) {

@@ -17,6 +17,13 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
              where the same engine, with the same settings, finds nothing in the code without the edit. Canaries \
              show that the pipeline is alive; hard ones are kept because random search misses them.",
         );
+        let orderings = orderings(site, algorithm);
+        if !orderings.is_empty() {
+            page.paragraph(
+                "Some bugs show in an interleaving of sequentially consistent threads, some in weak memory alone, which \
+                 only loom has. A matrix of the two says what each checker is good for.",
+            );
+        }
         let zoos = || {
             let results = site.results(algorithm, Verb::Zoo);
             results.filter_map(|artifact| match &artifact.payload {
@@ -34,6 +41,7 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
             }
         }
         page.table(verdicts(algorithm, &bugs));
+        weakened(page, algorithm, &orderings);
         if let Some((_, zoo)) = zoos().find(|(_, zoo)| !zoo.samplers.is_empty()) {
             ranking(page, algorithm, zoo);
         }
@@ -54,6 +62,54 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
             page.finding(&format!("{algorithm}-bug-{place}"), Tone::Plain, &name, counterexample);
         }
     });
+}
+
+/// The orderings that were weakened: those of the whole zoo, else of a look at one.
+fn orderings<'a>(site: &'a Site, algorithm: &'a str) -> Vec<&'a Bug> {
+    let zoos = site.results(algorithm, Verb::Zoo).filter_map(|artifact| match &artifact.payload {
+        Payload::Zoo(zoo) => Some(&zoo.orderings),
+        _ => None,
+    });
+    zoos.max_by_key(|orderings| orderings.len()).into_iter().flatten().collect()
+}
+
+/// Every memory ordering with a name, a step weaker: who notices, or why nobody does.
+fn weakened(page: &mut Page, algorithm: &str, orderings: &[&Bug]) {
+    if orderings.is_empty() {
+        return;
+    }
+    page.heading("Every memory ordering, a step weaker");
+    page.paragraph(
+        "An ordering whose weakening nobody notices is either too strong or untested; of each of those an argument says \
+         which, or why no engine here can tell.",
+    );
+    let mut table = Table::new(
+        format!("{algorithm}-orderings"),
+        "Orderings a step weaker: executions of loom until it was noticed, and what was seen",
+        &[
+            ("Ordering", "ordering"),
+            ("Verdict", "verdict"),
+            ("Executions", "executions"),
+            ("Seen, or argued", "shown"),
+        ],
+    );
+    for bug in orderings {
+        let found = bug.detections.iter().find(|detection| detection.found);
+        let verdict = match (bug.found(), &bug.argued) {
+            (true, None) => Cell::text("noticed").tone(Tone::Good),
+            (false, Some(_)) => Cell::text("not noticed, argued").tone(Tone::Caution),
+            (true, Some(_)) => Cell::text("noticed against the argument").tone(Tone::Bad),
+            (false, None) => Cell::text("not noticed").tone(Tone::Bad),
+        };
+        let shown = found.and_then(|detection| detection.shown.as_deref()).or(bug.argued.as_deref());
+        table.row([
+            Cell::text(&bug.title),
+            verdict,
+            Cell::maybe(found.map(|detection| detection.effort), number::count),
+            Cell::text(shown.unwrap_or("–")),
+        ]);
+    }
+    page.table(table);
 }
 
 /// Which sampler finds most, and what each made of each bug.
@@ -178,15 +234,18 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
         }
     }
     let columns = [("Bug", "bug"), ("What is wrong", "title"), ("Verdict", "verdict")];
+    let between_threads = bugs.iter().any(|bug| bug.visible.is_some());
+    let shown_by = between_threads.then_some(("Shown by", "visible"));
     // The unit stands at the head, where an engine has one: cells are narrow.
     let titles: Vec<String> = engines.iter().map(|engine| title(engine, bugs)).collect();
     let by_engine = engines.iter().zip(&titles).map(|(engine, title)| (title.as_str(), *engine));
-    let columns: Vec<(&str, &str)> = columns.into_iter().chain(by_engine).collect();
+    let columns: Vec<(&str, &str)> = columns.into_iter().chain(shown_by).chain(by_engine).collect();
     let caption =
         "Bug by engine: the work until it was found, the median over trials, and in how many of them it was";
     let mut table = Table::new(format!("{algorithm}-zoo"), caption, &columns);
     for bug in bugs {
         let verdict = match (bug.found(), bug.hard) {
+            (false, _) if bug.argued.is_some() => Cell::text("not found, argued").tone(Tone::Caution),
             (true, _) => Cell::text("found").tone(Tone::Good),
             (false, true) => Cell::text("not found (hard)").tone(Tone::Caution),
             (false, false) => Cell::text("not found").tone(Tone::Bad),
@@ -199,7 +258,8 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
             )
         });
         let first = [Cell::text(name(bug)), Cell::text(in_short(bug)), verdict];
-        table.row(first.into_iter().chain(by_engine));
+        let shown_by = between_threads.then(|| Cell::text(bug.visible.as_deref().unwrap_or("–")));
+        table.row(first.into_iter().chain(shown_by).chain(by_engine));
     }
     table
 }

@@ -119,7 +119,11 @@ fn payload(g: &mut Gen) -> Payload {
         8 => Payload::Decisive(decisive(g)),
         0 => Payload::Verify(Verify { instances: some(g, instance), interleavings: some(g, interleavings) }),
         1 => Payload::Simulate(simulate(g)),
-        2 => Payload::Zoo(Zoo { bugs: some(g, bug), samplers: some(g, ranked_sampler) }),
+        2 => Payload::Zoo(Zoo {
+            bugs: some(g, bug),
+            samplers: some(g, ranked_sampler),
+            orderings: some(g, bug),
+        }),
         3 => Payload::Fuzz(Fuzz {
             runs: some(g, |g| FuzzRun {
                 guided: bool::arbitrary(g),
@@ -312,6 +316,8 @@ fn bug(g: &mut Gen) -> Bug {
         expected_engine: text(g),
         hard: bool::arbitrary(g),
         canary: bool::arbitrary(g),
+        visible: maybe(g, text),
+        argued: maybe(g, text),
         edit: maybe(g, text),
         detections: some(g, |g| Detection {
             engine: text(g),
@@ -324,6 +330,7 @@ fn bug(g: &mut Gen) -> Bug {
             length: maybe(g, u32::arbitrary),
             control_passed: bool::arbitrary(g),
             property: maybe(g, text),
+            shown: maybe(g, text),
             effort_low: maybe(g, u64::arbitrary),
             effort_high: maybe(g, u64::arbitrary),
             cpu_low_s: maybe(g, number),

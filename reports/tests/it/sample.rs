@@ -547,6 +547,8 @@ fn zoo() -> Zoo {
             expected_engine: engine.into(),
             hard: id == "figure-eight",
             canary: id == "canary",
+            visible: None,
+            argued: None,
             edit: None,
             detections: vec![
                 detection("checker", true, effort, "states"),
@@ -560,6 +562,7 @@ fn zoo() -> Zoo {
     };
     Zoo {
         samplers: ranking(),
+        orderings: Vec::new(),
         bugs: vec![
             bug(
                 "vote-not-durable",

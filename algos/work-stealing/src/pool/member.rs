@@ -314,6 +314,9 @@ impl<'a> Context<'a> {
         // The latch too: who set it may have looked into the list before this was in it.
         if !latch.is_set() && !self.crew().has_jobs() && self.member.mail.is_empty() {
             sleep.sleep(self.member.number);
+        } else {
+            // What it has found may still be on its way, and whoever brings it wants time, too.
+            pause(0);
         }
         sleep.get_up(self.member.number);
         latch.disarm();

@@ -30,11 +30,9 @@
 //! ends the next sleep early, which costs one more look.
 //!
 //! # Verification
-//! `tests/loom.rs`: one sleeper and two against who publishes; `tests/stateright`: two, of whom one is woken and wakes
-//! the other; `tests/shuttle.rs`: closures that wait for each other
-//! on as many threads. That requests stay and that the last searcher asks is argued above; no test fails without
-//! it. `SearchBarrier` is not weakened in turn, since the one short run that lists the orderings does not come by
-//! it.
+//! `tests/loom.rs`: one sleeper, also twice, and two against who publishes, a searcher that stops meanwhile;
+//! `tests/stateright`: two, of whom one is woken and wakes the other; `tests/shuttle.rs`: closures that wait for each
+//! other on as many threads. That requests stay, and that a sleeper asks, is argued above; no test fails without it.
 
 use std::sync::PoisonError;
 

@@ -161,3 +161,55 @@ impl Life {
         });
     }
 }
+
+std::thread_local! {
+    static TRACED: Cell<bool> = const { Cell::new(false) };
+    static OVERWRITTEN: RefCell<Vec<(usize, bool)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Follows the reads of words from here to the end of the execution, for [`overwritten`].
+pub fn trace_reads() {
+    TRACED.set(true);
+    OVERWRITTEN.with_borrow_mut(Vec::clear);
+}
+
+/// What words of slots held when they were written again, and whether it had been read by then: for sure, not merely
+/// in this execution. Ends the following.
+pub fn overwritten() -> Vec<(usize, bool)> {
+    TRACED.set(false);
+    OVERWRITTEN.take()
+}
+
+/// Whether a word's content was read before it was written again.
+///
+/// Loom carries out loads where they stand and never after later stores, so that a read which nothing keeps from coming
+/// too late comes in time. Here whoever reads leaves a mark behind the read, and whoever writes again looks at it: if
+/// nothing orders the two, loom tries the look that does not see the mark. Every access costs another, so it
+/// is done on request only, and for one thief: a mark says what was read last.
+pub(crate) struct Reads {
+    held: Cell<usize>,
+    mark: AtomicUsize,
+}
+
+// SAFETY: loom runs one thread at a time, and writers of words are one thread at a time by the deque's protocol.
+unsafe impl Sync for Reads {}
+
+impl Reads {
+    pub(crate) fn new() -> Self {
+        Reads { held: Cell::new(0), mark: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn read(&self, bytes: usize) {
+        if TRACED.get() {
+            self.mark.store(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn written(&self, bytes: usize) {
+        let held = self.held.replace(bytes);
+        if TRACED.get() && held != 0 {
+            let read = self.mark.load(Ordering::Relaxed) == held;
+            OVERWRITTEN.with_borrow_mut(|overwritten| overwritten.push((held, read)));
+        }
+    }
+}

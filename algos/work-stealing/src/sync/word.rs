@@ -47,27 +47,35 @@ mod body {
 mod body {
     use core::mem::{self, MaybeUninit};
 
-    use super::super::body::{AtomicPtr, Ordering};
+    use super::super::body::{AtomicPtr, Ordering, Reads};
 
-    pub(crate) struct Word(AtomicPtr<()>);
+    pub(crate) struct Word {
+        bytes: AtomicPtr<()>,
+        reads: Reads,
+    }
 
     impl Word {
         pub(super) fn new() -> Self {
-            Word(AtomicPtr::new(core::ptr::null_mut()))
+            Word { bytes: AtomicPtr::new(core::ptr::null_mut()), reads: Reads::new() }
         }
 
         pub(crate) fn load(&self) -> MaybeUninit<usize> {
+            let bytes = self.bytes.load(Ordering::Relaxed);
+            self.reads.read(bytes.addr());
             // SAFETY: both are a word of bytes, and any bytes are a `MaybeUninit`.
-            unsafe { mem::transmute(self.0.load(Ordering::Relaxed)) }
+            unsafe { mem::transmute(bytes) }
         }
 
         pub(crate) fn store(&self, bytes: MaybeUninit<usize>) {
             // SAFETY: models hold types without padding, so that all bytes are initialised.
-            self.0.store(unsafe { mem::transmute::<MaybeUninit<usize>, *mut ()>(bytes) }, Ordering::Relaxed);
+            let bytes = unsafe { mem::transmute::<MaybeUninit<usize>, *mut ()>(bytes) };
+            self.reads.written(bytes.addr());
+            self.bytes.store(bytes, Ordering::Relaxed);
         }
 
         pub(crate) unsafe fn own(&self) -> MaybeUninit<usize> {
-            self.load()
+            // SAFETY: as above.
+            unsafe { mem::transmute(self.bytes.load(Ordering::Relaxed)) }
         }
     }
 }
