@@ -210,7 +210,21 @@ where
     RA: Send,
     RB: Send,
 {
-    run(|context| context.join(|_| a(), |_| b()))
+    // One comparison and one call that is seldom made: so that callers stay small enough to be inlined.
+    if Context::is_content_here() { (a(), b()) } else { join_elsewhere(a, b) }
+}
+
+/// [`join`] where jobs are few or asked for, and where there is no pool yet.
+#[cold]
+#[inline(never)]
+fn join_elsewhere<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    run(|context| context.join_leaving_one(|_| a(), |_| b()))
 }
 
 /// As [`join`], for closures that go on with the [`Context`].

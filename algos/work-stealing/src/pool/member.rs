@@ -140,6 +140,12 @@ impl Context<'_> {
 }
 
 impl<'a> Context<'a> {
+    /// Whether this thread is in a pool, and its `join` has nothing to do but to run its closures in turn.
+    #[inline(always)]
+    pub(crate) fn is_content_here() -> bool {
+        Self::with_current(|current| current.is_some_and(|context| context.lane().is_content()))
+    }
+
     #[inline(always)]
     fn lane(self) -> Own<'a, JobRef> {
         // SAFETY: this is the member's thread.
@@ -193,7 +199,7 @@ impl<'a> Context<'a> {
 
     /// `join` where jobs are few or asked for.
     #[inline(never)]
-    fn join_leaving_one<A, B, RA, RB>(self, a: A, b: B) -> (RA, RB)
+    pub(crate) fn join_leaving_one<A, B, RA, RB>(self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(Context<'_>) -> RA + Send,
         B: FnOnce(Context<'_>) -> RB + Send,
