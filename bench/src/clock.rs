@@ -19,6 +19,13 @@ pub fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
+/// CPU time that all threads of this process have used since it started.
+pub fn process_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    // As above.
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// What one reading of [`thread_cpu`] costs here, in nanoseconds of wall time: the least of nine batches.
 pub fn cost_of_thread_cpu() -> f64 {
     const READINGS: u32 = 200;

@@ -11,6 +11,7 @@
 //! | how fast are others? | [`peers`]: each behind a feature, at its best settings |
 //! | how fast are we? | [`raft`]: our Raft over the runtime's driver for one thread |
 //! | who is ahead, and is that noise? | [`paired`] and [`verdict`]: rounds, ratios, intervals |
+//! | what does a `join` cost, and what do more threads make of it? | [`forks`]: the same recursions on pools, ours and others |
 //! | what do users wait under load? | [`series`] under planned arrivals ([`open_loop`]), on one thread ([`solo`]) or three ([`live`]) |
 //!
 //! ```
@@ -21,13 +22,14 @@
 //! assert_eq!(proof.digest.commands, 1_000);
 //! ```
 //!
-//! Binaries: `compare` and `latency`; benches: `raft`. All use mimalloc, which is noted in their artifacts.
+//! Binaries: `compare`, `latency` and `scaling`. All use mimalloc, which is noted in their artifacts.
 //!
 //! Verified by the tests of each file. Not verified: that the peers are used as their authors would use them;
 //! each adapter is one file, to be objected to.
 
 pub mod clock;
 pub mod floor;
+pub mod forks;
 pub mod hgrm;
 pub mod instructions;
 pub mod killed;

@@ -7,6 +7,8 @@
 use crate::paired::Contestant;
 use crate::series::Series;
 
+#[cfg(feature = "peer-chili")]
+pub mod chili;
 #[cfg(feature = "peer-omnipaxos")]
 pub mod omnipaxos;
 #[cfg(feature = "peer-openraft")]
@@ -17,6 +19,8 @@ pub mod openraft_store;
 pub mod raft_rs;
 #[cfg(feature = "peer-raft-rs")]
 pub mod raft_rs_node;
+#[cfg(feature = "peer-rayon")]
+pub mod rayon;
 
 /// The features whose peers are compiled in, and those left out.
 pub fn compiled() -> (Vec<&'static str>, Vec<&'static str>) {

@@ -13,6 +13,7 @@ mod decisive;
 mod elections;
 mod measures;
 mod opinions;
+mod scaling;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +32,7 @@ pub use self::measures::{
     Bench, Benchmark, Compare, Implementation, Latency, LoadPoint, Measurement, Role, Stage, Test,
 };
 pub use self::opinions::{ComparedModel, ComparedPromise, Opinions};
+pub use self::scaling::{Idle, Scaling, ScalingSeries, Sharing};
 use crate::machine::{Conditions, Fingerprint};
 use crate::statistics;
 
@@ -200,6 +202,8 @@ pub enum Payload {
     Fuzz(Fuzz),
     /// Of `compare`.
     Compare(Compare),
+    /// Of `compare` too, where threads are what is compared.
+    Scaling(Scaling),
     /// Of `latency`.
     Latency(Latency),
     /// Of `bench`.
@@ -216,7 +220,7 @@ impl Payload {
             Payload::Simulate(_) | Payload::Decisive(_) | Payload::Elections(_) => Verb::Simulate,
             Payload::Zoo(_) => Verb::Zoo,
             Payload::Fuzz(_) => Verb::Fuzz,
-            Payload::Compare(_) => Verb::Compare,
+            Payload::Compare(_) | Payload::Scaling(_) => Verb::Compare,
             Payload::Latency(_) => Verb::Latency,
             Payload::Bench(_) => Verb::Bench,
             Payload::Test(_) => Verb::Test,

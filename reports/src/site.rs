@@ -23,6 +23,7 @@ mod method;
 mod opinions;
 mod overview;
 mod page;
+mod scaling;
 mod simulation;
 mod summary;
 mod throughput;
@@ -40,6 +41,9 @@ use crate::table::{Cell, Tone};
 
 /// The algorithms that every verb knows, and whose page says what did not run. Others have a page of what did.
 pub const ALGORITHMS: [&str; 1] = ["raft"];
+
+/// Parts that are no protocols, so that not every verb knows them: their pages say what ran.
+const LIBRARIES: [&str; 1] = ["work-stealing"];
 
 /// What the harness's own artifacts are listed under.
 const HARNESS: &str = "harness";
@@ -136,19 +140,22 @@ impl Site {
         Ok(index)
     }
 
-    /// The algorithms with a page of their own: ours, code that threads share, whose bugs were hunted, and protocols
-    /// brought from elsewhere, which were verified or simulated here. A site that is about those alone does not speak of ours.
+    /// The algorithms with a page of their own: ours, and protocols brought from elsewhere, which were verified or
+    /// simulated here; and libraries of which something is told. A site that is about what was brought alone does not
+    /// speak of ours.
     fn algorithms(&self) -> Vec<&str> {
         let brought: BTreeSet<&str> = self
             .artifacts
             .iter()
-            .filter(|artifact| matches!(artifact.verb, Verb::Verify | Verb::Simulate | Verb::Zoo))
+            .filter(|artifact| matches!(artifact.verb, Verb::Verify | Verb::Simulate))
             .map(|artifact| artifact.algorithm.as_str())
-            .filter(|algorithm| !ALGORITHMS.contains(algorithm) && *algorithm != HARNESS)
+            .filter(|algorithm| !ALGORITHMS.contains(algorithm) && !shows_what_ran(algorithm))
             .collect();
         let ours = |artifact: &Artifact| ALGORITHMS.contains(&artifact.algorithm.as_str());
         let speaks_of_ours = brought.is_empty() || self.artifacts.iter().any(ours);
-        ALGORITHMS.into_iter().filter(|_| speaks_of_ours).chain(brought).collect()
+        let told = |library: &&str| self.artifacts.iter().any(|artifact| artifact.algorithm == *library);
+        let libraries = LIBRARIES.into_iter().filter(told);
+        ALGORITHMS.into_iter().filter(|_| speaks_of_ours).chain(brought).chain(libraries).collect()
     }
 
     /// The page that an artifact belongs on.
@@ -186,6 +193,11 @@ impl Site {
             Cell::text(text)
         }
     }
+}
+
+/// Whether the page of this name tells what ran, and not what did not.
+fn shows_what_ran(algorithm: &str) -> bool {
+    algorithm == HARNESS || LIBRARIES.contains(&algorithm)
 }
 
 /// How a run or a stage ended, as a cell.

@@ -49,6 +49,8 @@ pub(crate) enum Names {
     None,
     /// At most one algorithm.
     Algorithm,
+    /// At most one of what is compared with peers.
+    Compared,
     /// Exactly one algorithm.
     OneAlgorithm,
     /// Exactly one algorithm, or one peer whose core is simulated as an algorithm is.
@@ -69,6 +71,7 @@ impl Names {
         match self {
             Names::None => "",
             Names::Algorithm => " [ALGO]",
+            Names::Compared => " [raft|work-stealing]",
             Names::OneAlgorithm => " ALGO",
             Names::OneSimulated => " ALGO|PEER",
             Names::Algorithms => " [ALGO…]",
@@ -82,7 +85,7 @@ impl Names {
     pub(crate) const fn bounds(self) -> (usize, usize) {
         match self {
             Names::None => (0, 0),
-            Names::Algorithm | Names::Filter => (0, 1),
+            Names::Algorithm | Names::Compared | Names::Filter => (0, 1),
             Names::OneAlgorithm | Names::OneSimulated => (1, 1),
             Names::Algorithms | Names::Targets | Names::Stages => (0, usize::MAX),
         }
@@ -295,8 +298,8 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
         name: "compare",
         summary: "ours against peers and the floor, interleaved in one run",
         details: "Runs the same workload on ours, on the peers and on the floor program, interleaved, and gives\n\
-                  ratios with intervals.",
-        names: Names::None,
+                  ratios with intervals. Of work stealing: what more threads make of fork and join.",
+        names: Names::Compared,
         options: &[
             QUICK,
             FULL,

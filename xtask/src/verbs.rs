@@ -10,12 +10,14 @@ pub(crate) mod tidy;
 use crate::cli::{Invocation, hint};
 use crate::exit::Exit;
 use crate::syntax::Names;
+use crate::verbs::launch::COMPARED;
 use crate::workspace::Workspace;
 
 /// Carries out what the command line asks for.
 pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
     let known = match invocation.verb.names {
         Names::Algorithm | Names::OneAlgorithm | Names::Algorithms => ("algorithm", workspace.algorithms()),
+        Names::Compared => ("comparison", COMPARED.map(str::to_owned).into()),
         Names::OneSimulated => ("algorithm or peer", [workspace.algorithms(), workspace.peers()].concat()),
         Names::Targets => ("fuzz target", workspace.fuzz_targets()),
         Names::Stages => ("stage", test::names()),

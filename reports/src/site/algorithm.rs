@@ -2,8 +2,8 @@
 
 use super::page::Page;
 use super::{
-    ALGORITHMS, HARNESS, Site, calibration, decisive, display_name, elections, findability, further, fuzzing,
-    latency, opinions, simulation, throughput, verification, zoo,
+    HARNESS, Site, calibration, decisive, display_name, elections, findability, further, fuzzing, latency,
+    opinions, scaling, shows_what_ran, simulation, throughput, verification, zoo,
 };
 use crate::artifact::{Artifact, Payload, Verb};
 
@@ -15,7 +15,7 @@ pub(super) fn page(site: &Site, algorithm: &str) -> Page {
     }
     let has = |verb: Verb| site.about(algorithm).any(|artifact| artifact.verb == verb);
     // Code that threads share has a zoo, and nothing of what only protocols have.
-    let protocol = !harness && (ALGORITHMS.contains(&algorithm) || has(Verb::Verify) || has(Verb::Simulate));
+    let protocol = !shows_what_ran(algorithm);
     let shown = |verb: Verb| protocol || has(verb);
     let compared = |artifact: &Artifact| matches!(artifact.payload, Payload::Opinions(_));
     if harness && site.about(algorithm).any(compared) {
@@ -40,9 +40,11 @@ pub(super) fn page(site: &Site, algorithm: &str) -> Page {
     if protocol {
         findability::write(&mut page, site, algorithm);
     }
-    if shown(Verb::Compare) {
+    let timed = |artifact: &Artifact| matches!(artifact.payload, Payload::Compare(_));
+    if protocol || site.about(algorithm).any(timed) {
         throughput::write(&mut page, site, algorithm);
     }
+    scaling::write(&mut page, site, algorithm);
     if shown(Verb::Latency) {
         latency::write(&mut page, site, algorithm);
     }

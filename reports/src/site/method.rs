@@ -62,6 +62,7 @@ pub(super) fn page(site: &Site) -> Page {
         for artifact in &site.artifacts {
             let named = match &artifact.payload {
                 Payload::Compare(compare) => &compare.not_compared,
+                Payload::Scaling(scaling) => &scaling.not_compared,
                 Payload::Latency(latency) => &latency.not_compared,
                 _ => continue,
             };

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::page::Page;
 use super::throughput::{self, Verdict};
-use super::{HARNESS, Site, command, data_path, display_name, environment, headline, minute, outcome_cell};
+use super::{
+    HARNESS, Site, command, data_path, display_name, environment, headline, minute, outcome_cell,
+    shows_what_ran,
+};
 use crate::artifact::{Artifact, Outcome, Payload, Verb, Zoo};
 use crate::number;
 use crate::table::{Cell, Table, Tone};
@@ -168,7 +171,7 @@ fn suites(site: &Site) -> Table {
 fn status_cell(site: &Site, algorithm: &str, verb: Verb) -> Cell {
     let runs: Vec<&Artifact> = site.about(algorithm).filter(|artifact| artifact.verb == verb).collect();
     let results: Vec<&Artifact> = site.results(algorithm, verb).collect();
-    if runs.is_empty() && algorithm == HARNESS {
+    if runs.is_empty() && shows_what_ran(algorithm) {
         return Cell::text("–").tone(Tone::Missing);
     }
     if runs.is_empty() {

@@ -121,11 +121,16 @@ impl Page {
     /// Says which runs the figures of this section come from, with the command of each; or, where there is
     /// none, that it was not run and how to. True if there are results to show.
     pub(super) fn runs(&mut self, site: &Site, algorithm: &str, verb: Verb) -> bool {
-        // A run that is rewound, leaders that crash, samplers that are calibrated and engines that are compared have sections of their own.
+        // A run that is rewound, leaders that crash, samplers that are calibrated, and engines and threads that are compared
+        // have sections of their own.
         let own = |artifact: &&Artifact| {
             matches!(
                 artifact.payload,
-                Payload::Decisive(_) | Payload::Elections(_) | Payload::Calibration(_) | Payload::Opinions(_)
+                Payload::Decisive(_)
+                    | Payload::Elections(_)
+                    | Payload::Calibration(_)
+                    | Payload::Opinions(_)
+                    | Payload::Scaling(_)
             )
         };
         let of_verb = site.about(algorithm).filter(|artifact| artifact.verb == verb);

@@ -30,14 +30,14 @@ fn rendering_ends_with_0_and_a_failed_run_with_1() {
     let output = report(&folder, &[]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(
-        said(&output.stdout).ends_with("index.html: 14 artifacts, 0 failed, 0 unreadable\n"),
+        said(&output.stdout).ends_with("index.html: 15 artifacts, 0 failed, 0 unreadable\n"),
         "{output:?}"
     );
 
     sample::write_trouble(folder.path()).expect("the trouble too");
     let output = report(&folder, &["--json"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(said(&output.stdout).contains("\"artifacts\":16,\"failed\":1"), "{output:?}");
+    assert!(said(&output.stdout).contains("\"artifacts\":17,\"failed\":1"), "{output:?}");
     assert!(said(&output.stderr).contains("unreadable artifact fuzz/broken.json:3: EOF"), "{output:?}");
     assert!(fs::read_to_string(folder.path().join("out/index.html")).expect("the page").contains("(stale)"));
 }

@@ -8,6 +8,7 @@ mod invented;
 mod opinions;
 mod sample;
 mod samplers;
+mod scaling;
 mod site;
 mod store;
 mod structure;

@@ -7,10 +7,10 @@ use std::path::Path;
 use reports::artifact::{
     Action, Atlas, Bench, Benchmark, Bin, Bug, CalibratedInstance, CalibratedSampler, Calibration,
     CalibrationPoint, Compare, Coverage, Decisive, Detection, ElectionClaim, ElectionRange, Elections,
-    FaultMet, Finding, Footprint, Fuzz, FuzzRun, Implementation, Injected, Instance, Interleavings, Latency,
-    LoadPoint, Measurement, MessagePair, Metric, Near, Outcome, Overlap, Payload, PropertyResult,
-    PublishedPoint, Quantiles, RankedSampler, Rewound, Role, SamplerHunt, Seen, Simulate, Stage, Test, Verb,
-    Verify, Zoo,
+    FaultMet, Finding, Footprint, Fuzz, FuzzRun, Idle, Implementation, Injected, Instance, Interleavings,
+    Latency, LoadPoint, Measurement, MessagePair, Metric, Near, Outcome, Overlap, Payload, PropertyResult,
+    PublishedPoint, Quantile, Quantiles, RankedSampler, Rewound, Role, SamplerHunt, Scaling, ScalingSeries,
+    Seen, Sharing, Simulate, Stage, Test, Verb, Verify, Zoo,
 };
 use reports::recorder::Recorder;
 
@@ -76,6 +76,10 @@ pub(crate) fn write(root: &Path) -> std::io::Result<()> {
         let fuzz = Fuzz { runs, injected, ..Fuzz::new(target) };
         run.finish(Outcome::Passed, Payload::Fuzz(fuzz))?;
     }
+
+    let mut run = start(Verb::Compare, "work-stealing", "cargo xtask compare work-stealing")?;
+    run.algorithm("work-stealing").title("Work stealing: what more threads make of fork and join");
+    run.finish(Outcome::Passed, Payload::Scaling(scaling()))?;
 
     let mut run = start(Verb::Test, "workspace", "cargo xtask test")?;
     run.algorithm("harness").title("The test suite");
@@ -334,6 +338,50 @@ pub(crate) fn calibration() -> Calibration {
     Calibration {
         instances: vec![instance("two-nodes", 22_814, 2e-6), instance("between-writes", 99_874, 5e-7)],
         left_out: BTreeMap::from([("closed".to_owned(), "it has 1,883,301 states".to_owned())]),
+    }
+}
+
+fn scaling() -> Scaling {
+    let ours = Implementation::new(Role::Ours, "swarm-work-stealing", "0.1.0", "join");
+    let peer = Implementation::new(Role::Peer, "rayon-core", "1.13", "join");
+    let plain = Implementation::new(Role::Floor, "sequential", "0.1.0", "plain recursion");
+    let series = |implementation: &Implementation, threads: u32, wall: f64| ScalingSeries {
+        implementation: implementation.clone(),
+        work: "fib(27)".into(),
+        operation: "join".into(),
+        operations: 317_810,
+        threads,
+        wall_ns: (0..9).map(|round| wall * (1.0 + 0.01 * f64::from(round))).collect(),
+        sequential_ns: vec![430_000.0; 9],
+    };
+    let sharing = |implementation: &Implementation, other: &str, median: f64, missed| Sharing {
+        implementation: implementation.clone(),
+        other: other.into(),
+        missed,
+        latency: Quantiles {
+            unit: "ns".into(),
+            count: 1_000 - missed,
+            points: [(0.5, 1.0), (0.9, 2.0), (0.99, 9.0), (1.0, 40.0)]
+                .map(|(q, times)| Quantile { q, value: median * times })
+                .into(),
+        },
+    };
+    Scaling {
+        cores: 2,
+        series: vec![
+            series(&plain, 1, 430_000.0),
+            series(&ours, 1, 540_000.0),
+            series(&ours, 2, 280_000.0),
+            series(&peer, 1, 3_300_000.0),
+            series(&peer, 2, 1_700_000.0),
+        ],
+        sharing: vec![
+            sharing(&ours, "searching", 400.0, 0),
+            sharing(&ours, "asleep", 9_000.0, 2),
+            sharing(&peer, "searching", 700.0, 0),
+        ],
+        idle: vec![Idle { implementation: ours, threads: 2, cpu_share: 0.0 }],
+        not_compared: vec!["forte: builds on nightly only".into()],
     }
 }
 

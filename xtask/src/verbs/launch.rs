@@ -43,9 +43,14 @@ pub(crate) fn latency(workspace: &Workspace, invocation: &Invocation) -> Exit {
     start(workspace, invocation, measured("latency", true))
 }
 
+/// What [`compare`] knows.
+pub(crate) const COMPARED: [&str; 2] = ["raft", "work-stealing"];
+
 /// `compare`.
 pub(crate) fn compare(workspace: &Workspace, invocation: &Invocation) -> Exit {
-    start(workspace, invocation, measured("compare", !invocation.has("no-peers")))
+    let threads = invocation.names.iter().any(|name| name == COMPARED[1]);
+    let binary = if threads { "scaling" } else { "compare" };
+    start(workspace, invocation, measured(binary, !invocation.has("no-peers")))
 }
 
 /// `bench`: criterion's own output; with `--json` it goes to standard error and one object says how it ended.

@@ -79,6 +79,7 @@ pub(super) fn steps(algorithms: &[String], zoos: &[String], targets: &[String], 
     }
     table.extend(targets.iter().map(|name| ("fuzz", Some(name.as_str()), name.replace('_', "-"))));
     table.push(("compare", None, "raft".to_owned()));
+    table.push(("compare", Some("work-stealing"), "work-stealing".to_owned()));
     let timed = algorithms.iter().filter(|name| TIMED.contains(&name.as_str()));
     table.extend(timed.map(|name| ("latency", Some(name.as_str()), name.clone())));
     let step = |(verb, name, subject): (&str, Option<&str>, String)| {
@@ -264,6 +265,7 @@ mod tests {
                 "verify raft --calibrate",
                 "fuzz raft_bytes",
                 "compare",
+                "compare work-stealing",
                 "latency raft"
             ]
         );
