@@ -29,7 +29,7 @@
 //! announced, one buffer or block per role, and nothing else: nobody waits for it.
 //!
 //! # Verification
-//! `tests/loom.rs` has models of a reader and one who frees, of seats that are left and taken, and all models
+//! `tests/loom` has models of a reader and one who frees, of seats that are left and taken, and all models
 //! of growing deques and of the injector go through here, with a cell in each buffer and block that is
 //! written when it is freed and read at each use. `tests/shuttle.rs` freezes threads at every step.
 

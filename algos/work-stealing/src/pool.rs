@@ -21,7 +21,7 @@
 //! - A closure that goes on for long without a `join` shares nothing meanwhile.
 //!
 //! # Verification
-//! `tests/loom.rs`: lanes, a job and its latch, sleep, and joins of two members with panics in either closure;
+//! `tests/loom`: lanes, a job and its latch, sleep, and joins of two members with panics in either closure;
 //! `tests/shuttle.rs`: pools of two and three threads; `tests/it/pool`: panics, trees, the Cilk programs, UTS.
 
 mod broadcast;

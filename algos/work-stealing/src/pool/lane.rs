@@ -34,7 +34,7 @@
 //! for those of sleepers, which fences order ([`crate::pool::sleep`]).
 //!
 //! # Verification
-//! `tests/loom.rs` and `tests/stateright`: one thief, then two, against an owner that pushes, answers, returns and
+//! `tests/loom` and `tests/stateright`: one thief, then two, against an owner that pushes, answers, returns and
 //! uses levels again.
 
 use core::cell::Cell;

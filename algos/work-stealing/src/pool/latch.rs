@@ -5,7 +5,7 @@
 //! and takes the memory away, so that the one who sets copies before what it needs afterwards (rayon#739).
 //!
 //! # Verification
-//! `tests/loom.rs` has a job with its latch on the waiter's stack, and a waiter that sleeps.
+//! `tests/loom` has a job with its latch on the waiter's stack, and a waiter that sleeps.
 
 use std::sync::{Arc, PoisonError};
 

@@ -30,7 +30,7 @@
 //! ends the next sleep early, which costs one more look.
 //!
 //! # Verification
-//! `tests/loom.rs`: one sleeper, also twice, and two against who publishes, a searcher that stops meanwhile;
+//! `tests/loom`: one sleeper, also twice, and two against who publishes, a searcher that stops meanwhile;
 //! `tests/stateright`: two, of whom one is woken and wakes the other; `tests/shuttle.rs`: closures that wait for each
 //! other on as many threads. That requests stay, and that a sleeper asks, is argued above; no test fails without it.
 
