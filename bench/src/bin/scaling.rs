@@ -126,7 +126,7 @@ fn run(options: &Options) -> Result<Exit, Refused> {
     } else {
         (31, 1_000, Duration::from_millis(500))
     };
-    let mut recorder = Recorder::start(Verb::Compare, "work-stealing", &options.common.command("scaling"))
+    let mut recorder = Recorder::start(Verb::Compare, "work-stealing", &options.common.command("compare"))
         .map_err(Refused::missing)?;
     recorder
         .algorithm("work-stealing")

@@ -52,7 +52,9 @@ fn one(page: &mut Page, site: &Site, artifact: &Artifact, scaling: &Scaling) {
             scaling.series.iter().filter(|series| series.work == *work).collect();
         let id = format!("{id}-{place}");
         let caption = "How many times as fast as the same work without a pool; the mark is the median, faint ticks are the rounds.";
-        let rows: Vec<Row> = of_work.iter().filter_map(|series| row(series, &names)).collect();
+        let mut by_threads = of_work.clone();
+        by_threads.sort_by_key(|series| series.threads);
+        let rows: Vec<Row> = by_threads.iter().filter_map(|series| row(series, &names)).collect();
         let title = format!("Speed-up: {work}");
         page.figure(&dots::plot(
             &format!("{id}-plot"),
