@@ -21,11 +21,10 @@
 //! | [`traverse`] | works off a tree of any depth without recursion |
 //!
 //! Their names and behaviour follow `rayon-core`: `join`, `scope`, `spawn`, `broadcast`, [`ThreadPool`] with
-//! `install` and [`ThreadPoolBuilder`] are called alike, with [`scope_fifo`], [`spawn_fifo`] and [`spawn_broadcast`],
-//! and most of that crate's tests of them pass (`cargo xtask test drop-in`; its table says which are left out, and
-//! why). What differs: a closure of [`join_context`] gets a [`Context`], by which it joins without looking for its
-//! thread; a `join` leaves few jobs for others unless [`ThreadPoolBuilder::queued_max`] says more; if its first
-//! closure panics, its second may not run; there is no scope in place, and nothing to yield by.
+//! `install` and [`ThreadPoolBuilder`] are called alike, with [`scope_fifo`], [`in_place_scope`], [`spawn_fifo`],
+//! [`spawn_broadcast`], [`join_context`] and [`yield_now`], and most of that crate's tests of them pass (`cargo xtask
+//! test drop-in`; its table says which are left out, and why). What differs: a `join` leaves few jobs for others unless
+//! [`ThreadPoolBuilder::queued_max`] says more; if its first closure panics, its second may not run.
 //!
 //! # What holds
 //! - Each task that was pushed is popped, stolen or dropped, once.
@@ -74,9 +73,10 @@ mod worker;
 
 pub use injector::Injector;
 pub use pool::{
-    BroadcastContext, Context, Pending, Scope, ScopeFifo, ThreadPool, ThreadPoolBuildError,
-    ThreadPoolBuilder, broadcast, current_num_threads, current_thread_index, join, join_context, scope,
-    scope_fifo, spawn, spawn_broadcast, spawn_fifo, traverse,
+    BroadcastContext, Context, FnContext, Pending, Scope, ScopeFifo, ThreadPool, ThreadPoolBuildError,
+    ThreadPoolBuilder, Yield, broadcast, current_num_threads, current_thread_index, in_place_scope,
+    in_place_scope_fifo, join, join_context, scope, scope_fifo, spawn, spawn_broadcast, spawn_fifo, traverse,
+    yield_local, yield_now,
 };
 pub use steal::Steal;
 pub use worker::{Stealer, Worker};

@@ -28,6 +28,7 @@ mod broadcast;
 mod builder;
 mod crew;
 mod fifo;
+mod fn_context;
 mod job;
 pub mod lane;
 pub mod latch;
@@ -35,6 +36,7 @@ mod member;
 mod scope;
 pub mod sleep;
 mod traverse;
+mod yields;
 
 use core::fmt;
 use std::sync::Arc;
@@ -47,9 +49,11 @@ pub(crate) use crew::Crew;
 #[doc(hidden)]
 pub use crew::Place;
 pub use fifo::ScopeFifo;
+pub use fn_context::{FnContext, join_context};
 pub use member::Context;
 pub use scope::Scope;
 pub use traverse::Pending;
+pub use yields::{Yield, yield_local, yield_now};
 
 /// A pool of threads.
 ///
@@ -101,6 +105,27 @@ impl ThreadPool {
         self.crew.run(|context| ScopeFifo::open(context, body))
     }
 
+    /// [`in_place_scope`], whose jobs are left to this pool.
+    ///
+    /// ```
+    /// let pool = swarm_work_stealing::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    /// let (to, from) = std::sync::mpsc::channel();
+    /// // The body may wait for a job, since another thread runs that, and need not be one that can be sent.
+    /// let told = pool.in_place_scope(move |scope| {
+    ///     scope.spawn(move |_| to.send(7).unwrap());
+    ///     from.recv().unwrap()
+    /// });
+    /// assert_eq!(told, 7);
+    /// ```
+    pub fn in_place_scope<'scope, R>(&self, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
+        Scope::open_in_place(self.crew.clone(), body)
+    }
+
+    /// [`in_place_scope_fifo`], whose jobs are left to this pool.
+    pub fn in_place_scope_fifo<'scope, R>(&self, body: impl FnOnce(&ScopeFifo<'scope>) -> R) -> R {
+        ScopeFifo::open_in_place(self.crew.clone(), body)
+    }
+
     /// [`spawn`] in this pool.
     pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
         self.crew.spawn(work);
@@ -133,6 +158,16 @@ impl ThreadPool {
         self.crew.run(|context| traverse::traverse(context, roots, &empty, &visit, merge))
     }
 
+    /// [`yield_now`] if this thread is one of this pool.
+    pub fn yield_now(&self) -> Option<Yield> {
+        self.with_current(|current| current.map(Context::yield_now))
+    }
+
+    /// [`yield_local`] if this thread is one of this pool.
+    pub fn yield_local(&self) -> Option<Yield> {
+        self.with_current(|current| current.map(Context::yield_local))
+    }
+
     /// How many threads there are.
     pub fn current_num_threads(&self) -> usize {
         self.crew.members().len()
@@ -140,9 +175,13 @@ impl ThreadPool {
 
     /// The number of this thread, if it is one of this pool.
     pub fn current_thread_index(&self) -> Option<usize> {
+        self.with_current(|current| current.map(Context::index))
+    }
+
+    /// Calls `with` with the context of this thread, if it is in this pool.
+    fn with_current<R>(&self, with: impl FnOnce(Option<Context<'_>>) -> R) -> R {
         Context::with_current(|current| {
-            let context = current?;
-            core::ptr::eq(context.crew(), &raw const *self.crew).then(|| context.index())
+            with(current.filter(|context| core::ptr::eq(context.crew(), &raw const *self.crew)))
         })
     }
 }
@@ -163,6 +202,11 @@ impl fmt::Debug for ThreadPool {
 #[cold]
 fn global() -> &'static Arc<Crew> {
     global_crew().get_or_init(|| ThreadPoolBuilder::new().start().expect("threads can be started"))
+}
+
+/// The crew of this thread, or else the global one.
+fn crew_here() -> Arc<Crew> {
+    Context::with_current(|current| current.map_or_else(|| global().clone(), Context::hold_crew))
 }
 
 /// Runs `work` in the pool of this thread, or else in the global one.
@@ -227,18 +271,6 @@ where
     run(|context| context.join_leaving_one(|_| a(), |_| b()))
 }
 
-/// As [`join`], for closures that go on with the [`Context`].
-#[inline(always)]
-pub fn join_context<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
-where
-    A: FnOnce(Context<'_>) -> RA + Send,
-    B: FnOnce(Context<'_>) -> RB + Send,
-    RA: Send,
-    RB: Send,
-{
-    run(|context| context.join(a, b))
-}
-
 /// Calls `body` with a [`Scope`], on which it may spawn closures that borrow, and waits for all of them.
 ///
 /// # Panics
@@ -265,6 +297,17 @@ pub fn spawn(work: impl FnOnce() + Send + 'static) {
         Some(context) => context.hold_crew().spawn(work),
         None => global().spawn(work),
     });
+}
+
+/// As [`scope`], but `body` runs on this thread, also if it is in no pool: it need not be one that can be sent, and if
+/// the thread is in no pool, or not in that of the jobs, it may wait for them.
+pub fn in_place_scope<'scope, R>(body: impl FnOnce(&Scope<'scope>) -> R) -> R {
+    Scope::open_in_place(crew_here(), body)
+}
+
+/// As [`in_place_scope`], but jobs are run as those of [`scope_fifo`].
+pub fn in_place_scope_fifo<'scope, R>(body: impl FnOnce(&ScopeFifo<'scope>) -> R) -> R {
+    ScopeFifo::open_in_place(crew_here(), body)
 }
 
 /// As [`scope`], but jobs that one thread spawns are run oldest first, unless others take them.

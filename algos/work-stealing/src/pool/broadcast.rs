@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::job::StackJob;
-use super::latch::CountLatch;
+use super::latch::{CountLatch, Latch};
 use super::member::Context;
 
 /// The thread that runs a closure which was broadcast.
@@ -45,7 +45,7 @@ pub(crate) fn broadcast<R: Send>(
     work: &(impl Fn(BroadcastContext<'_>) -> R + Sync),
 ) -> Vec<R> {
     let members = context.num_threads();
-    let latch = CountLatch::new(context.index(), members);
+    let latch = CountLatch::new(Latch::new(context.index()), members);
     let jobs: Vec<_> = (0..members)
         .map(|_| StackJob::new(&latch, |context: Context<'_>| work(BroadcastContext { context })))
         .collect();

@@ -153,8 +153,7 @@ impl Crew {
         waiter: Context<'_>,
         work: impl FnOnce(Context<'_>) -> R + Send,
     ) -> R {
-        let latch = CrossLatch { latch: Latch::new(waiter.index()), crew: waiter.hold_crew() };
-        let job = StackJob::new(latch, work);
+        let job = StackJob::new(CrossLatch::new(waiter), work);
         // SAFETY: this frame waits for the signal, and jobs that run meanwhile do not unwind.
         self.inject(unsafe { job.as_job() });
         waiter.wait_until(&job.signal.latch);

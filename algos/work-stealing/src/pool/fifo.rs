@@ -5,9 +5,10 @@
 //! after the job was put there, so that each finds one.
 //!
 //! # Verification
-//! `tests/it/pool/pools.rs`; rayon-core's tests of it (`cargo xtask test drop-in`).
+//! `tests/loom`: two jobs of a scope and one that nobody waits for, by two members; `tests/it/pool/pools.rs`; rayon-core's tests of it (`cargo xtask test drop-in`).
 
 use core::fmt;
+use std::sync::Arc;
 
 use super::broadcast::BroadcastContext;
 use super::crew::Crew;
@@ -73,8 +74,14 @@ pub struct ScopeFifo<'scope> {
 impl<'scope> ScopeFifo<'scope> {
     /// As [`Scope::open`].
     pub(crate) fn open<R>(context: Context<'_>, body: impl FnOnce(&ScopeFifo<'scope>) -> R) -> R {
-        let scope = ScopeFifo { scope: Scope::new(context), fifos: Fifos::new(context.num_threads()) };
-        scope.scope.close(context, || body(&scope))
+        ScopeFifo::open_in_place(context.hold_crew(), body)
+    }
+
+    /// As [`Scope::open_in_place`].
+    pub(crate) fn open_in_place<R>(crew: Arc<Crew>, body: impl FnOnce(&ScopeFifo<'scope>) -> R) -> R {
+        let fifos = Fifos::new(crew.members().len());
+        let scope = ScopeFifo { scope: Scope::new(crew), fifos };
+        scope.scope.close(|| body(&scope))
     }
 
     /// Leaves a job for whoever comes first; the scope ends after it. It may spawn others.

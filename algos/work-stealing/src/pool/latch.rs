@@ -98,6 +98,13 @@ pub(crate) struct CrossLatch {
     pub(crate) crew: Arc<Crew>,
 }
 
+impl CrossLatch {
+    /// A latch for this member.
+    pub(crate) fn new(waiter: Context<'_>) -> Self {
+        CrossLatch { latch: Latch::new(waiter.index()), crew: waiter.hold_crew() }
+    }
+}
+
 impl Signal for CrossLatch {
     unsafe fn set(this: *const Self, _by: Context<'_>) {
         // SAFETY: valid until the latch is set.
@@ -111,15 +118,16 @@ impl Signal for CrossLatch {
 }
 
 /// A latch that is set when the last of many is done.
-pub(crate) struct CountLatch {
+pub(crate) struct CountLatch<S> {
     /// How many are not done.
     left: AtomicUsize,
-    latch: Latch,
+    latch: S,
 }
 
-impl CountLatch {
-    pub(crate) fn new(waiter: usize, count: usize) -> Self {
-        CountLatch { left: AtomicUsize::new(count), latch: Latch::new(waiter) }
+impl<S: Signal> CountLatch<S> {
+    /// For so many, the last of whom sets this latch.
+    pub(crate) fn new(latch: S, count: usize) -> Self {
+        CountLatch { left: AtomicUsize::new(count), latch }
     }
 
     /// One more. One of those there were before must not be done yet.
@@ -128,19 +136,72 @@ impl CountLatch {
         self.left.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn latch(&self) -> &Latch {
+    /// One less; whether it was the last. Who learns that must set the latch, unless it is the one that waits.
+    pub(crate) fn count_down(&self) -> bool {
+        // Release, for what this one has done; acquire, so that the last passes on what all have done.
+        self.left.fetch_sub(1, order(Site::CountDown, Ordering::AcqRel)) == 1
+    }
+
+    pub(crate) fn latch(&self) -> &S {
         &self.latch
     }
 }
 
-impl Signal for CountLatch {
+impl<S: Signal> Signal for CountLatch<S> {
     unsafe fn set(this: *const Self, by: Context<'_>) {
         // SAFETY: the waiter waits for the latch, so that this is valid until that is set.
         let count = unsafe { &*this };
-        // Release, for what this one has done; acquire, so that the last passes on what all have done.
-        if count.left.fetch_sub(1, order(Site::CountDown, Ordering::AcqRel)) == 1 {
+        if count.count_down() {
             // SAFETY: as above, and nobody else comes here.
             unsafe { Signal::set(&raw const count.latch, by) };
+        }
+    }
+}
+
+/// What waits for the last job of a scope, wherever that was opened.
+pub(crate) enum Waiter {
+    /// A member of the scope's crew.
+    Member(Latch),
+    /// A member of another crew.
+    OfAnotherCrew(CrossLatch),
+    /// A thread that is in no crew.
+    Outside(Arc<OutsideLatch>),
+}
+
+impl Waiter {
+    /// This thread, which waits for jobs of `crew`.
+    pub(crate) fn here(crew: &Crew) -> Self {
+        Context::with_current(|current| match current {
+            Some(context) if core::ptr::eq(context.crew(), crew) => {
+                Waiter::Member(Latch::new(context.index()))
+            }
+            Some(context) => Waiter::OfAnotherCrew(CrossLatch::new(context)),
+            None => Waiter::Outside(Arc::new(OutsideLatch::new())),
+        })
+    }
+
+    /// Waits, on the thread that it was made on. A member runs its own crew's jobs meanwhile, since what it waits for
+    /// may wait for them.
+    pub(crate) fn wait(&self) {
+        let latch = match self {
+            Waiter::Member(latch) => latch,
+            Waiter::OfAnotherCrew(cross) => &cross.latch,
+            Waiter::Outside(latch) => return latch.wait(),
+        };
+        Context::with_current(|current| current.expect("it is a member").wait_until(latch));
+    }
+}
+
+impl Signal for Waiter {
+    unsafe fn set(this: *const Self, by: Context<'_>) {
+        // SAFETY: valid until the latch is set, and each arm does that last.
+        match unsafe { &*this } {
+            // SAFETY: the caller's.
+            Waiter::Member(latch) => unsafe { Signal::set(latch, by) },
+            // SAFETY: as above.
+            Waiter::OfAnotherCrew(latch) => unsafe { Signal::set(latch, by) },
+            // SAFETY: as above.
+            Waiter::Outside(latch) => unsafe { Signal::set(latch, by) },
         }
     }
 }

@@ -11,6 +11,7 @@ use super::crew::Crew;
 use super::job::{JobRef, StackJob};
 use super::lane::{Lane, Own, Popped};
 use super::latch::Latch;
+use super::yields::Yield;
 use crate::sync::{LANE, ROUNDS, pause, thread_cell};
 use crate::{Injector, Stealer, Worker};
 
@@ -258,6 +259,23 @@ impl<'a> Context<'a> {
         self.crew().sleep().work_is_there();
     }
 
+    /// Runs one job, if there is any.
+    pub(crate) fn yield_now(self) -> Yield {
+        self.yield_to(self.find_job().or_else(|| self.left_job()))
+    }
+
+    /// Runs one of this thread's own jobs, if there is any.
+    pub(crate) fn yield_local(self) -> Yield {
+        self.yield_to(self.own_job().or_else(|| self.left_job()))
+    }
+
+    fn yield_to(self, job: Option<JobRef>) -> Yield {
+        job.map_or(Yield::Idle, |job| {
+            self.execute(job);
+            Yield::Executed
+        })
+    }
+
     fn execute(self, job: JobRef) {
         let levels = self.lane().levels();
         // SAFETY: it was taken from where it was once.
@@ -340,8 +358,19 @@ impl<'a> Context<'a> {
 
     /// A job to run: this thread's own, another's, or one from outside.
     fn find_job(self) -> Option<JobRef> {
-        let job = self.member.mail.steal().success().or_else(|| self.member.deque.pop());
-        job.or_else(|| self.steal()).or_else(|| self.crew().injector().steal().success())
+        self.own_job().or_else(|| self.steal()).or_else(|| self.crew().injector().steal().success())
+    }
+
+    /// A job that was sent to this thread or spawned here.
+    fn own_job(self) -> Option<JobRef> {
+        self.member.mail.steal().success().or_else(|| self.member.deque.pop())
+    }
+
+    /// The oldest job that this thread's own joins have left and nobody has taken. It is taken as a thief would, and
+    /// done when its `join` comes back to it.
+    fn left_job(self) -> Option<JobRef> {
+        self.share();
+        self.member.lane.take()
     }
 
     fn steal(self) -> Option<JobRef> {

@@ -1,4 +1,8 @@
 //! Scopes: jobs that may borrow, since whoever opened the scope waits for all of them.
+//!
+//! # Verification
+//! `tests/loom`: one job, for a member and for a thread outside; `tests/shuttle.rs`: jobs that spawn jobs, and panic;
+//! `tests/it/pool`; rayon-core's tests of them (`cargo xtask test drop-in`).
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -9,7 +13,7 @@ use std::sync::{Arc, PoisonError};
 use super::broadcast::BroadcastContext;
 use super::crew::Crew;
 use super::job::{JobRef, Payload, heap};
-use super::latch::{CountLatch, Signal as _};
+use super::latch::{CountLatch, Signal as _, Waiter};
 use super::member::Context;
 use crate::sync::Mutex;
 
@@ -19,7 +23,7 @@ type Body<'scope> = Box<dyn FnOnce(&Scope<'scope>) + Send + Sync + 'scope>;
 pub struct Scope<'scope> {
     crew: Arc<Crew>,
     /// The body of the scope and the jobs that are not done.
-    left: CountLatch,
+    left: CountLatch<Waiter>,
     /// The first panic.
     panic: Mutex<Option<Payload>>,
     /// Jobs may spawn jobs: neither a longer nor a shorter `'scope` will do.
@@ -46,26 +50,31 @@ impl<T> Outlives<T> {
 impl<'scope> Scope<'scope> {
     /// Runs `body` on a member of the crew and waits for all that it spawned.
     pub(crate) fn open<R>(context: Context<'_>, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
-        let scope = Scope::new(context);
-        scope.close(context, || body(&scope))
+        Scope::open_in_place(context.hold_crew(), body)
     }
 
-    /// A scope that counts its body.
-    pub(crate) fn new(context: Context<'_>) -> Self {
+    /// Runs `body` on this thread, whatever it is, and waits for all that it spawned in the crew.
+    pub(crate) fn open_in_place<R>(crew: Arc<Crew>, body: impl FnOnce(&Scope<'scope>) -> R) -> R {
+        let scope = Scope::new(crew);
+        scope.close(|| body(&scope))
+    }
+
+    /// A scope that counts its body, which runs on this thread.
+    pub(crate) fn new(crew: Arc<Crew>) -> Self {
         Scope {
-            crew: context.hold_crew(),
-            left: CountLatch::new(context.index(), 1),
+            left: CountLatch::new(Waiter::here(&crew), 1),
+            crew,
             panic: Mutex::new(None),
             bodies: PhantomData,
         }
     }
 
     /// Runs the body and waits for all that it spawned.
-    pub(crate) fn close<R>(&self, context: Context<'_>, body: impl FnOnce() -> R) -> R {
+    pub(crate) fn close<R>(&self, body: impl FnOnce() -> R) -> R {
         let result = catch_unwind(AssertUnwindSafe(body));
-        // SAFETY: the scope is valid until the latch is set, for which this waits.
-        unsafe { CountLatch::set(&raw const self.left, context) };
-        context.wait_until(self.left.latch());
+        if !self.left.count_down() {
+            self.left.latch().wait();
+        }
         let panic = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (result, panic) {
             (Ok(result), None) => result,

@@ -1,10 +1,12 @@
 //! The pool as its users see it.
 
 mod cilk;
+mod in_place;
 mod panics;
 mod pools;
 mod trees;
 mod uts;
+mod yields;
 
 use swarm_work_stealing::{ThreadPool, ThreadPoolBuilder};
 

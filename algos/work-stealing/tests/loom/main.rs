@@ -24,9 +24,11 @@ use swarm_work_stealing::sync::{Site, begin, overwritten, sites_met, trace_reads
 use swarm_work_stealing::{Injector, Stealer, Worker};
 
 use self::pool::{
-    call_from_outside, crew_of_two, lane_whose_job_is_taken, lane_with_thieves, one_broadcast, one_join,
-    one_scope, panic_in_first, panic_in_second, searcher_that_stops, sleeper_that_sleeps_again, sleepers,
-    spawned_from_a_pool_that_is_dropped,
+    broadcast_from_a_pool_that_is_dropped, call_from_outside, crew_of_two, lane_whose_job_is_taken,
+    lane_with_thieves, one_broadcast, one_join, one_scope, one_scope_in_order, panic_in_first,
+    panic_in_second, scope_from_another_crew, scope_from_outside, searcher_that_stops,
+    sleeper_that_sleeps_again, sleepers, spawned_from_a_pool_that_is_dropped,
+    spawned_in_order_from_a_pool_that_is_dropped, turn_for_what_is_left,
 };
 
 /// Explores `model`, with at most so many preemptions; returns the number of executions begun.
@@ -633,7 +635,7 @@ fn seat_that_was_left() {
 }
 
 /// Models for hunts, small ones first, with their limits on preemptions.
-const MODELS: [(&str, Option<usize>, fn()); 50] = [
+const MODELS: [(&str, Option<usize>, fn()); 56] = [
     ("split back", None, || taking_back(1, 3)),
     ("split laps", None, || laps(2)),
     ("split more laps", None, || laps(4)),
@@ -662,6 +664,12 @@ const MODELS: [(&str, Option<usize>, fn()); 50] = [
     ("crew broadcast", Some(2), || crew_of_two(2, one_broadcast)),
     ("crew scope", Some(2), || crew_of_two(2, one_scope)),
     ("crew spawned", Some(2), spawned_from_a_pool_that_is_dropped),
+    ("crew scope from outside", Some(2), scope_from_outside),
+    ("crew scope from another", Some(2), scope_from_another_crew),
+    ("crew scope in order", Some(2), || crew_of_two(2, one_scope_in_order)),
+    ("crew spawned in order", Some(2), spawned_in_order_from_a_pool_that_is_dropped),
+    ("crew broadcast nobody waits for", Some(2), broadcast_from_a_pool_that_is_dropped),
+    ("crew turn", Some(2), || crew_of_two(2, turn_for_what_is_left)),
     ("sleep", None, || sleepers(1)),
     ("sleep again", Some(3), sleeper_that_sleeps_again),
     ("sleep searcher", None, searcher_that_stops),

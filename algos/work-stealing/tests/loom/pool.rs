@@ -9,7 +9,7 @@ use loom::thread;
 use swarm_work_stealing::pool::lane::{Lane, Popped};
 use swarm_work_stealing::pool::latch::Latch;
 use swarm_work_stealing::pool::sleep::Sleep;
-use swarm_work_stealing::{Context, ThreadPoolBuilder};
+use swarm_work_stealing::{Context, ThreadPool, ThreadPoolBuilder, Yield};
 
 use crate::explore;
 
@@ -322,14 +322,74 @@ pub(crate) fn spawned_from_a_pool_that_is_dropped() {
     assert_eq!(told.read(), 1);
 }
 
-/// A call from outside of a crew of one.
-pub(crate) fn call_from_outside() {
+/// A crew of one on another thread, while this one does something with the pool.
+fn crew_of_another_thread(with: impl FnOnce(&ThreadPool)) {
     let (pool, mut places) = ThreadPoolBuilder::new().num_threads(1).build_without_threads();
     let place = places.pop().expect("there is one");
     let thread = thread::spawn(move || place.work());
-    assert_eq!(pool.install(|| 1), 1);
+    with(&pool);
     drop(pool);
     thread.join().expect("it does not panic");
+}
+
+/// A call from outside of a crew of one.
+pub(crate) fn call_from_outside() {
+    crew_of_another_thread(|pool| assert_eq!(pool.install(|| 1), 1));
+}
+
+/// A scope with one job, whose body is outside of the crew of one that runs the job.
+pub(crate) fn scope_from_outside() {
+    crew_of_another_thread(|pool| {
+        let told = Told(UnsafeCell::new(0));
+        pool.in_place_scope(|scope| scope.spawn(|_| told.write(1)));
+        assert_eq!(told.read(), 1);
+    });
+}
+
+/// The same for a body that is a member of another crew.
+pub(crate) fn scope_from_another_crew() {
+    let (outer, mut places) = ThreadPoolBuilder::new().num_threads(1).build_without_threads();
+    places[0].enter(|_| scope_from_outside());
+    drop(outer);
+}
+
+/// A scope with two jobs in order.
+pub(crate) fn one_scope_in_order(_: Context<'_>) {
+    let told = [Told(UnsafeCell::new(0)), Told(UnsafeCell::new(0))];
+    swarm_work_stealing::scope_fifo(|scope| {
+        for told in &told {
+            scope.spawn_fifo(|_| told.write(1));
+        }
+    });
+    assert_eq!([told[0].read(), told[1].read()], [1, 1]);
+}
+
+/// A closure left in order for which nobody waits, and a pool that is dropped.
+pub(crate) fn spawned_in_order_from_a_pool_that_is_dropped() {
+    let told = Arc::new(Told(UnsafeCell::new(0)));
+    let to = told.clone();
+    crew_of_two(2, move |_| swarm_work_stealing::spawn_fifo(move || to.write(1)));
+    assert_eq!(told.read(), 1);
+}
+
+/// A closure for each of the two, for which nobody waits, and a pool that is dropped.
+pub(crate) fn broadcast_from_a_pool_that_is_dropped() {
+    let told = Arc::new([Told(UnsafeCell::new(0)), Told(UnsafeCell::new(0))]);
+    let to = told.clone();
+    crew_of_two(2, move |_| {
+        swarm_work_stealing::spawn_broadcast(move |context| to[context.index()].write(1));
+        // This thread, which is there for the model alone, would not look for work by itself.
+        assert_eq!(swarm_work_stealing::yield_local(), Some(Yield::Executed));
+    });
+    assert_eq!([told[0].read(), told[1].read()], [1, 1]);
+}
+
+/// A closure that gives its turn to what the same `join` has left, unless the other takes that.
+pub(crate) fn turn_for_what_is_left(context: Context<'_>) {
+    let told = Told(UnsafeCell::new(0));
+    let turn = context.join(|_| swarm_work_stealing::yield_local(), |_| told.write(1)).0;
+    assert!(turn.is_some(), "it is in a pool");
+    assert_eq!(told.read(), 1);
 }
 
 #[test]
@@ -350,4 +410,34 @@ fn crew_spawned() {
 #[test]
 fn crew_called_from_outside() {
     explore(Some(2), call_from_outside).passes_with_at_least(1_350);
+}
+
+#[test]
+fn crew_scope_from_outside() {
+    explore(Some(3), scope_from_outside).passes_with_at_least(9_900);
+}
+
+#[test]
+fn crew_scope_from_another_crew() {
+    explore(Some(2), scope_from_another_crew).passes_with_at_least(2_750);
+}
+
+#[test]
+fn crew_scope_in_order() {
+    explore(Some(2), || crew_of_two(2, one_scope_in_order)).passes_with_at_least(9_000);
+}
+
+#[test]
+fn crew_spawned_in_order() {
+    explore(Some(3), spawned_in_order_from_a_pool_that_is_dropped).passes_with_at_least(2_200);
+}
+
+#[test]
+fn crew_broadcast_nobody_waits_for() {
+    explore(Some(3), broadcast_from_a_pool_that_is_dropped).passes_with_at_least(7_700);
+}
+
+#[test]
+fn crew_turn_for_what_is_left() {
+    explore(Some(2), || crew_of_two(2, turn_for_what_is_left)).passes_with_at_least(4_950);
 }

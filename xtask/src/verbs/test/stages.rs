@@ -150,7 +150,7 @@ pub(super) fn all(algorithms: &[String], zoos: &[String], target: &Path) -> Vec<
                         root: include_str!("drop_in/rayon_core.rs"),
                         left_out: RAYON_LEFT_OUT,
                     },
-                    tests: 86,
+                    tests: 94,
                 },
             ]),
         ),
@@ -205,22 +205,6 @@ const WORK_STEALING: (&str, &str) = ("swarm-work-stealing", "algos/work-stealing
 
 /// What of rayon-core's tests the pool does not do.
 const RAYON_LEFT_OUT: &[(&str, &[&str])] = &[
-    (
-        "a scope runs on a thread of the pool",
-        &[
-            "thread_pool::in_place_scope_no_deadlock",
-            "thread_pool::in_place_scope_fifo_no_deadlock",
-            "scope::scope_spawn_broadcast_barrier",
-        ],
-    ),
-    (
-        "there is nothing to yield by",
-        &["thread_pool::yield_now_to_spawn", "thread_pool::yield_local_to_spawn"],
-    ),
-    (
-        "a closure is not told whether another thread took it",
-        &["join::join_context_both", "join::join_context_neither", "join::join_context_second"],
-    ),
     ("if the first closure panics, the second may not run", &["join::panic_b_still_executes"]),
     (
         "it looks into rayon's registry",

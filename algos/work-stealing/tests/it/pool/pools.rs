@@ -6,8 +6,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use swarm_work_stealing::{
-    ThreadPoolBuilder, broadcast, current_num_threads, current_thread_index, join, join_context, scope,
-    spawn, traverse,
+    FnContext, ThreadPoolBuilder, broadcast, current_num_threads, current_thread_index, join, join_context,
+    scope, spawn, traverse,
 };
 
 use super::{pool, pools};
@@ -31,6 +31,24 @@ fn the_second_closure_runs_on_another_thread_if_the_first_waits_for_it() {
         };
         let (first, second) = pool.join(meet, meet);
         assert_ne!(first, second);
+    }
+}
+
+#[test]
+fn a_closure_is_told_whether_another_thread_took_it() {
+    let alone = pool(1);
+    let told = || join_context(|a| a.migrated(), |b| b.migrated());
+    assert_eq!(alone.install(told), (false, false));
+    let pool = pool(2);
+    for _ in 0..100 {
+        let both = Barrier::new(2);
+        let meet = |context: FnContext<'_>| {
+            both.wait();
+            (context.migrated(), context.context().index())
+        };
+        let (first, second) = pool.install(|| join_context(meet, meet));
+        assert_eq!((first.0, second.0), (false, true));
+        assert_ne!(first.1, second.1);
     }
 }
 
@@ -285,7 +303,7 @@ fn handlers_are_called_once_on_each_thread() {
 #[test]
 fn the_pool_of_those_who_are_in_none_is_made_when_it_is_used() {
     assert_eq!(join(|| 1, || 2), (1, 2));
-    assert_eq!(join_context(|context| context.index() < context.num_threads(), |_| 2), (true, 2));
+    assert_eq!(join_context(|a| a.migrated(), |b| b.migrated()), (true, true));
     assert!(current_num_threads() > 0);
     assert_eq!(broadcast(|_| ()).len(), current_num_threads());
     assert!(ThreadPoolBuilder::new().num_threads(1).build_global().is_err());

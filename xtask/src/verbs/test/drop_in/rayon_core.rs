@@ -7,12 +7,19 @@
 // Which is called as the peer is here.
 pub use rayon_core::{
     Scope, ScopeFifo, ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, broadcast, current_num_threads,
-    current_thread_index, join, join_context, scope, scope_fifo, spawn, spawn_broadcast, spawn_fifo,
+    current_thread_index, in_place_scope, in_place_scope_fifo, join, join_context, scope, scope_fifo, spawn,
+    spawn_broadcast, spawn_fifo, yield_local, yield_now,
 };
 
 mod unwind {
     pub fn halt_unwinding<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+    }
+}
+
+mod registry {
+    pub fn in_worker<R: Send>(op: impl FnOnce(&(), bool) -> R + Send) -> R {
+        rayon_core::scope(|_| op(&(), true))
     }
 }
 
