@@ -112,7 +112,10 @@ impl<M: Machine> Raft<M> {
     #[inline]
     pub(crate) fn go_on_changing(&mut self, config: &Config, out: &mut Effects<Self>) {
         if self.is_leader() && self.members.since() <= self.commit {
-            self.go_on_with_the_change(config, out);
+            let members = self.members.now();
+            if members.is_changing() || self.changing.is_some() || !members.voters.contains(self.me) {
+                self.go_on_with_the_change(config, out);
+            }
         }
     }
 

@@ -77,20 +77,22 @@ impl<P: Protocol> Sent<P> {
     /// itself, the others have copies.
     #[inline]
     pub(crate) fn take(&mut self, me: NodeId, turn: Turn, mut each: impl FnMut(P::Message)) {
-        let mut left = turn != Turn::Last;
+        let mut left = false;
         for place in &self.places {
             let effect = &mut self.effects[*place as usize];
             match effect {
                 Effect::Send { to, .. } if *to == me => {}
                 Effect::Broadcast { .. } if turn == Turn::Last => {}
                 Effect::Broadcast { message, .. } if turn == Turn::Early => {
+                    left = true;
                     each(message.clone());
                     continue;
                 }
-                Effect::Send { .. } => {
+                Effect::Send { .. } | Effect::Broadcast { .. } => {
                     left = true;
                     continue;
                 }
+                // Taken already.
                 _ => continue,
             }
             if let Effect::Send { message, .. } | Effect::Broadcast { message, .. } =
@@ -99,7 +101,6 @@ impl<P: Protocol> Sent<P> {
                 each(message);
             }
         }
-        // What the last of the others leaves behind, the sender has sent to itself.
         if !left {
             self.places.clear();
         }
