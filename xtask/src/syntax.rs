@@ -238,7 +238,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
     VerbSyntax {
         name: "zoo",
         summary: "real bugs, put back one at a time: would we notice?",
-        details: "Writes one edited copy of the code per bug, runs the engines on it, and on the control.",
+        details: "Writes copies of the code in which each bug is a choice, runs the engines with it, and on the control.",
         names: Names::Algorithm,
         options: &[
             option("bug", Kind::Text, "ID", "this bug alone"),

@@ -183,9 +183,10 @@ fn visit(algorithm: &str, options: &Options, interrupt: &AtomicBool) -> Result<E
     }
 
     let mut line = ProgressLine::new();
-    line.show(|| format!("building {} copies of {algorithm}", bugs.len() + 1));
-    let workshop = Workshop::new(&root, algorithm);
-    workshop.prepare(&catalogue, &bugs).map_err(Refused::usage)?;
+    let workshop = Workshop::prepare(&root, &catalogue, &bugs).map_err(Refused::usage)?;
+    let copies = workshop.copies().len();
+    line.show(|| format!("building {copies} copies of {algorithm}"));
+    recorder.parameter("copies", copies);
     let built = workshop.build(interrupt);
     let hunters = workshop.hunters(budget, interrupt);
     // A story that cannot be played is a finding of each bug on its ground.

@@ -15,10 +15,11 @@
 //! hard = true                             # random search is known to miss it; then there is a
 //! scenario = "scenarios/it.scenario"      # that shows it
 //! note = "No no-op hides it."             # what else was changed; needed where there are several edits
+//! apart = "it adds a field"               # why its edits cannot be choices at run time: it has a copy of its own
 //!
 //! [[bug.edit]]
 //! file = "src/election.rs"
-//! text = "the exact text, found once"
+//! text = "the exact text, found once"     # an expression or statements; see `schemata`
 //! with = "what stands there instead"
 //! companion = true                        # no part of the bug: the control has it, too
 //! ```
@@ -33,6 +34,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::hunt::Engine;
+use super::schemata::{self, Choosable, Copy, Sources};
 
 /// The bugs of one algorithm.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ pub struct Bug {
     /// Whether every engine must find it: it shows that the pipeline is alive.
     #[serde(default)]
     pub canary: bool,
+    /// Why its edits cannot be choices at run time: then it has a copy of its own.
+    pub apart: Option<String>,
     /// A scenario that shows it, from the folder of the catalogue: written by hand for a bug that random search
     /// misses.
     pub scenario: Option<String>,
@@ -84,7 +88,7 @@ pub struct Bug {
 }
 
 impl Bug {
-    /// The copy that this bug is compared with: the crate as it is, or with those edits alone that are no part of
+    /// What this bug is compared with: the crate as it is, or with those edits alone that are no part of
     /// the bug.
     pub fn control(&self) -> String {
         if self.edit.iter().any(|edit| edit.companion) {
@@ -231,6 +235,22 @@ impl Catalogue {
     /// Whether the bug is one of those that stand for all.
     pub fn is_of_ten(&self, bug: &Bug) -> bool {
         self.ten.iter().any(|id| id == bug.id())
+    }
+
+    /// The copies that hold all bugs that are choices, and in which of them each is; none where a bug is apart.
+    ///
+    /// # Errors
+    /// If a text is not found exactly once, or no choice can be made of an edit.
+    pub fn copies(&self, sources: &Sources) -> Result<(Vec<Copy>, Vec<Option<usize>>), CatalogueError> {
+        let bugs = self.bugs.iter().enumerate().filter(|(_, bug)| bug.apart.is_none());
+        let bugs: Vec<_> =
+            bugs.map(|(at, bug)| Choosable { number: at + 1, id: bug.id(), edits: &bug.edit }).collect();
+        let (copies, places) = schemata::copies(&bugs, sources, |place, reason| self.error(place, reason))?;
+        let mut of_bugs = vec![None; self.bugs.len()];
+        for (bug, place) in bugs.iter().zip(places) {
+            of_bugs[bug.number - 1] = Some(place);
+        }
+        Ok((copies, of_bugs))
     }
 
     /// What `source` of `file` (both as the edits name them) becomes under the edits of `bug`.

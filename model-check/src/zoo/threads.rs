@@ -3,7 +3,7 @@
 //! Here a bug is found by the crate's own models and tests, under checkers of interleavings, instead of by hunts of
 //! ours. To build a copy for each bug, once per checker, would take longer than all hunts; so as many bugs as go
 //! together stand in one copy, each a choice at run time between the code as it is and the code with the bug
-//! ([`schemata`]). Which of them it is, if any, the environment says; each hunt is a process of its own
+//! ([`schemata`](super::schemata)). Which of them it is, if any, the environment says; each hunt is a process of its own
 //! ([`workshop`]). Every memory ordering that has a name is weakened in turn, too, which the crate's loom build does
 //! by itself. What comes out is a matrix of bug by engine ([`matrix`]).
 //!
@@ -13,5 +13,4 @@
 pub mod catalogue;
 pub mod matrix;
 pub mod round;
-pub mod schemata;
 pub mod workshop;

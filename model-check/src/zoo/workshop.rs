@@ -1,11 +1,15 @@
 //! Edited copies of an algorithm's crate, each with a hunter, in one generated workspace.
 //!
-//! Below `target/zoo`: `Cargo.toml` (the dependencies and settings of the real workspace), and per bug
-//! `<id>/crate` (the copy; its package is renamed, its library is not) and `<id>/hunter` (a binary made of
-//! `zoo/<algorithm>.rs`). The engines are the real `model-check` library, built once. Files are written only
-//! where they differ, so that cargo builds what has changed, and side by side.
+//! Nearly all bugs are choices at run time between the code as it is and the code with the bug ([`schemata`]), so that
+//! few copies hold them all, and are the same whichever bugs are asked for. With nothing chosen, the first of them is
+//! the control. Bugs that no choice can bring about have copies of their own.
+//!
+//! Below `target/zoo/<algorithm>`: `Cargo.toml` (the dependencies and settings of the real workspace), and per copy
+//! `copies/<name>/crate` (its package is renamed, its library is not) and `copies/<name>/hunter` (a binary made of
+//! `zoo/<algorithm>.rs`); what the hunters say is in `hunts`. The engines are the real `model-check` library, built
+//! once. Files are written only where they differ, so that cargo builds what has changed, and side by side.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -15,9 +19,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::catalogue::{Bug, CONTROL, Catalogue};
+use super::catalogue::{Bug, CONTROL, Catalogue, CatalogueError};
 use super::hunt::{Budget, Catch, Engine, Scope};
 use super::round::{DIRECTED, Hunters};
+use super::schemata::{self, Chosen, Sources};
 
 /// The generated workspace of one algorithm.
 #[derive(Debug)]
@@ -25,43 +30,68 @@ pub struct Workshop {
     root: PathBuf,
     folder: PathBuf,
     algorithm: String,
+    /// What is hunted in: by its name, the copy, and what is chosen there.
+    hunted: BTreeMap<String, (String, Chosen)>,
 }
 
 impl Workshop {
-    /// The workshop of `algorithm` in the workspace at `root`. Touches nothing yet.
-    pub fn new(root: &Path, algorithm: &str) -> Self {
-        Workshop {
-            root: root.to_owned(),
-            folder: root.join("target/zoo").join(algorithm),
-            algorithm: algorithm.to_owned(),
-        }
-    }
-
-    /// Writes the control, a copy for each bug, and one for each control that has edits of its own.
+    /// Writes the copies that hold these bugs and their controls, for the workspace at `root`.
     ///
     /// # Errors
     /// If an edit does not apply, or a file cannot be read or written.
-    pub fn prepare(&self, catalogue: &Catalogue, bugs: &[&Bug]) -> Result<(), String> {
-        let controls: Vec<(String, Bug)> = bugs
-            .iter()
-            .filter(|bug| bug.control() != CONTROL)
-            .map(|bug| (bug.control(), bug.without()))
-            .collect();
-        let copies = bugs.iter().map(|bug| (bug.id(), Some(*bug)));
-        let copies: Vec<(&str, Option<&Bug>)> = copies
-            .chain(controls.iter().map(|(name, bug)| (&**name, Some(bug))))
-            .chain([(CONTROL, None)])
-            .collect();
-        let names: Vec<&str> = copies.iter().map(|(name, _)| *name).collect();
-        self.write_root(&names).map_err(|error| format!("{}: {error}", self.folder.display()))?;
-        copies.into_iter().try_for_each(|(name, bug)| self.copy(catalogue, name, bug))
+    pub fn prepare(root: &Path, catalogue: &Catalogue, bugs: &[&Bug]) -> Result<Self, String> {
+        let algorithm = &catalogue.algorithm;
+        let mut workshop = Workshop {
+            root: root.to_owned(),
+            folder: root.join("target/zoo").join(algorithm),
+            algorithm: algorithm.clone(),
+            hunted: BTreeMap::from([(CONTROL.to_owned(), ("0".to_owned(), Chosen::Nothing))]),
+        };
+        let source = root.join("algos").join(algorithm);
+        let sources =
+            schemata::read(&source, &["src"]).map_err(|error| format!("{}: {error}", source.display()))?;
+        let (copies, places) = catalogue.copies(&sources).map_err(|error| error.to_string())?;
+        let mut texts = BTreeMap::from([(0, copies[0].whole(&sources))]);
+        let mut apart = Vec::new();
+        for (at, bug) in catalogue.bugs.iter().enumerate() {
+            if !bugs.iter().any(|other| other.id() == bug.id()) {
+                continue;
+            }
+            let mut hunted = |name: String, copy: &str, chosen| {
+                workshop.hunted.entry(name).or_insert((copy.to_owned(), chosen));
+            };
+            if let Some(place) = places[at] {
+                texts.entry(place).or_insert_with(|| copies[place].whole(&sources));
+                hunted(bug.id().to_owned(), &place.to_string(), Chosen::Bug(at + 1));
+                hunted(bug.control(), &place.to_string(), Chosen::Companions(at + 1));
+            } else {
+                apart.push((bug.id().to_owned(), edited(catalogue, bug, &sources)?));
+                hunted(bug.id().to_owned(), bug.id(), Chosen::Nothing);
+                if bug.control() != CONTROL {
+                    apart.push((bug.control(), edited(catalogue, &bug.without(), &sources)?));
+                    hunted(bug.control(), &bug.control(), Chosen::Nothing);
+                }
+            }
+        }
+        let together = texts.into_iter().map(|(place, texts)| (place.to_string(), texts));
+        for (name, texts) in together.chain(apart) {
+            workshop.write_copy(&name, &texts)?;
+        }
+        workshop.write_root().map_err(|error| format!("{}: {error}", workshop.folder.display()))?;
+        Ok(workshop)
     }
 
-    fn write_root(&self, names: &[&str]) -> io::Result<()> {
+    /// The copies that are built.
+    pub fn copies(&self) -> BTreeSet<&str> {
+        self.hunted.values().map(|(copy, _)| &**copy).collect()
+    }
+
+    fn write_root(&self) -> io::Result<()> {
         let manifest = fs::read_to_string(self.root.join("Cargo.toml"))?;
         let settings = settings(&self.root, &manifest);
-        let members: Vec<String> =
-            names.iter().map(|name| format!("\"{name}/crate\", \"{name}/hunter\"")).collect();
+        let members: Vec<String> = (self.copies().into_iter())
+            .map(|name| format!("\"copies/{name}/crate\", \"copies/{name}/hunter\""))
+            .collect();
         let text = format!(
             "# Generated; see model-check/src/zoo/workshop.rs.\n[workspace]\nresolver = \"3\"\nmembers = \
              [{}]\n\n[workspace.package]{settings}\n[profile.release]\nopt-level = 2\ndebug = false\n\
@@ -76,41 +106,25 @@ impl Workshop {
         Ok(())
     }
 
-    fn copy(&self, catalogue: &Catalogue, name: &str, bug: Option<&Bug>) -> Result<(), String> {
-        let source = self.root.join("algos").join(&self.algorithm);
-        let target = self.folder.join(name).join("crate");
+    /// Writes a copy with these sources, and its hunter.
+    fn write_copy(&self, name: &str, sources: &Sources) -> Result<(), String> {
+        let target = self.folder.join("copies").join(name);
         let said = |path: &Path| {
             let path = path.display().to_string();
             move |error: io::Error| format!("{path}: {error}")
         };
-        let mut files = BTreeSet::new();
-        list(&source.join("src"), &source, &mut files).map_err(said(&source))?;
-        for edit in bug.iter().flat_map(|bug| &bug.edit) {
-            if !files.contains(Path::new(&edit.file)) {
-                let reason = format!("there is no {} in {}", edit.file, self.algorithm);
-                return Err(catalogue.error(&edit.text, reason).to_string());
-            }
-        }
-        for file in &files {
-            let from = source.join(file);
-            let mut text = fs::read_to_string(&from).map_err(said(&from))?;
-            if let Some(bug) = bug {
-                let file = file.to_string_lossy();
-                text = catalogue.edited(bug, &file, &text).map_err(|error| error.to_string())?;
-            }
-            let to = target.join(file);
-            write_if_new(&to, text.as_bytes()).map_err(said(&to))?;
-        }
-        let manifest = source.join("Cargo.toml");
+        let manifest = self.root.join("algos").join(&self.algorithm).join("Cargo.toml");
         let text = fs::read_to_string(&manifest).map_err(said(&manifest))?;
         let text = text.split_once("[dev-dependencies]").map_or(text.as_str(), |(text, _)| text);
         let (package, library) = (format!("swarm-{}", self.algorithm), self.library());
         let renamed = text.replacen(&format!("\"{package}\""), &format!("\"{}\"", self.package(name)), 1);
         let renamed = format!("{renamed}\n[lib]\nname = \"{library}\"\ntest = false\ndoctest = false\n");
-        let to = target.join("Cargo.toml");
-        write_if_new(&to, renamed.as_bytes()).map_err(said(&to))?;
-        let to = self.folder.join(name).join("hunter/Cargo.toml");
-        write_if_new(&to, self.hunter_manifest(name).as_bytes()).map_err(said(&to))
+        let mut files: BTreeMap<PathBuf, &str> =
+            sources.iter().map(|(file, text)| (target.join("crate").join(file), text.as_str())).collect();
+        let hunter = self.hunter_manifest(name);
+        files.insert(target.join("crate/Cargo.toml"), &renamed);
+        files.insert(target.join("hunter/Cargo.toml"), &hunter);
+        files.iter().try_for_each(|(to, text)| write_if_new(to, text.as_bytes()).map_err(said(to)))
     }
 
     fn hunter_manifest(&self, name: &str) -> String {
@@ -156,9 +170,18 @@ impl Workshop {
         WorkshopHunters { workshop: self, budget, interrupt }
     }
 
-    /// The program that hunts in the copy of this name.
-    fn hunter(&self, name: &str) -> PathBuf {
-        self.target().join("release").join(format!("hunter-{}-{name}", self.algorithm))
+    /// The program that hunts in what has this name: none if it was not prepared.
+    fn hunter(&self, name: &str) -> Option<Command> {
+        let (copy, chosen) = self.hunted.get(name)?;
+        let program = self.target().join("release").join(format!("hunter-{}-{copy}", self.algorithm));
+        let mut command = Command::new(program);
+        command.env(schemata::VARIABLE, chosen.value().to_string());
+        Some(command)
+    }
+
+    /// Where the hunters of what has this name leave what they say.
+    fn hunts(&self, name: &str) -> PathBuf {
+        self.folder.join("hunts").join(name)
     }
 
     /// Where all workshops build, so that what they share is built once.
@@ -191,7 +214,7 @@ impl WorkshopHunters<'_> {
 
     /// The file of a scenario that `engine` has found in this copy.
     fn written(&self, copy: &str, engine: &str, scenario: &str) -> Result<PathBuf, String> {
-        let file = self.workshop.folder.join(copy).join(format!("{engine}.scenario"));
+        let file = self.workshop.hunts(copy).join(format!("{engine}.scenario"));
         write_if_new(&file, scenario.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
         Ok(file)
     }
@@ -200,10 +223,12 @@ impl WorkshopHunters<'_> {
     fn said(&self, name: &str, words: &[&OsStr], interrupt: &AtomicBool) -> Result<String, String> {
         let failed = |error: io::Error| format!("hunter of {name}: {error}");
         let word = words.first().map_or_else(Default::default, |word| word.to_string_lossy());
-        let path =
-            |end: &str| self.workshop.folder.join(name).join(format!("{}.{end}", word.trim_matches('-')));
+        let folder = self.workshop.hunts(name);
+        fs::create_dir_all(&folder).map_err(failed)?;
+        let path = |end: &str| folder.join(format!("{}.{end}", word.trim_matches('-')));
         let file = |end: &str| fs::File::create(path(end)).map_err(failed);
-        let mut command = Command::new(self.workshop.hunter(name));
+        let mut command =
+            self.workshop.hunter(name).ok_or_else(|| format!("nothing was prepared for {name}"))?;
         command.args(words).stdout(file("out")?).stderr(file("err")?);
         let status = watched(&mut command, interrupt).map_err(failed)?;
         if status.success() {
@@ -277,17 +302,15 @@ pub(super) fn watched(command: &mut Command, interrupt: &AtomicBool) -> io::Resu
     }
 }
 
-/// Notes all files below `folder`, by their paths from `base`.
-pub(super) fn list(folder: &Path, base: &Path, files: &mut BTreeSet<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            list(&path, base, files)?;
-        } else if let Ok(relative) = path.strip_prefix(base) {
-            files.insert(relative.to_owned());
-        }
+/// All sources of a copy that has the edits of this bug.
+fn edited(catalogue: &Catalogue, bug: &Bug, sources: &Sources) -> Result<Sources, String> {
+    if let Some(edit) = bug.edit.iter().find(|edit| !sources.contains_key(&edit.file)) {
+        let reason = format!("there is no {} in {}", edit.file, catalogue.algorithm);
+        return Err(catalogue.error(&edit.text, reason).to_string());
     }
-    Ok(())
+    let text = |(file, text): (&String, &String)| Ok((file.clone(), catalogue.edited(bug, file, text)?));
+    let edited: Result<Sources, CatalogueError> = sources.iter().map(text).collect();
+    edited.map_err(|error| error.to_string())
 }
 
 /// Writes a file unless it holds these bytes already: its time of change is what cargo goes by.

@@ -16,6 +16,7 @@ mod instances;
 mod journals;
 mod liveness;
 mod reduction;
+mod schemata;
 mod search;
 mod shrunk;
 mod spin;

@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::Path;
 
+use model_check::zoo::schemata::Sources;
 use model_check::zoo::threads::catalogue::{self, Catalogue, Visible};
 use model_check::zoo::threads::matrix::{self, Hunts};
-use model_check::zoo::threads::schemata::{self, Sources};
 use model_check::zoo::threads::workshop::{self, Catch, Engine, Quarry};
 
 fn root() -> &'static Path {
@@ -25,7 +25,7 @@ fn read() -> (Catalogue, Sources) {
 #[test]
 fn every_bug_has_a_place_in_one_of_few_copies_of_the_sources_as_they_are() {
     let (catalogue, sources) = read();
-    let (copies, places) = schemata::copies(&catalogue, &sources).unwrap_or_else(|error| panic!("{error}"));
+    let (copies, places) = catalogue.copies(&sources).unwrap_or_else(|error| panic!("{error}"));
     assert!(copies.len() <= 3, "{} copies are to be built", copies.len());
     for (number, place) in places.iter().enumerate() {
         let choice = format!("if crate::bug({}) {{", number + 1);
@@ -67,58 +67,8 @@ fn every_named_ordering_is_weakened_and_the_unnoticed_ones_are_among_them() {
 const BUG: &str = "kind = \"threads\"\n[[bug]]\nid = \"a\"\ntitle = \"t\"\nsource = \"s\"\nfeature = \"e\"\nvisible = \"sc\"\n\
                    [[bug.edit]]\nfile = \"f\"\ntext = \"TEXT\"\nwith = \"WITH\"\n";
 
-fn bug(text: &str, with: &str) -> String {
-    BUG.replace("\"TEXT\"", &format!("'''{text}'''")).replace("\"WITH\"", &format!("'''{with}'''"))
-}
-
 fn parsed(text: &str) -> Catalogue {
     Catalogue::parse("some", Path::new("some.toml"), text).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn chosen(source: &str, text: &str, with: &str) -> String {
-    let sources = Sources::from([("f".to_owned(), source.to_owned())]);
-    let (copies, _) = schemata::copies(&parsed(&bug(text, with)), &sources).expect("it applies");
-    copies[0].sources["f"].split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[test]
-fn a_choice_is_cut_where_an_expression_or_a_statement_ends() {
-    for (text, with, expected) in [
-        (
-            "let x = f(1);\ng(x);",
-            "let x = f(2);\ng(x);",
-            "let x = (if crate::bug(1) { f(2) } else { f(1) }); g(x);",
-        ),
-        ("fence();\n", "", "if crate::bug(1) { } else { fence(); }"),
-        ("if a && b {", "if a {", "if (if crate::bug(1) { a } else { a && b }) {"),
-        ("match f(a) {", "match g(a) {", "match (if crate::bug(1) { g(a) } else { f(a) }) {"),
-        ("A => f(a, b),", "A => g(a, b),", "A => (if crate::bug(1) { g(a, b) } else { f(a, b) }),"),
-        ("a.f()", "{ a.g(); true }", "(if crate::bug(1) { { a.g(); true } } else { a.f() })"),
-        (
-            "while a {\nb();\n}",
-            "b();\nwhile a {\nb();\n}",
-            "if crate::bug(1) { b(); while a { b(); } } else { while a { b(); } }",
-        ),
-    ] {
-        assert_eq!(chosen(text, text, with), expected);
-    }
-}
-
-#[test]
-fn bugs_at_one_place_are_a_chain_and_those_that_overlap_are_apart() {
-    let second = |text: &str, with: &str| {
-        let one = bug("f(a) + 1", "f(a) + 2");
-        let two = bug(text, with).replace("kind = \"threads\"\n", "").replace("\"a\"", "\"b\"");
-        let sources = Sources::from([("f".to_owned(), "f(a) + 1".to_owned())]);
-        let catalogue = parsed(&format!("{one}{two}"));
-        schemata::copies(&catalogue, &sources).expect("they apply")
-    };
-    let (copies, places) = second("f(a) + 1", "0");
-    assert_eq!((copies.len(), places), (1, vec![0, 0]));
-    let text = copies[0].sources["f"].split_whitespace().collect::<Vec<_>>().join(" ");
-    assert_eq!(text, "(if crate::bug(1) { f(a) + 2 } else if crate::bug(2) { 0 } else { f(a) + 1 })");
-    let (copies, places) = second("f(a)", "g(a)");
-    assert_eq!((copies.len(), places), (2, vec![0, 1]));
 }
 
 #[test]
@@ -134,7 +84,7 @@ fn a_broken_catalogue_is_refused_with_its_line() {
         assert!(error.line == line && error.reason.contains(part), "{error}");
     }
     let sources = Sources::from([("f".to_owned(), "TEXT and TEXT".to_owned())]);
-    let error = schemata::copies(&parsed(BUG), &sources).expect_err("it stands there twice");
+    let error = parsed(BUG).copies(&sources).expect_err("it stands there twice");
     assert!(error.line == 10 && error.reason.contains("stands 2 times"), "{error}");
 }
 

@@ -31,6 +31,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::catalogue::{CONTROL, CatalogueError, Edit, line_of};
+use super::super::schemata::{self, Choosable, Copy, Sources};
 
 /// The bugs of one crate.
 #[derive(Debug)]
@@ -198,6 +199,17 @@ impl Catalogue {
     /// Whether the bug is one of those that stand for all.
     pub fn is_of_ten(&self, bug: &Bug) -> bool {
         self.ten.iter().any(|id| id == bug.id())
+    }
+
+    /// The copies that hold all bugs, and in which of them each is.
+    ///
+    /// # Errors
+    /// If a text is not found exactly once, or no choice can be made of an edit.
+    pub fn copies(&self, sources: &Sources) -> Result<(Vec<Copy>, Vec<usize>), CatalogueError> {
+        let bugs = self.bugs.iter().enumerate();
+        let bugs: Vec<_> =
+            bugs.map(|(at, bug)| Choosable { number: at + 1, id: bug.id(), edits: &bug.edit }).collect();
+        schemata::copies(&bugs, sources, |place, reason| self.error(place, reason))
     }
 
     /// An error at the place of something that was read.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use reports::artifact::{self, Detection, Finding};
 
+use super::super::schemata::Sources;
 use super::catalogue::{Catalogue, Visible};
-use super::schemata::Sources;
 use super::workshop::{Catch, Engine, Quarry};
 
 /// The hunts there were.

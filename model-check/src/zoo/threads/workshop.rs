@@ -8,7 +8,6 @@
 //! executions as it said last. Tests of real threads say nothing: there a run is an execution, and one that fails or
 //! does not end has found something.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -18,9 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::workshop::{list, settings, watched, write_if_new};
+use super::super::schemata::{self, Chosen, Sources};
+use super::super::workshop::{settings, watched, write_if_new};
 use super::catalogue::Catalogue;
-use super::schemata::{self, Sources};
 
 /// Who hunts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -211,12 +210,10 @@ impl Workshop {
         };
         let source = root.join("algos").join(algorithm);
         let sources = read(&source).map_err(said(&source))?;
-        let (copies, places) = schemata::copies(catalogue, &sources).map_err(|error| error.to_string())?;
+        let (copies, places) = catalogue.copies(&sources).map_err(|error| error.to_string())?;
         for (number, copy) in copies.iter().enumerate() {
             let target = folder.join(number.to_string());
-            for (file, text) in &sources {
-                let text = copy.sources.get(file).unwrap_or(text);
-                let text = if file == "src/lib.rs" { format!("{QUIET}{text}{CHOICE}") } else { text.clone() };
+            for (file, text) in copy.whole(&sources) {
                 let to = target.join(file);
                 write_if_new(&to, text.as_bytes()).map_err(said(&to))?;
             }
@@ -303,15 +300,15 @@ impl Workshop {
         budget: &Budget,
         interrupt: &AtomicBool,
     ) -> Result<Catch, String> {
-        let (copy, bug) = match quarry {
-            Quarry::Control(copy) => (*copy, 0),
-            Quarry::Bug(number) => (self.places[*number], number + 1),
-            Quarry::Weaker(..) => (0, 0),
+        let (copy, chosen) = match quarry {
+            Quarry::Control(copy) => (*copy, Chosen::Nothing),
+            Quarry::Bug(number) => (self.places[*number], Chosen::Bug(number + 1)),
+            Quarry::Weaker(..) => (0, Chosen::Nothing),
         };
         let mut command = Command::new(&built[copy]);
         command
             .current_dir(self.folder.join(copy.to_string()))
-            .env("STEAL_BUG", bug.to_string())
+            .env(schemata::VARIABLE, chosen.value().to_string())
             .env("RUST_BACKTRACE", "0");
         if let Quarry::Weaker(site, weak) = quarry {
             command.env("STEAL_WEAKER", format!("{site} {weak}"));
@@ -454,14 +451,6 @@ fn cpu(child: &Child) -> Option<f64> {
     Some(ticks / TICKS_PER_S)
 }
 
-/// What goes before a copy's library: a choice looks at lints as no person would write.
-const QUIET: &str = "#![allow(warnings, unsafe_op_in_unsafe_fn)]\n";
-/// What goes behind it.
-const CHOICE: &str = "\n/// Whether the bug of this number is in.\npub fn bug(number: usize) -> bool {\n    \
-    static BUG: std::sync::LazyLock<usize> = std::sync::LazyLock::new(|| {\n        \
-    std::env::var(\"STEAL_BUG\").ok().and_then(|number| number.parse().ok()).unwrap_or(0)\n    });\n    \
-    *BUG == number\n}\n";
-
 fn package(algorithm: &str, number: usize) -> String {
     format!("zoo-{algorithm}-{number}")
 }
@@ -471,13 +460,7 @@ fn package(algorithm: &str, number: usize) -> String {
 /// # Errors
 /// If a file cannot be read.
 pub fn read(source: &Path) -> io::Result<Sources> {
-    let mut files = BTreeSet::new();
-    for folder in ["src", "tests"] {
-        list(&source.join(folder), source, &mut files)?;
-    }
-    let text =
-        |file: PathBuf| Ok((file.to_string_lossy().into_owned(), fs::read_to_string(source.join(&file))?));
-    files.into_iter().map(text).collect()
+    schemata::read(source, &["src", "tests"])
 }
 
 fn write_root(root: &Path, folder: &Path, algorithm: &str, names: &[String]) -> io::Result<()> {

@@ -240,7 +240,7 @@ fn verify(algorithms: &[String], tool: &Program) -> Work {
     Work::Programs(algorithms.iter().map(program).collect())
 }
 
-/// The ten bugs that stand for all. To build a copy per bug takes longer than to hunt it.
+/// The ten bugs that stand for all: to hunt every one takes longer than all other stages.
 fn zoo(zoos: &[String], tool: &Program) -> Work {
     let program = |name: &String| apart(tool.clone().args([name, "--ten", "--quick"]));
     Work::Programs(zoos.iter().map(program).collect())
