@@ -49,6 +49,8 @@ pub(crate) enum Names {
     None,
     /// At most one algorithm.
     Algorithm,
+    /// At most one crate whose bugs are kept, a library perhaps.
+    Zoo,
     /// At most one of what is compared with peers.
     Compared,
     /// Exactly one algorithm.
@@ -70,7 +72,7 @@ impl Names {
     pub(crate) const fn usage(self) -> &'static str {
         match self {
             Names::None => "",
-            Names::Algorithm => " [ALGO]",
+            Names::Algorithm | Names::Zoo => " [ALGO]",
             Names::Compared => " [raft|work-stealing]",
             Names::OneAlgorithm => " ALGO",
             Names::OneSimulated => " ALGO|PEER",
@@ -85,7 +87,7 @@ impl Names {
     pub(crate) const fn bounds(self) -> (usize, usize) {
         match self {
             Names::None => (0, 0),
-            Names::Algorithm | Names::Compared | Names::Filter => (0, 1),
+            Names::Algorithm | Names::Zoo | Names::Compared | Names::Filter => (0, 1),
             Names::OneAlgorithm | Names::OneSimulated => (1, 1),
             Names::Algorithms | Names::Targets | Names::Stages => (0, usize::MAX),
         }
@@ -239,7 +241,7 @@ pub(crate) const VERBS: &[VerbSyntax] = &[
         name: "zoo",
         summary: "real bugs, put back one at a time: would we notice?",
         details: "Writes copies of the code in which each bug is a choice, runs the engines with it, and on the control.",
-        names: Names::Algorithm,
+        names: Names::Zoo,
         options: &[
             option("bug", Kind::Text, "ID", "this bug alone"),
             switch("ten", "the ten that stand for all, of every engine and feature, as `test` hunts them"),

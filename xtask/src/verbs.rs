@@ -17,6 +17,7 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
     let known = match invocation.verb.names {
         Names::Algorithm | Names::OneAlgorithm | Names::Algorithms => ("algorithm", workspace.algorithms()),
+        Names::Zoo => ("zoo", workspace.zoos()),
         Names::Compared => ("comparison", COMPARED.map(str::to_owned).into()),
         Names::OneSimulated => ("algorithm or peer", [workspace.algorithms(), workspace.peers()].concat()),
         Names::Targets => ("fuzz target", workspace.fuzz_targets()),

@@ -19,9 +19,11 @@ impl Drop for Grave {
     }
 }
 
-/// Frees what earlier executions have left. To be called first in each.
+/// Frees what earlier executions have left, and makes what this one shares. To be called first in each.
 pub fn begin() {
     GRAVES.with_borrow_mut(Vec::clear);
+    #[cfg(steal_loom)]
+    super::body::make_shared();
 }
 
 /// Keeps what [`Box::into_raw`] gave until the next execution begins.

@@ -52,10 +52,19 @@ pub(crate) fn order(site: Site, strong: Ordering) -> Ordering {
     }
 }
 
+loom::lazy_static! {
+    /// How many sequentially consistent fences there were.
+    static ref FENCES: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// Makes what would else be made at its first use: loom orders all who use it behind that, though it may be a look in
+/// front of a fence.
+pub(crate) fn make_shared() {
+    let _fences: &AtomicUsize = &FENCES;
+    let _seats = registry();
+}
+
 pub(crate) fn fence(site: Site, strong: Ordering) {
-    loom::lazy_static! {
-        static ref FENCES: AtomicUsize = AtomicUsize::new(0);
-    }
     let ordering = order(site, strong);
     if strong == Ordering::SeqCst {
         // Loom takes no turn at a fence and knows of no dependence between two. This gives it both, and
