@@ -68,22 +68,46 @@ impl Chosen {
 /// What goes before a copy's library: a choice looks at lints as no person would write.
 const QUIET: &str = "#![allow(warnings, unsafe_op_in_unsafe_fn)]\n";
 
-/// What goes behind it.
+/// What goes behind it. A lazy value of the standard library would look like a data race to ThreadSanitizer, which does
+/// not see into that library.
 const CHOICE: &str = r#"
-/// Whether the bug of this number is in.
-#[inline]
-pub fn bug(number: usize) -> bool {
-    *CHOSEN == 2 * number + 1
+pub use zoo_choice::{bug, companion};
+
+mod zoo_choice {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    const UNKNOWN: usize = usize::MAX;
+    static CHOSEN: AtomicUsize = AtomicUsize::new(UNKNOWN);
+
+    /// Whether the bug of this number is in.
+    #[inline]
+    pub fn bug(number: usize) -> bool {
+        chosen() == 2 * number + 1
+    }
+
+    /// Whether what goes along with it is in.
+    #[inline]
+    pub fn companion(number: usize) -> bool {
+        chosen() / 2 == number
+    }
+
+    #[inline]
+    fn chosen() -> usize {
+        // Relaxed: whoever reads the environment comes to the same.
+        match CHOSEN.load(Relaxed) {
+            UNKNOWN => read(),
+            chosen => chosen,
+        }
+    }
+
+    #[cold]
+    fn read() -> usize {
+        let chosen = std::env::var("ZOO_CHOICE").unwrap_or_else(|_| "0".to_owned());
+        let chosen = chosen.parse().unwrap_or_else(|_| panic!("nothing to choose: {chosen}"));
+        CHOSEN.store(chosen, Relaxed);
+        chosen
+    }
 }
-/// Whether what goes along with it is in.
-#[inline]
-pub fn companion(number: usize) -> bool {
-    *CHOSEN / 2 == number
-}
-static CHOSEN: std::sync::LazyLock<usize> = std::sync::LazyLock::new(|| {
-    let chosen = std::env::var("ZOO_CHOICE").unwrap_or_else(|_| "0".to_owned());
-    chosen.parse().unwrap_or_else(|_| panic!("nothing to choose: {chosen}"))
-});
 "#;
 
 /// A copy with the bugs that are in it.
