@@ -15,6 +15,7 @@
 //! hard = true                             # random search is known to miss it; then there is a
 //! scenario = "scenarios/it.scenario"      # that shows it
 //! note = "No no-op hides it."             # what else was changed; needed where there are several edits
+//! timed = true                            # it shows where clocks keep within their bound, which a world's do not
 //! apart = "it adds a field"               # why its edits cannot be choices at run time: it has a copy of its own
 //!
 //! [[bug.edit]]
@@ -78,6 +79,10 @@ pub struct Bug {
     /// Whether every engine must find it: it shows that the pipeline is alive.
     #[serde(default)]
     pub canary: bool,
+    /// Whether it is one only where clocks keep within their bound, as the simulator's do and a world's do not: then a
+    /// run that the simulator has found and shortened may break the control, too, when a world plays it.
+    #[serde(default)]
+    pub timed: bool,
     /// Why its edits cannot be choices at run time: then it has a copy of its own.
     pub apart: Option<String>,
     /// A scenario that shows it, from the folder of the catalogue: written by hand for a bug that random search

@@ -382,6 +382,10 @@ fn replayed(hunters: &dyn Hunters, bug: &Bug, catch: &Catch, finding: &Finding) 
     let said = match there.strip_prefix(STOPS) {
         Some(line) => format!("without the edit `{line}` does not happen"),
         None if there == UNBROKEN => "without the edit the same events break nothing".to_owned(),
+        // What the simulator's clocks cannot do, those of a world can.
+        None if bug.timed && catch.engine == Engine::Simulator => {
+            "simulations of the control, whose clocks keep within their bound, break nothing".to_owned()
+        }
         None => return Err(format!("the scenario of the {engine} breaks {there} in the control, too")),
     };
     Ok(format!("{}; {said}", finding.detail))

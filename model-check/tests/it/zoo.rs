@@ -322,7 +322,17 @@ fn whatever_is_wrong_with_a_bug_is_a_finding() {
     let stale = Told { plays: |_| UNBROKEN, ..Told::new(usual) };
     assert_eq!(wrong(stale)[0], "a: the scenario of the walks plays to `ok` in a");
     let anyway = Told { plays: |_| "p", ..Told::new(usual) };
-    assert_eq!(wrong(anyway)[0], "a: the scenario of the walks breaks p in the control, too");
+    assert_eq!(anyway.wrong(BUG)[0], "a: the scenario of the walks breaks p in the control, too");
+    // Of a bug of clocks the simulator alone may show what the control's clocks could not have done.
+    let timed = BUG.replace("ground", "timed = true\nground");
+    assert_eq!(anyway.wrong(&timed)[0], "a: the scenario of the walks breaks p in the control, too");
+    let simulated = |copy: &str, engine| match engine {
+        Engine::Simulator if copy != CONTROL => seen(engine, "p", 4),
+        _ => nothing(engine),
+    };
+    let anyway = Told { plays: |_| "p", ..Told::new(simulated) };
+    assert_eq!(anyway.wrong(BUG)[0], "a: the scenario of the simulator breaks p in the control, too");
+    assert_eq!(anyway.wrong(&timed), [""; 0]);
     let canary = BUG.replace("ground", "canary = true\nground");
     assert_eq!(Told::new(usual).wrong(&canary)[0], "a: the checker does not see the canary");
     let lost = BUG.replace("id = \"a\"", "id = \"lost\"");
