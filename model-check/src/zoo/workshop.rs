@@ -95,7 +95,7 @@ impl Workshop {
         let text = format!(
             "# Generated; see model-check/src/zoo/workshop.rs.\n[workspace]\nresolver = \"3\"\nmembers = \
              [{}]\n\n[workspace.package]{settings}\n[profile.release]\nopt-level = 2\ndebug = false\n\
-             codegen-units = 1\n",
+             codegen-units = 1\n[profile.release.package.reports]\nopt-level = 0\n",
             members.join(", ")
         );
         write_if_new(&self.folder.join("Cargo.toml"), text.as_bytes())?;
