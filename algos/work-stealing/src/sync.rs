@@ -1,6 +1,6 @@
 //! The primitives that everything here stands on: std's in production, loom's under `--cfg steal_loom`,
 //! shuttle's under `--cfg steal_shuttle`. Nothing else of this crate names an atomic type of std's or looks
-//! at those cfgs.
+//! at those cfgs. Under `--cfg steal_sanitized` std's fences are told to ThreadSanitizer, which sees none.
 //!
 //! Every access whose ordering matters has a name, a [`Site`]. In production [`order`] returns the ordering
 //! written beside the name; under loom a test may weaken one site (`weakened`), and `sites_met` lists those

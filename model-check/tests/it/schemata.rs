@@ -85,7 +85,7 @@ fn nearly_all_bugs_are_choices_in_one_copy() {
         assert_eq!(place.is_none(), bug.apart.is_some(), "{}", bug.id());
     }
     let apart = catalogue.bugs.iter().filter(|bug| bug.apart.is_some()).count();
-    assert!(apart <= 4, "{apart} bugs have copies of their own");
+    assert!(10 * apart <= catalogue.bugs.len(), "{apart} bugs have copies of their own");
 }
 
 /// An edit of the file `f`.

@@ -114,7 +114,7 @@ impl Build {
             Build::Loom => "--cfg steal_loom",
             Build::Shuttle => "--cfg steal_shuttle",
             Build::Native => "",
-            Build::Sanitized => "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer",
+            Build::Sanitized => "-Zsanitizer=thread --cfg steal_sanitized",
         }
     }
 
@@ -256,6 +256,8 @@ impl Workshop {
             // What this cargo's starter chose would come before the toolchain that is named here.
             command.arg("+nightly").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
             command.args(["--config", "build.target = \"x86_64-unknown-linux-gnu\""]);
+            // Locks and threads of a std that is not instrumented order nothing for it.
+            command.arg("-Zbuild-std");
         }
         let out = self.folder.join(format!("{}.json", build.target().replace('/', "-")));
         let file = fs::File::create(&out).map_err(|error| format!("{}: {error}", out.display()))?;
