@@ -514,14 +514,14 @@ fn a_scope_in_order_and_a_broadcast_that_nobody_waits_for() {
             for _ in 0..2 {
                 let done = &done;
                 scope.spawn_fifo(move |scope| {
-                    scope.spawn_fifo(move |_| drop(done.fetch_add(1, Relaxed)));
+                    scope.spawn_fifo(move |_| _ = done.fetch_add(1, Relaxed));
                 });
             }
-            scope.spawn_broadcast(|_, _| drop(done.fetch_add(1, Relaxed)));
+            scope.spawn_broadcast(|_, _| _ = done.fetch_add(1, Relaxed));
         });
         assert_eq!(done.load(Relaxed), 4);
         let to = done.clone();
-        pool.spawn_broadcast(move |_| drop(to.fetch_add(1, Relaxed)));
+        pool.spawn_broadcast(move |_| _ = to.fetch_add(1, Relaxed));
         drop(pool);
         // When it has been dropped, all have run.
         while Arc::strong_count(&done) > 1 {

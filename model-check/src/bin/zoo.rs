@@ -357,7 +357,8 @@ fn visit_threads(
             Ok(binaries) => drop(built.insert(engine, binaries)),
             Err(_) if command_line::interrupted() => return Ok(Exit::Interrupted),
             Err(reason) if sanitized => {
-                skipped.push(format!("{engine}: {reason}"));
+                let wants = "it takes a nightly toolchain with rust-src";
+                skipped.push(format!("{engine}: {reason}; {wants}"));
                 continue;
             }
             Err(reason) => return Err(Refused::missing(reason)),
