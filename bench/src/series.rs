@@ -23,6 +23,9 @@ use crate::raft::OurRaft;
 use crate::solo;
 use crate::workload::{Cluster, Load};
 
+/// The series whose disks are files.
+pub const FILES: &str = "files";
+
 /// Commands in flight when the capacity of one thread is measured.
 pub const CAPACITY_WINDOW: u64 = 1_024;
 
@@ -37,6 +40,8 @@ pub struct Played {
     pub unanswered: u64,
     /// Whether the run was ended before its plan was done.
     pub interrupted: bool,
+    /// How often all disks together were synced; 0 where there are none.
+    pub syncs: u64,
     /// What should not have happened, as name and count.
     pub notes: Vec<(&'static str, u64)>,
 }
@@ -117,6 +122,7 @@ impl Series {
                     length: run.length,
                     unanswered: 0,
                     interrupted: run.interrupted,
+                    syncs: 0,
                     notes: vec![],
                 })
             }),
@@ -151,6 +157,7 @@ impl Series {
                     length: run.length,
                     unanswered: run.unanswered,
                     interrupted: run.interrupted,
+                    syncs: if key == FILES { counters.syncs } else { 0 },
                     notes: vec![
                         ("messages lost in full lanes", counters.dropped),
                         (
@@ -181,7 +188,7 @@ pub fn all(folder: &Path) -> Vec<Series> {
     let folder = PathBuf::from(folder);
     all.push(Series::live(
         ours("swarm-raft, three threads, files", "a thread per node, fdatasync per group commit; wall time"),
-        "files",
+        FILES,
         move || {
             match std::fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

@@ -6,14 +6,19 @@
 //! response times in milliseconds) that the standard viewers of HdrHistogram open. Ctrl-C ends the run and
 //! leaves an artifact of the points that are complete.
 //!
+//! Of the series on files it is said how often the disks were synced for each operation, beside how often this disk syncs
+//! where nothing else is done.
+//!
 //! A point whose figures are the load thread's own lateness is void: it is recorded, marked and no failure.
 //!
 //! Exit codes: 0 done, 1 the nodes did wrong work, 2 wrong usage, 3 the machine refused (threads, files),
 //! 130 interrupted.
 
-use std::io::{self, Write};
+use std::fs;
+use std::io::{self, Seek, Write};
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bench::hgrm::hgrm;
 use bench::open_loop::{LATE_BY, LATENESS_SHARE_MAX};
@@ -34,7 +39,7 @@ usage: latency [raft] [--rate R,...] [--quick | --full] [--bytes N] [--seed N] [
 
   --rate R,...  operations per second, instead of shares of each series' capacity
   --quick       six rates of one second (the default)
-  --full        eleven rates of ten seconds
+  --full        twelve rates of ten seconds
   --bytes N     bytes of a command, 8 to 65536 (default 64)
   --seed N      another plan (default 1)
   --json        one JSON object per line on standard output
@@ -88,9 +93,9 @@ fn options() -> Result<Option<Options>, Refused> {
 /// Shares of the capacity, from one at which nobody waits for anybody to near all of it.
 const fn shares(full: bool) -> &'static [f64] {
     if full {
-        &[0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+        &[0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
     } else {
-        &[0.01, 0.1, 0.3, 0.5, 0.7, 0.9]
+        &[0.01, 0.1, 0.3, 0.5, 0.8, 0.95]
     }
 }
 
@@ -130,6 +135,11 @@ fn run(options: &Options) -> Result<Exit, Refused> {
     // Not the folder for temporary files, which may be in memory.
     let folder = store::default_root().map_err(Refused::missing)?.join("latency/disks");
     let all = series::all(&folder);
+    let mut disks = Vec::new();
+    let alone = syncs_per_second(&folder).map_err(Refused::missing)?;
+    let alone = Metric::measured("this disk alone: 4 KiB written and synced", "per second", alone);
+    disks.push(format!("{}: {:.0} {}", alone.name, alone.value, alone.unit));
+    recorder.metric(alone);
     let mut progress = ProgressLine::new();
     for (place, series) in all.iter().enumerate() {
         let rates = match rates(options, series, &mut recorder) {
@@ -153,6 +163,14 @@ fn run(options: &Options) -> Result<Exit, Refused> {
                 Ok(played) => {
                     // Named by place and not by rate, so that a run replaces the files of the one before.
                     let file = format!("{}-{}", series.key, done + 1);
+                    let answered = played.recording.response.len();
+                    if played.syncs > 0 && answered > 0 {
+                        let name = &series.implementation.name;
+                        let name = format!("{name}, {rate:.0} offered: syncs of all disks");
+                        let syncs = played.syncs as f64 / answered as f64;
+                        disks.push(format!("{name}: {syncs:.3} per operation"));
+                        recorder.metric(Metric::counted(&name, syncs, "per operation"));
+                    }
                     let point = point(&mut recorder, started, series, &file, &offer, &played);
                     latency.points.push(point.map_err(Refused::missing)?);
                 }
@@ -168,7 +186,7 @@ fn run(options: &Options) -> Result<Exit, Refused> {
         (true, false) => Outcome::Interrupted,
         (true, true) => Outcome::Passed,
     };
-    print(options, &latency, &findings);
+    print(options, &latency, &disks, &findings);
     for finding in findings {
         recorder.finding(finding);
     }
@@ -176,6 +194,30 @@ fn run(options: &Options) -> Result<Exit, Refused> {
     let path = recorder.finish(outcome, Payload::Latency(latency)).map_err(Refused::missing)?;
     eprintln!("artifact: {}", path.display());
     Ok(exit)
+}
+
+/// How often the disk of this folder syncs in a second, a few times over, if one thread writes a page of a file that has its
+/// length and syncs it, again and again. The folder is made.
+fn syncs_per_second(folder: &Path) -> io::Result<Vec<f64>> {
+    const PAGE: [u8; 4096] = [1; 4096];
+    const TIMES: u32 = 64;
+    fs::create_dir_all(folder)?;
+    let path = folder.join("page");
+    let mut file = fs::File::create(&path)?;
+    (0..TIMES).try_for_each(|_| file.write_all(&PAGE))?;
+    file.sync_all()?;
+    let mut sample = || {
+        file.rewind()?;
+        let begun = Instant::now();
+        for _ in 0..TIMES {
+            file.write_all(&PAGE)?;
+            file.sync_data()?;
+        }
+        Ok(f64::from(TIMES) / begun.elapsed().as_secs_f64())
+    };
+    let samples = (0..5).map(|_| sample()).collect();
+    fs::remove_file(&path)?;
+    samples
 }
 
 /// The rates to offer: those asked for, or shares of the capacity, which is then noted.
@@ -244,7 +286,7 @@ fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
     Quantiles::of("ns", histogram.len(), |q| histogram.value_at_quantile(q) as f64)
 }
 
-fn print(options: &Options, latency: &Latency, findings: &[Finding]) {
+fn print(options: &Options, latency: &Latency, disks: &[String], findings: &[Finding]) {
     let mut out = io::stdout().lock();
     // A reader that has gone away needs no table.
     if options.common.json {
@@ -291,6 +333,9 @@ fn print(options: &Options, latency: &Latency, findings: &[Finding]) {
         ]);
     }
     let _ = write!(out, "{}", aligned(&rows));
+    for line in disks {
+        let _ = writeln!(out, "{line}");
+    }
     for finding in findings {
         let _ = writeln!(out, "WRONG: {}", finding.detail);
     }
