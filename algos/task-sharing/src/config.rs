@@ -32,7 +32,8 @@ pub struct Config {
     pub steal: Delay,
     /// How long a node waits for an acknowledgement before it gives again.
     pub resend: Delay,
-    /// How long the initiator waits for its token before it takes it for lost.
+    /// How long the initiator waits for its token before it takes it for lost. Nodes without tasks must send it round
+    /// the ring within that, a write each, or the end is told to nobody.
     pub round: Delay,
 }
 
@@ -67,8 +68,9 @@ const fn between(min_millis: u64, max_millis: u64) -> Delay {
 }
 
 impl Config {
-    /// Bounds and patience for a cluster of `nodes` in one data centre.
+    /// Bounds and patience for a cluster of `nodes` in one data centre. A token may take 50 milliseconds per node.
     pub const fn new(nodes: u32) -> Self {
+        let round_millis = if nodes > 8 { 50 * nodes as u64 } else { 400 };
         Config {
             nodes,
             tasks_max: 64,
@@ -80,7 +82,7 @@ impl Config {
             turn: between(0, 2),
             steal: between(10, 20),
             resend: between(60, 120),
-            round: between(400, 600),
+            round: between(round_millis, round_millis + round_millis / 2),
         }
     }
 

@@ -165,9 +165,9 @@ impl Disk {
 
     /// Hand-overs begun here, less those that have come here (EWD 998, rule 0).
     pub(crate) fn balance(&self) -> i64 {
-        let given: u64 = self.given.iter().map(|given| given.number).sum();
-        let received: u64 = self.received.iter().sum();
-        given.wrapping_sub(received).cast_signed()
+        // Numbers of a damaged disk may add up to more than fits.
+        let given = self.given.iter().fold(0, |sum: u64, given| sum.wrapping_add(given.number));
+        self.received.iter().fold(given, |sum, received| sum.wrapping_sub(*received)).cast_signed()
     }
 }
 

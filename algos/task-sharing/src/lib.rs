@@ -64,7 +64,9 @@
 //!   assumed to come back, with their disks.
 //! - What tasks spawn is taken in whatever [`Config::tasks_max`] says; a node with more takes none from elsewhere.
 //! - Only the initiator knows the end, and while it is down nobody is told. While clients go on submitting it may not be
-//!   told at all.
+//!   told at all. A token that is lost costs a round, and two rounds in a row must come back: among many nodes on a
+//!   network that goes on losing messages that may take long.
+//! - A client whose answer was lost does not know whether its task was taken: asked again, it is another task.
 //! - A message that no node would send is refused where that shows; a forged one that fits is believed.
 
 mod config;

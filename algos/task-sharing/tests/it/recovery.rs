@@ -5,7 +5,7 @@ use swarm_task_sharing::{
     Config, Disk, Given, Message, Node, Op, Outcome, Record, Task, TaskId, Timer, Token,
 };
 
-use crate::node::{Lone, plain};
+use crate::node::{Lone, plain, token};
 
 /// Any input at all, of few enough values that some fit.
 fn any_input(draw: &mut Stream, node: &Node) -> Input<Node> {
@@ -137,4 +137,18 @@ fn a_node_does_not_boot_from_records_that_none_has_written() {
     }
     let (lone, _) = Lone::boot(plain(3), NodeId(0), vec![whole(usual.clone())]);
     assert_eq!((lone.node.has_failed(), lone.node.disk()), (false, &usual));
+}
+
+/// Each number fits, and what they add up to does not.
+#[test]
+fn numbers_that_are_damaged_add_up_to_something() {
+    let given = vec![Given { number: u64::MAX / 2, tasks: vec![] }; 4];
+    let mut disk = Disk { given, received: vec![u64::MAX / 2; 4], ..Disk::default() };
+    (disk.given[1], disk.received[1]) = (Given::default(), 0);
+    let (mut lone, _) = Lone::boot(plain(4), NodeId(1), vec![Record::Whole(Box::new(disk))]);
+    let asked = lone.message(NodeId(0), Message::Token(token(1, 0)));
+    assert!(
+        asked.contains(&"send n2 Token(1 after 0 black +0 submitted 0) after w1".to_owned()),
+        "{asked:?}"
+    );
 }

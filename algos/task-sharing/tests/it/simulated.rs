@@ -46,3 +46,17 @@ fn simulated_clusters_lose_nothing_and_come_to_an_end() {
     }
     assert!(faults.values().filter(|count| **count > 0).count() >= 15, "{faults:?}");
 }
+
+/// A token that goes round many nodes takes its time.
+#[test]
+fn the_end_is_told_however_many_nodes_there_are() {
+    for nodes in [33, 64] {
+        let mut simulation = Simulation::<Node, TaskProperties>::new(Config::new(nodes), nodes, Op::draw);
+        simulation.profile = Profile::CALM;
+        simulation.operations_max = 100;
+        simulation.perform = Some(|_, task| split(task));
+        let run = simulation.run(1);
+        assert_eq!((run.violation, run.undecided), (None, false), "{nodes} nodes");
+        assert!(run.marks.contains_key("all-done"), "{nodes} nodes: {:?}", run.marks);
+    }
+}
