@@ -406,6 +406,8 @@ pub struct Traced<P: Service> {
     workload: Vec<P::Op>,
     /// By the number of an operation, its number in the workload.
     names: Vec<OpId>,
+    /// How tasks were done.
+    perform: Option<Perform<P>>,
 }
 
 /// Something done to a node that no event tells of.
@@ -424,7 +426,7 @@ pub enum Injury {
 impl<P: Service> Traced<P> {
     /// The same run for a [`crate::World`]: a setup that allows it, and its events, to be played, shrunk
     /// and printed as a scenario. In a world an operation that was not taken is asked for again under its
-    /// old name, so operations go by other names there. Clocks stand still, and tasks are not done.
+    /// old name, so operations go by other names there. Clocks stand still, and tasks are done at once.
     pub fn in_world(&self, config: P::Config) -> (Setup<P>, Vec<Event<P>>) {
         let batching = self.run.conditions.batching > Ticks::ZERO;
         let bounds = Bounds {
@@ -441,6 +443,7 @@ impl<P: Service> Traced<P> {
         let mut setup = Setup::new(config, self.nodes.len() as u32);
         // Operations stay open in a long run, and each may double the ways to explain what clients saw.
         setup.may_give_up = true;
+        setup.perform = self.perform;
         let renamed = |event: &Event<P>| match event {
             Event::Invoke { at, id, op } => {
                 Event::Invoke { at: *at, id: self.names[id.0 as usize], op: op.clone() }

@@ -257,7 +257,8 @@ impl<'a, P: Service, Q: Properties<P>> Engine<'a, P, Q> {
         let twins = self.liars.map_or_else(Vec::new, |liars| liars.twins().iter().collect());
         let mut nodes = self.nodes;
         nodes.truncate(self.simulation.nodes as usize);
-        Traced { run, trace, moments, injuries, liars, twins, core, history, nodes, workload, names }
+        let perform = self.simulation.perform;
+        Traced { run, trace, moments, injuries, liars, twins, core, history, nodes, workload, names, perform }
     }
 
     fn drive(&mut self) -> Result<(), Violation> {

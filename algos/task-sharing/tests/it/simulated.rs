@@ -2,6 +2,7 @@
 //! work told truly, and clients served again once everything is healed.
 
 use swarm_protocol::Drawn as _;
+use swarm_simulator::World;
 use swarm_simulator::profile::Profile;
 use swarm_simulator::simulation::{Counts, Simulation};
 use swarm_task_sharing::properties::TaskProperties;
@@ -59,4 +60,23 @@ fn the_end_is_told_however_many_nodes_there_are() {
         assert_eq!((run.violation, run.undecided), (None, false), "{nodes} nodes");
         assert!(run.marks.contains_key("all-done"), "{nodes} nodes: {:?}", run.marks);
     }
+}
+
+/// What a simulation has found is told as a run of a world: there, too, tasks must be done.
+#[test]
+fn a_simulated_run_goes_on_in_a_world_where_tasks_are_done() {
+    let mut simulation = Simulation::<Node, TaskProperties>::new(Config::new(2), 2, |_| Op::Submit(0));
+    simulation.profile = Profile::CALM;
+    simulation.operations_max = 1;
+    simulation.perform = Some(|_, task| split(task));
+    let (setup, events) = simulation.trace(1).in_world(Config::new(2));
+    let mut world = World::<Node, TaskProperties>::new(&setup);
+    for event in &events {
+        if world.clone().apply(&setup, event).is_ok() {
+            world.apply(&setup, event).expect("it was possible a moment ago");
+        }
+    }
+    assert_eq!(world.violation(), None);
+    let completed = |node: &Node| node.disk().completed;
+    assert!(world.nodes().flatten().map(completed).sum::<u64>() > 0);
 }
