@@ -89,9 +89,7 @@ pub const FEW: Instance<Node, TaskProperties> = Instance {
     boundary: "one hand-over each way, two rounds",
     setup: || {
         let bounds = Bounds { crashes: 1, duplicates: 1, in_flight: 2, timeouts: 5, ..Bounds::default() };
-        setup(2, &[Op::Submit(0), Op::Submit(0), Op::Finish], bounds, |node| {
-            node.disk().round <= 2 && node.disk().given.iter().all(|given| given.number <= 1)
-        })
+        setup(2, &TWO_AND_THE_END, bounds, given_once_in_two_rounds)
     },
     depth_max: None,
     marks: &["all-done", "stolen", "tasks-received", "task-completed", "given-again"],
@@ -107,7 +105,7 @@ pub const TWO_NODES_FINISH: Instance<Node, TaskProperties> = Instance {
     boundary: "one hand-over each way, three rounds",
     setup: || {
         let bounds = Bounds { crashes: 1, duplicates: 1, drops: 1, in_flight: 2, ..Bounds::default() };
-        setup(2, &[Op::Submit(0), Op::Submit(0), Op::Finish], bounds, |node| {
+        setup(2, &TWO_AND_THE_END, bounds, |node| {
             node.disk().round <= 3 && node.disk().given.iter().all(|given| given.number <= 1)
         })
     },
@@ -117,6 +115,56 @@ pub const TWO_NODES_FINISH: Instance<Node, TaskProperties> = Instance {
     breaks: None,
     pinned: Pinned { states: 1_778_408, generated: 8_892_549, depth: 27 },
 };
+
+/// One crash, that may fall between a write and what waits for it, and so many time-outs.
+fn durably(timeouts: u32) -> Bounds {
+    Bounds { crashes: 1, in_flight: 2, timeouts, sync: SyncMode::Whole, ..Bounds::default() }
+}
+
+/// Termination detection on two nodes whose writes take their time, of one task.
+pub const DURABLE_FINISH_FEW: Instance<Node, TaskProperties> = Instance {
+    name: "durable-finish-few",
+    about: "the end of all work on two nodes: one task, one crash and restart, writes that take their time, few time-outs",
+    boundary: "two rounds",
+    setup: || setup(2, &[Op::Submit(0), Op::Finish], durably(3), given_once_in_two_rounds),
+    depth_max: None,
+    marks: &["all-done", "round-in-vain", "token-lost"],
+    goals: &[Goal { name: "finish-answered", holds: |world| world.operations()[1] == OpStatus::Returned }],
+    breaks: None,
+    pinned: Pinned { states: 58_865, generated: 166_359, depth: 19 },
+};
+
+/// The same, of tasks that change hands.
+pub const DURABLE_FINISH: Instance<Node, TaskProperties> = Instance {
+    name: "durable-finish",
+    about: "the end of all work on two nodes: two tasks, one crash and restart, writes that take their time, few time-outs",
+    boundary: "one hand-over each way, two rounds",
+    setup: || setup(2, &TWO_AND_THE_END, durably(4), given_once_in_two_rounds),
+    depth_max: None,
+    marks: DURABLY_MOVED,
+    goals: &[Goal { name: "finish-answered", holds: |world| world.operations()[2] == OpStatus::Returned }],
+    breaks: None,
+    pinned: Pinned { states: 1_375_353, generated: 4_308_941, depth: 26 },
+};
+
+/// The same, and one more time-out.
+pub const DURABLE_FINISH_LONGER: Instance<Node, TaskProperties> = Instance {
+    name: "durable-finish-longer",
+    about: "the end of all work on two nodes: two tasks, one crash and restart, writes that take their time",
+    setup: || setup(2, &TWO_AND_THE_END, durably(5), given_once_in_two_rounds),
+    pinned: Pinned { states: 4_320_894, generated: 15_352_683, depth: 28 },
+    ..DURABLE_FINISH
+};
+
+const TWO_AND_THE_END: [Op; 3] = [Op::Submit(0), Op::Submit(0), Op::Finish];
+
+/// Marks of hand-overs and rounds together.
+const DURABLY_MOVED: &[&str] =
+    &["all-done", "given-again", "round-in-vain", "stolen", "task-completed", "tasks-received", "token-lost"];
+
+fn given_once_in_two_rounds(node: &Node) -> bool {
+    node.disk().round <= 2 && node.disk().given.iter().all(|given| given.number <= 1)
+}
 
 /// Hand-overs among three nodes.
 pub const THREE_NODES: Instance<Node, TaskProperties> = Instance {
@@ -229,16 +277,21 @@ impl Registered for Node {
     }
 
     fn instances(extent: Extent) -> Vec<Box<dyn Check>> {
+        let small: [Box<dyn Check>; 2] = [Box::new(DURABLE_FINISH_FEW), Box::new(FEW)];
+        let more: [Box<dyn Check>; 6] = [
+            Box::new(LIVELY),
+            Box::new(THREE_NODES),
+            Box::new(THREE_NODES_FINISH),
+            Box::new(DURABLE_FINISH),
+            Box::new(TWO_NODES),
+            Box::new(TWO_NODES_FINISH),
+        ];
+        let longer: [Box<dyn Check>; 1] = [Box::new(DURABLE_FINISH_LONGER)];
+        let all = small.into_iter().chain(more).chain(longer);
         match extent {
-            Extent::Small => vec![Box::new(FEW)],
-            Extent::Quick | Extent::Full | Extent::Explorable => vec![
-                Box::new(FEW),
-                Box::new(LIVELY),
-                Box::new(THREE_NODES),
-                Box::new(THREE_NODES_FINISH),
-                Box::new(TWO_NODES),
-                Box::new(TWO_NODES_FINISH),
-            ],
+            Extent::Small => all.take(2).collect(),
+            Extent::Quick => all.take(8).collect(),
+            Extent::Full | Extent::Explorable => all.collect(),
         }
     }
 }
