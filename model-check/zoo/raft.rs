@@ -25,7 +25,7 @@ type Node = Raft<Managed<Kv>>;
 type Op = Request<KvOp>;
 
 fn main() -> ExitCode {
-    hunt::main(&GROUNDS, &Dialect { write, read })
+    hunt::main(&GROUNDS, &Dialect { write, read, perform: None })
 }
 
 const GROUNDS: [Ground<Node, RaftProperties>; 29] = [

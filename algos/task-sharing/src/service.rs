@@ -4,6 +4,8 @@
 //! answer at which all tasks were done: a linearizable counter. So a history shows submissions that were acknowledged
 //! and lost, and an end that was told too early.
 
+use core::str::FromStr;
+
 use swarm_protocol::{Drawn, NodeId, Reply, Service, Specification, Stream};
 
 use crate::{Node, TaskId};
@@ -15,6 +17,21 @@ pub enum Op {
     Submit(u8),
     /// To be told when all is done, whoever submitted it.
     Finish,
+}
+
+impl FromStr for Op {
+    type Err = String;
+
+    /// Reads what `Debug` prints.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size = |text: &str| text.strip_prefix("Submit(")?.strip_suffix(')')?.parse().ok();
+        match text {
+            "Finish" => Ok(Op::Finish),
+            _ => size(text)
+                .map(Op::Submit)
+                .ok_or_else(|| format!("`{text}` is not an operation: Submit(size), Finish")),
+        }
+    }
 }
 
 /// What clients are told.
@@ -86,6 +103,22 @@ impl Drawn for Op {
         match stream.below(4) {
             0 => Op::Finish,
             _ => Op::Submit(stream.below(4) as u8),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_read_as_they_are_printed() {
+        for op in [Op::Submit(0), Op::Submit(255), Op::Finish] {
+            assert_eq!(format!("{op:?}").parse(), Ok(op));
+        }
+        for text in ["", "Submit", "Submit()", "Submit(256)", "Submit(1", "finish", "Finish()"] {
+            let refused = text.parse::<Op>().expect_err(text);
+            assert!(refused.contains("is not an operation"), "{refused}");
         }
     }
 }

@@ -34,7 +34,7 @@ zoo [ALGO...] [--bug ID|--ten] [--quick|--full|--hard] [--threads N] [--write DI
 Puts real bugs back into the algorithms (default: all), one at a time, and lets every engine hunt for them.
 
   --bug ID     this bug alone
-  --ten        the ten bugs that the catalogue names to stand for all, as `cargo xtask test` does
+  --ten        the ten bugs that the catalogue names to stand for all, once each, as `cargo xtask test` does
   --quick      small budgets (default): a minute or two once everything is built
   --full       twenty trials of the engines that draw at random, and walks under every sampler, which ranks the
                samplers: some twenty minutes of one processor
@@ -90,7 +90,11 @@ fn options() -> Result<Option<Options>, Refused> {
 impl Options {
     /// What each hunt may spend.
     const fn budget(&self) -> Budget {
-        if self.hard { Budget::HARD } else { Budget::of_effort(self.common.effort) }
+        match (self.hard, self.common.effort) {
+            (true, _) => Budget::HARD,
+            (false, Effort::Quick) if self.ten => Budget::TEN,
+            (false, effort) => Budget::of_effort(effort),
+        }
     }
 
     /// Whether this bug is to be hunted.

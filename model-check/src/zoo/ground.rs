@@ -17,6 +17,7 @@ use std::str::FromStr;
 use swarm_protocol::{Properties, Protocol};
 use swarm_simulator::scenario::Scenario;
 use swarm_simulator::simulation::Simulation;
+use swarm_simulator::world::Perform;
 use swarm_simulator::{Event, EventClass, Setup, Subject, World};
 
 /// A place to look for bugs.
@@ -41,6 +42,8 @@ pub struct Dialect<P: Protocol> {
     pub write: fn(&P::Config) -> String,
     /// The configuration that a file describes.
     pub read: Read<P>,
+    /// How tasks are done, of which no file speaks; none if there are none.
+    pub perform: Option<Perform<P>>,
 }
 
 /// How a configuration is read from a scenario.

@@ -118,6 +118,8 @@ impl Budget {
         trials: 3,
         long_events: 0,
     };
+    /// The same once: for those that stand for all.
+    pub const TEN: Budget = Budget { trials: 1, ..Budget::QUICK };
     /// Twenty trials, each of less, so that all of the zoo takes minutes of one processor.
     pub const FULL: Budget = Budget {
         states: 2_000_000,
@@ -148,6 +150,7 @@ impl Budget {
     /// The option by which a hunter is told of it; none for [`Budget::QUICK`].
     pub fn option(&self) -> Option<&'static str> {
         match *self {
+            Budget::TEN => Some("--ten"),
             Budget::FULL => Some("--full"),
             Budget::HARD => Some("--hard"),
             _ => None,
@@ -246,7 +249,7 @@ pub struct Trial {
 
 /// The entry of a hunter: hunts on one ground, or plays a scenario.
 ///
-/// `GROUND [--full] [--engine E] [--samplers | --hard [--scenario FILE]]` prints one [`Catch`] as JSON per line;
+/// `GROUND [--ten | --full] [--engine E] [--samplers | --hard [--scenario FILE]]` prints one [`Catch`] as JSON per line;
 /// `--play FILE` prints what a scenario comes to in this build: the property that it breaks, or [`UNBROKEN`], or,
 /// after [`STOPS`], the line that cannot happen here; `--stories` plays the story of every ground and prints how many
 /// events it has.
@@ -277,6 +280,7 @@ where
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
+            Long("ten") => budget = Budget::TEN,
             Long("full") => budget = Budget::FULL,
             Long("hard") => budget = Budget::HARD,
             Long("samplers") => samplers = true,
@@ -351,7 +355,8 @@ fn read<P: Subject<Op: FromStr<Err: fmt::Display>>>(
     let text = std::fs::read_to_string(file).map_err(Refused::missing)?;
     let scenario = Scenario::<P::Op>::read(&file.to_string_lossy(), &text).map_err(Refused::usage)?;
     let config = (dialect.read)(&scenario).map_err(Refused::usage)?;
-    let setup = scenario.setup(config);
+    let mut setup = scenario.setup(config);
+    setup.perform = dialect.perform;
     Ok((scenario, setup, text))
 }
 

@@ -12,7 +12,7 @@
 //! environment ([`Chosen`]), which a copy reads once.
 //!
 //! Verified by `tests/it/schemata.rs`: choices are cut as said here, and what they come to is what the edits say, of
-//! every bug of Raft and of its control. That they compile is what a zoo shows that hunts any of them.
+//! every bug of Raft and of task sharing, and of its control. That they compile is what a zoo shows that hunts any of them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

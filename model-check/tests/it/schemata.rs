@@ -10,11 +10,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
 }
 
-fn read() -> (Catalogue, Sources) {
-    let file = root().join("model-check/zoo/raft.toml");
+fn read(algorithm: &str) -> (Catalogue, Sources) {
+    let file = root().join(format!("model-check/zoo/{algorithm}.toml"));
     let text = fs::read_to_string(&file).expect("it has a catalogue");
-    let catalogue = Catalogue::parse("raft", &file, &text).unwrap_or_else(|error| panic!("{error}"));
-    let sources = schemata::read(&root().join("algos/raft"), &["src"]).expect("there are sources");
+    let catalogue = Catalogue::parse(algorithm, &file, &text).unwrap_or_else(|error| panic!("{error}"));
+    let sources = schemata::read(&root().join("algos").join(algorithm), &["src"]).expect("there are sources");
     (catalogue, sources)
 }
 
@@ -55,7 +55,11 @@ fn block(text: &str) -> (&str, &str) {
 
 #[test]
 fn what_is_chosen_is_what_the_edits_of_a_bug_and_of_its_control_say() {
-    let (catalogue, sources) = read();
+    ["raft", "task-sharing"].into_iter().for_each(what_is_chosen_is_what_the_edits_say);
+}
+
+fn what_is_chosen_is_what_the_edits_say(algorithm: &str) {
+    let (catalogue, sources) = read(algorithm);
     let (copies, places) = catalogue.copies(&sources).unwrap_or_else(|error| panic!("{error}"));
     for (at, bug) in catalogue.bugs.iter().enumerate() {
         let Some(place) = places[at] else { continue };
@@ -78,14 +82,16 @@ fn what_is_chosen_is_what_the_edits_of_a_bug_and_of_its_control_say() {
 
 #[test]
 fn nearly_all_bugs_are_choices_in_one_copy() {
-    let (catalogue, sources) = read();
-    let (copies, places) = catalogue.copies(&sources).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(copies.len(), 1);
-    for (place, bug) in places.iter().zip(&catalogue.bugs) {
-        assert_eq!(place.is_none(), bug.apart.is_some(), "{}", bug.id());
+    for algorithm in ["raft", "task-sharing"] {
+        let (catalogue, sources) = read(algorithm);
+        let (copies, places) = catalogue.copies(&sources).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(copies.len(), 1, "{algorithm}");
+        for (place, bug) in places.iter().zip(&catalogue.bugs) {
+            assert_eq!(place.is_none(), bug.apart.is_some(), "{}", bug.id());
+        }
+        let apart = catalogue.bugs.iter().filter(|bug| bug.apart.is_some()).count();
+        assert!(10 * apart <= catalogue.bugs.len(), "{apart} bugs have copies of their own");
     }
-    let apart = catalogue.bugs.iter().filter(|bug| bug.apart.is_some()).count();
-    assert!(10 * apart <= catalogue.bugs.len(), "{apart} bugs have copies of their own");
 }
 
 /// An edit of the file `f`.
@@ -177,7 +183,7 @@ fn what_goes_along_with_a_bug_is_chosen_with_it_and_for_its_control_and_for_no_o
 #[test]
 fn an_edit_of_which_no_choice_can_be_made_is_refused() {
     let sources = Sources::from([("f".to_owned(), "fn f() {\nlet a = 1;".to_owned())]);
-    let (catalogue, _) = read();
+    let (catalogue, _) = read("raft");
     let refused = |edits: &[Edit]| {
         let bug = Choosable { number: 1, id: "a", edits };
         let error = |place: &_, reason| catalogue.error(place, reason);
