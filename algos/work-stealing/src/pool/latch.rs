@@ -137,9 +137,15 @@ impl<S: Signal> CountLatch<S> {
     }
 
     /// One less; whether it was the last. Who learns that must set the latch, unless it is the one that waits.
-    pub(crate) fn count_down(&self) -> bool {
+    ///
+    /// # Safety
+    /// `this` must be valid; unless it was the last, it may be so no longer before this returns.
+    pub(crate) unsafe fn count_down(this: *const Self) -> bool {
+        // Of the count alone: what a function has a reference to must stay until it returns, but for atomics.
+        // SAFETY: valid until the count is down.
+        let left = unsafe { &(*this).left };
         // Release, for what this one has done; acquire, so that the last passes on what all have done.
-        self.left.fetch_sub(1, order(Site::CountDown, Ordering::AcqRel)) == 1
+        left.fetch_sub(1, order(Site::CountDown, Ordering::AcqRel)) == 1
     }
 
     pub(crate) fn latch(&self) -> &S {
@@ -149,11 +155,12 @@ impl<S: Signal> CountLatch<S> {
 
 impl<S: Signal> Signal for CountLatch<S> {
     unsafe fn set(this: *const Self, by: Context<'_>) {
-        // SAFETY: the waiter waits for the latch, so that this is valid until that is set.
-        let count = unsafe { &*this };
-        if count.count_down() {
+        // SAFETY: the waiter waits for the latch, which the last sets, so that this is valid until the count is down.
+        if unsafe { CountLatch::count_down(this) } {
             // SAFETY: as above, and nobody else comes here.
-            unsafe { Signal::set(&raw const count.latch, by) };
+            let latch = unsafe { &raw const (*this).latch };
+            // SAFETY: as above.
+            unsafe { Signal::set(latch, by) };
         }
     }
 }

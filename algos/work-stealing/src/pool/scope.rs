@@ -6,6 +6,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use core::panic::AssertUnwindSafe;
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::{Arc, PoisonError};
@@ -72,7 +73,8 @@ impl<'scope> Scope<'scope> {
     /// Runs the body and waits for all that it spawned.
     pub(crate) fn close<R>(&self, body: impl FnOnce() -> R) -> R {
         let result = catch_unwind(AssertUnwindSafe(body));
-        if !self.left.count_down() {
+        // SAFETY: who has the scope holds it until all that it counts are done.
+        if !unsafe { CountLatch::count_down(&raw const self.left) } {
             self.left.latch().wait();
         }
         let panic = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -113,10 +115,15 @@ impl<'scope> Scope<'scope> {
     pub(crate) fn job(&self, body: impl FnOnce(&Scope<'scope>, Context<'_>) + Send + 'scope) -> JobRef {
         self.left.add();
         let scope = Outlives(self);
+        // What the body borrows may be gone before `work` returns, once the last job is counted down. What a function is
+        // given by value must be valid until it returns, but for what may not be there at all.
+        let body = MaybeUninit::new(body);
         let work = move |context: Context<'_>| {
             let outlives = scope;
             // SAFETY: this job is counted until the end of this closure.
             let scope = unsafe { outlives.get() };
+            // SAFETY: it is there, and a job runs once.
+            let body = unsafe { body.assume_init() };
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body(scope, context))) {
                 // The first stays.
                 scope.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
