@@ -34,6 +34,12 @@ fn dated(name: &str) -> bool {
     name.strip_prefix("nightly-").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
+/// Miri, of the installed nightly toolchain.
+pub(crate) fn miri(workspace: &Workspace) -> Option<String> {
+    nightly(workspace)?;
+    version(workspace, ["cargo", "+nightly", "miri", "--version"])
+}
+
 /// cargo-fuzz.
 pub(crate) fn cargo_fuzz(workspace: &Workspace) -> Option<String> {
     version(workspace, ["cargo", "fuzz", "--version"])

@@ -43,8 +43,8 @@
 //! # Verification
 //! Every interleaving of small models by loom, weak memory included; every one of larger models by stateright, and
 //! many of still larger ones by shuttle, also with a thread stopped at every step, where memory is sequentially
-//! consistent; any sequence of operations against a `VecDeque`; threads under load. Each file says what of it
-//! is argued only. To run: `cargo xtask test loom shuttle stateright drop-in`, `cargo test -p
+//! consistent; any sequence of operations against a `VecDeque`; threads under load; both, smaller, under Miri. Each
+//! file says what of it is argued only. To run: `cargo xtask test loom shuttle stateright miri drop-in`, `cargo test -p
 //! swarm-work-stealing`.
 //!
 //! # References

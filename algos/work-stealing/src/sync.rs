@@ -18,7 +18,8 @@
 //! sleep (`ROUNDS`), a slot's words are pointers instead
 //! of bytes that may be uninitialised, so that models hold types without padding, and freed memory is kept
 //! to the end of the execution, marked as dead in a cell that the checkers watch ([`Life`]): a use after it
-//! was freed is then a finding instead of undefined behaviour.
+//! was freed is then a finding instead of undefined behaviour. Miri runs production, with numbers as small and words
+//! that are pointers.
 
 /// Names the accesses, and lists them.
 macro_rules! sites {

@@ -93,6 +93,12 @@ fn examine(workspace: &Workspace) -> Vec<Check> {
             "rustup toolchain install nightly --profile minimal",
         ),
         check(
+            "Miri",
+            optional(tools::miri(workspace)),
+            "test: stage miri; zoo work-stealing --full: the column of Miri",
+            "rustup toolchain install nightly --component miri,rust-src",
+        ),
+        check(
             "cargo-fuzz",
             optional(tools::cargo_fuzz(workspace)),
             "fuzz: AddressSanitizer",

@@ -1,4 +1,5 @@
-//! Production: std's primitives, and nothing that costs.
+//! Production: std's primitives, and nothing that costs. Miri interprets this, too, with buffers as small as those of
+//! the checkers, so that few tasks come by all that there is.
 
 use core::cell;
 use core::hash::Hash;
@@ -16,20 +17,20 @@ use crate::hazard::Registry;
 use crate::pool::Crew;
 
 /// Slots of the smallest buffer of a Chase–Lev deque.
-pub(crate) const CAPACITY_MIN: usize = 64;
+pub(crate) const CAPACITY_MIN: usize = if cfg!(miri) { 2 } else { 64 };
 /// Slots that a split deque lays out for thieves.
-pub(crate) const SHARED: usize = 64;
+pub(crate) const SHARED: usize = if cfg!(miri) { 4 } else { 64 };
 /// Slots of an injector's block.
-pub(crate) const BLOCK: usize = 62;
+pub(crate) const BLOCK: usize = if cfg!(miri) { 3 } else { 62 };
 /// How often a consumer looks at a slot that is being filled before it passes over it.
-pub(crate) const PATIENCE: usize = 64;
+pub(crate) const PATIENCE: usize = if cfg!(miri) { 2 } else { 64 };
 
 /// Jobs that a `join` may leave on a lane.
-pub(crate) const LANE: usize = 1_024;
+pub(crate) const LANE: usize = if cfg!(miri) { 8 } else { 1_024 };
 /// Jobs that wait on a lane before `join` runs both closures itself, unless told otherwise.
 pub(crate) const QUEUED_MAX: usize = 4;
 /// How often an idle thread looks around before it goes to sleep.
-pub(crate) const ROUNDS: u32 = 40;
+pub(crate) const ROUNDS: u32 = if cfg!(miri) { 4 } else { 40 };
 
 /// The ordering of an access: the one that stands beside its name.
 #[inline(always)]

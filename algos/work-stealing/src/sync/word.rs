@@ -5,7 +5,8 @@
 //! even where what was read is thrown away. What is left is an atomic access to bytes that may be
 //! uninitialised, which the standard library lacks and `atomic-maybe-uninit` has (one instruction of
 //! assembly each). The checkers and Miri cannot follow assembly: there a word is an atomic pointer, which
-//! keeps provenance but no padding.
+//! keeps provenance but no padding. What a task leaves of its last word is initialised there ([`blank`]); types that
+//! have padding inside are not for them.
 
 use core::mem::MaybeUninit;
 
@@ -67,7 +68,7 @@ mod body {
         }
 
         pub(crate) fn store(&self, bytes: MaybeUninit<usize>) {
-            // SAFETY: models hold types without padding, so that all bytes are initialised.
+            // SAFETY: models hold types without padding, and what those leave of a word is initialised (`blank`).
             let bytes = unsafe { mem::transmute::<MaybeUninit<usize>, *mut ()>(bytes) };
             self.reads.written(bytes.addr());
             self.bytes.store(bytes, Ordering::Relaxed);
@@ -87,8 +88,15 @@ pub(crate) fn words(count: usize) -> Box<[Word]> {
     (0..count).map(|_| Word::new()).collect()
 }
 
-/// The bytes of a word, none of them initialised.
+/// The bytes of a word before a task is written there, none of them initialised.
+#[cfg(not(any(steal_loom, steal_shuttle, miri)))]
 #[inline(always)]
 pub(crate) const fn blank() -> MaybeUninit<usize> {
     MaybeUninit::uninit()
+}
+
+/// The bytes of a word before a task is written there, all of them initialised: a pointer is made of them.
+#[cfg(any(steal_loom, steal_shuttle, miri))]
+pub(crate) const fn blank() -> MaybeUninit<usize> {
+    MaybeUninit::new(0)
 }

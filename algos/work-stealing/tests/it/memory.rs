@@ -6,6 +6,8 @@ use std::thread;
 use allocation_counter::{AllocationInfo, measure};
 use swarm_work_stealing::{Injector, Worker};
 
+use super::sized;
+
 const BURST: usize = 100_000;
 
 /// What is still allocated after `run`, beside what stays for the whole process.
@@ -16,6 +18,7 @@ fn left(run: impl Fn()) -> AllocationInfo {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "large")]
 fn a_deque_gives_memory_back_after_a_burst() {
     for worker in [Worker::<u64>::new_lifo, Worker::new_fifo, Worker::new_split] {
         let worker = worker();
@@ -36,6 +39,7 @@ fn a_deque_gives_memory_back_after_a_burst() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "large")]
 fn a_deque_that_thieves_empty_gives_memory_back_too() {
     for worker in [Worker::<u64>::new_lifo, Worker::new_fifo] {
         let worker = worker();
@@ -53,6 +57,7 @@ fn a_deque_that_thieves_empty_gives_memory_back_too() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "large")]
 fn an_injector_gives_memory_back_after_a_burst() {
     let injector = Injector::new();
     let info = measure(|| {
@@ -69,9 +74,9 @@ fn whatever_is_dropped_leaves_nothing() {
             let worker = worker();
             let stealer = worker.stealer();
             drop(stealer.steal());
-            (0..1_000).for_each(|task| worker.push(Box::new(task)));
-            (0..300).for_each(|_| drop(worker.pop()));
-            (0..300).for_each(|_| drop(stealer.steal()));
+            (0..sized(1_000, 20) as u64).for_each(|task| worker.push(Box::new(task)));
+            (0..sized(300, 6)).for_each(|_| drop(worker.pop()));
+            (0..sized(300, 6)).for_each(|_| drop(stealer.steal()));
             drop(worker);
             drop(stealer.steal());
         });
@@ -79,8 +84,8 @@ fn whatever_is_dropped_leaves_nothing() {
     }
     let info = left(|| {
         let injector = Injector::new();
-        (0..1_000).for_each(|task| injector.push(Box::new(task)));
-        (0..300).for_each(|_| drop(injector.steal()));
+        (0..sized(1_000, 20)).for_each(|task| injector.push(Box::new(task)));
+        (0..sized(300, 6)).for_each(|_| drop(injector.steal()));
     });
     assert_eq!((info.count_current, info.bytes_current), (0, 0));
 }
@@ -91,7 +96,7 @@ fn tasks_that_nobody_took_are_dropped_once() {
     for worker in [Worker::new_lifo, Worker::new_fifo, Worker::new_split] {
         let worker = worker();
         let stealer = worker.stealer();
-        (0..200).for_each(|_| worker.push(task.clone()));
+        (0..sized(200, 10)).for_each(|_| worker.push(task.clone()));
         drop(stealer.steal());
         worker.push(task.clone());
         drop(worker);
@@ -99,7 +104,7 @@ fn tasks_that_nobody_took_are_dropped_once() {
         assert_eq!(Arc::strong_count(&task), 1);
     }
     let injector = Injector::new();
-    (0..200).for_each(|_| injector.push(task.clone()));
+    (0..sized(200, 10)).for_each(|_| injector.push(task.clone()));
     drop(injector);
     assert_eq!(Arc::strong_count(&task), 1);
 }

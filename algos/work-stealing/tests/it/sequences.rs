@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use quickcheck::{Arbitrary, Gen};
 use swarm_work_stealing::{Injector, Steal, Worker};
 
+use super::sized;
+
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Push,
@@ -18,7 +20,7 @@ enum Operation {
 
 impl Arbitrary for Operation {
     fn arbitrary(g: &mut Gen) -> Self {
-        let count = u8::arbitrary(g);
+        let count = (usize::from(u8::arbitrary(g)) % sized(256, 8)) as u8;
         match u8::arbitrary(g) % 8 {
             0 | 1 => Operation::Push,
             2 => Operation::PushMany(count),
@@ -32,9 +34,9 @@ impl Arbitrary for Operation {
 }
 
 /// Checks so many sequences, the same in every run.
-fn many(count: u64, check: impl Fn(Vec<Operation>)) {
-    for seed in 0..count {
-        check(Arbitrary::arbitrary(&mut Gen::from_size_and_seed(60, seed)));
+fn many(count: usize, check: impl Fn(Vec<Operation>)) {
+    for seed in 0..sized(count, 1) as u64 {
+        check(Arbitrary::arbitrary(&mut Gen::from_size_and_seed(sized(60, 20), seed)));
     }
 }
 

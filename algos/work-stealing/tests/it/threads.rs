@@ -5,7 +5,11 @@ use std::thread;
 
 use swarm_work_stealing::{Injector, Steal, Worker};
 
-const TASKS: usize = 20_000;
+use super::sized;
+
+const TASKS: usize = sized(20_000, 24);
+/// Between two bursts of pops.
+const PUSHES: usize = sized(97, 5);
 
 /// How a thief goes about it.
 #[derive(Clone, Copy)]
@@ -47,10 +51,11 @@ fn check(owner: fn() -> Worker<Box<usize>>, own: fn() -> Worker<Box<usize>>, ste
                 }
             });
         }
+        assert!(worker.pop().is_none(), "before there is any");
         for task in 0..TASKS {
             worker.push(Box::new(task));
             // Bursts of all lengths, so that the deque grows, shrinks and runs empty.
-            if task % 97 == 0 {
+            if task % PUSHES == 0 {
                 for _ in 0..task % 130 {
                     worker.pop().into_iter().for_each(see);
                 }

@@ -52,6 +52,7 @@ pub(super) enum Need {
     Clippy,
     CppCompiler,
     Git,
+    Miri,
 }
 
 impl Need {
@@ -67,6 +68,10 @@ impl Need {
                 "no clippy (rustup component add clippy)",
             ),
             Need::CppCompiler => (tools::cpp_compiler(workspace), "no C++ compiler (apt-get install g++)"),
+            Need::Miri => (
+                tools::miri(workspace),
+                "no Miri (rustup toolchain install nightly --component miri,rust-src)",
+            ),
             Need::Git => (tools::version(workspace, ["git", "--version"]), "no git (apt-get install git)"),
         };
         found.is_none().then(|| lacking.to_owned())
@@ -130,6 +135,14 @@ pub(super) fn all(algorithms: &[String], zoos: &[String], target: &Path) -> Vec<
             "stateright",
             "all interleavings of the same, as many as loom cannot exhaust, with sequentially consistent memory",
             Work::Tests(vec![threads("swarm-work-stealing", "stateright", "steal_shuttle")]),
+        ),
+        needs(
+            Need::Miri,
+            stage(
+                "miri",
+                "nothing undefined, nothing leaked and no stale read where tests of deques, injector and pool pass by",
+                Work::Programs(vec![miri("swarm-work-stealing")]),
+            ),
         ),
         stage(
             "drop-in",
@@ -222,6 +235,16 @@ fn threads(package: &str, checker: &str, cfg: &str) -> Program {
         "test -p {package} --test {checker} --release --target-dir target/{built_for} -- --show-output"
     );
     Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {cfg}"))
+}
+
+/// The tests of a package as an interpreter runs them that knows what is undefined, and lets threads see old values of
+/// atomics. A schedule for each seed, as many at a time as there are processors. Of the two rules there are for
+/// pointers, the one that was made for code which keeps raw ones; what is found is found by both.
+fn miri(package: &str) -> Program {
+    let line = format!(
+        "+nightly miri test -p {package} --test it --target-dir target/miri --quiet -- --skip cilk --skip trees --skip uts"
+    );
+    Program::cargo(&line).env("MIRIFLAGS", "-Zmiri-tree-borrows -Zmiri-many-seeds=0..2")
 }
 
 /// A binary that was built with the tests, started as cargo would start it.

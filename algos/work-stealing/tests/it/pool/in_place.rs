@@ -11,7 +11,7 @@ use swarm_work_stealing::{
     Scope, current_thread_index, in_place_scope, in_place_scope_fifo, join, scope, spawn,
 };
 
-use super::{pool, pools};
+use super::{pool, pools, sized};
 
 #[test]
 fn the_body_runs_on_the_calling_thread_and_its_jobs_in_the_pool() {
@@ -41,10 +41,14 @@ fn it_waits_for_jobs_that_jobs_spawn() {
     }
     for pool in pools() {
         let count = AtomicUsize::new(0);
-        pool.in_place_scope(|scope| split(scope, 5, &count));
-        assert_eq!(count.into_inner(), (3_usize.pow(6) - 1) / 2);
+        let depth = sized(5, 2) as u32;
+        pool.in_place_scope(|scope| split(scope, depth, &count));
+        assert_eq!(count.into_inner(), (3_usize.pow(depth + 1) - 1) / 2);
     }
-    assert_eq!(in_place_scope(|_| 1), 1);
+    if !cfg!(miri) {
+        // That of those who are in none, whose threads do not end.
+        assert_eq!(in_place_scope(|_| 1), 1);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 
 use swarm_work_stealing::{Context, ThreadPool, ThreadPoolBuilder, join, scope, traverse};
 
-use super::{pool, pools};
+use super::{pool, pools, sized};
 
 /// Panics without a word on standard error.
 fn panic_with(number: u32) -> ! {
@@ -34,7 +34,7 @@ fn a_panic_of_either_closure_comes_to_who_joined() {
 #[test]
 fn a_second_closure_that_was_stolen_ends_before_the_panic_of_the_first_is_seen() {
     let pool = pool(2);
-    for _ in 0..100 {
+    for _ in 0..sized(100, 3) {
         let stolen = Barrier::new(2);
         let ended = AtomicUsize::new(0);
         let panic = panic_of(&pool, || {
@@ -58,7 +58,7 @@ fn a_second_closure_that_was_stolen_ends_before_the_panic_of_the_first_is_seen()
 #[test]
 fn a_panic_of_a_stolen_closure_comes_to_who_joined() {
     let pool = pool(2);
-    for _ in 0..100 {
+    for _ in 0..sized(100, 3) {
         let stolen = Barrier::new(2);
         let wait = || {
             stolen.wait();
@@ -91,15 +91,18 @@ fn fork(context: Context<'_>, depth: u32, number: u32, bad: u32, leaves: &Atomic
     );
 }
 
+const DEPTH: u32 = sized(9, 3) as u32;
+/// Leaves are numbered from here to twice as many, as of a heap.
+const LEAVES: u32 = 1 << DEPTH;
+
 #[test]
 fn panics_at_any_depth_leave_nothing_behind() {
     for pool in pools() {
-        for bad in [1, 2, 3, 7, 64, 511, 1_023] {
+        for bad in [1, 2, 3, 7, LEAVES / 8, LEAVES - 1, 2 * LEAVES - 1] {
             let leaves = AtomicUsize::new(0);
             let result = catch_unwind(AssertUnwindSafe(|| {
-                pool.install_context(|context| fork(context, 9, 1, bad, &leaves));
+                pool.install_context(|context| fork(context, DEPTH, 1, bad, &leaves));
             }));
-            // The leaves are numbered from 512 to 1,023.
             let number: u32 = *result.expect_err("a leaf panics").downcast().expect("a number");
             assert_eq!(number % bad, 0);
             let seen = leaves.load(Ordering::Relaxed);
@@ -107,8 +110,8 @@ fn panics_at_any_depth_leave_nothing_behind() {
             assert_eq!(leaves.load(Ordering::Relaxed), seen, "a leaf was visited after the panic was seen");
         }
         let leaves = AtomicUsize::new(0);
-        pool.install_context(|context| fork(context, 9, 1, 5_000, &leaves));
-        assert_eq!(leaves.into_inner(), 512);
+        pool.install_context(|context| fork(context, DEPTH, 1, 2 * LEAVES, &leaves));
+        assert_eq!(leaves.into_inner(), LEAVES as usize);
     }
 }
 
@@ -147,13 +150,15 @@ fn destructors_that_join_while_unwinding_are_served() {
     }
 }
 
+const JOBS: u32 = sized(100, 20) as u32;
+
 #[test]
 fn closures_that_panic_do_not_keep_a_scope_from_running_the_others() {
     for pool in pools() {
         let count = AtomicUsize::new(0);
         let panic = panic_of(&pool, || {
             scope(|scope| {
-                for number in 1..=100 {
+                for number in 1..=JOBS {
                     let count = &count;
                     scope.spawn(move |_| {
                         count.fetch_add(1, Ordering::Relaxed);
@@ -164,7 +169,7 @@ fn closures_that_panic_do_not_keep_a_scope_from_running_the_others() {
                 }
             });
         });
-        assert_eq!((panic % 10, count.load(Ordering::Relaxed)), (0, 100));
+        assert_eq!((panic % 10, count.load(Ordering::Relaxed)), (0, JOBS as usize));
         let panic = panic_of(&pool, || {
             scope(|scope| {
                 scope.spawn(|_| {
@@ -173,7 +178,7 @@ fn closures_that_panic_do_not_keep_a_scope_from_running_the_others() {
                 panic_with(5)
             });
         });
-        assert_eq!((panic, count.into_inner()), (5, 101));
+        assert_eq!((panic, count.into_inner()), (5, JOBS as usize + 1));
     }
 }
 
@@ -210,23 +215,25 @@ fn a_broadcast_that_panics_somewhere_runs_everywhere_first() {
     }
 }
 
+const WIDTH: u32 = sized(100, 2) as u32;
+
 #[test]
 fn a_traversal_that_panics_ends() {
     for pool in pools() {
         let panic = panic_of(&pool, || {
             traverse(
-                0..100,
+                0..WIDTH,
                 || (),
                 |(), task: u32, pending| {
-                    if task == 5_000 {
+                    if task == WIDTH * 50 {
                         panic_with(task);
                     }
-                    pending.extend((task < 10_000).then_some(task + 100));
+                    pending.extend((task < WIDTH * 100).then_some(task + WIDTH));
                 },
                 |(), ()| (),
             );
         });
-        assert_eq!(panic, 5_000);
+        assert_eq!(panic, WIDTH * 50);
         assert_eq!(pool.join(|| 1, || 2), (1, 2));
     }
 }

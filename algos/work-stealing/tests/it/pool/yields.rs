@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use swarm_work_stealing::{ThreadPoolBuilder, Yield, join, spawn, yield_local, yield_now};
 
-use super::{pool, pools};
+use super::{pool, pools, sized};
 
 #[test]
 fn there_is_no_turn_to_give_outside_of_the_pool() {
@@ -94,9 +94,9 @@ fn a_first_closure_that_gives_turns_gets_what_only_the_second_brings() {
 #[test]
 fn turns_take_the_jobs_of_joins_oldest_first_though_all_were_left_for_others() {
     let pool = ThreadPoolBuilder::new().num_threads(1).queued_max(usize::MAX).build().expect("it starts");
-    const DEPTH: u32 = 40;
-    let ran = AtomicUsize::new(0);
-    fn fork(depth: u32, ran: &AtomicUsize) -> u32 {
+    const DEPTH: u32 = sized(40, 6) as u32;
+    // A `join` of the job itself lays out more; else it is the turn that must.
+    fn fork(depth: u32, joins: bool, ran: &AtomicUsize) -> u32 {
         if depth == DEPTH {
             for turn in 1..=DEPTH as usize {
                 assert_eq!((yield_local(), ran.load(Ordering::Relaxed)), (Some(Yield::Executed), turn));
@@ -106,12 +106,15 @@ fn turns_take_the_jobs_of_joins_oldest_first_though_all_were_left_for_others() {
         }
         let second = || {
             assert_eq!(ran.fetch_add(1, Ordering::Relaxed), depth as usize);
-            join(|| 1, || ()).0
+            if joins { join(|| 1, || ()).0 } else { 1 }
         };
-        let (rest, one) = join(|| fork(depth + 1, ran), second);
+        let (rest, one) = join(|| fork(depth + 1, joins, ran), second);
         rest + one
     }
-    assert_eq!(pool.install(|| fork(0, &ran)), DEPTH);
+    for joins in [false, true] {
+        let ran = AtomicUsize::new(0);
+        assert_eq!(pool.install(|| fork(0, joins, &ran)), DEPTH);
+    }
 }
 
 #[test]
