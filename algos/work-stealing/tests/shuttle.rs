@@ -505,30 +505,32 @@ fn spawned_from_a_pool_that_is_dropped() {
     assert_eq!(done.load(Relaxed), 4);
 }
 
+fn in_order() {
+    let pool = pool(2, 2);
+    let done = Arc::new(Count::new(0));
+    pool.scope_fifo(|scope| {
+        for _ in 0..2 {
+            let done = &done;
+            scope.spawn_fifo(move |scope| {
+                scope.spawn_fifo(move |_| _ = done.fetch_add(1, Relaxed));
+            });
+        }
+        scope.spawn_broadcast(|_, _| _ = done.fetch_add(1, Relaxed));
+    });
+    assert_eq!(done.load(Relaxed), 4);
+    let to = done.clone();
+    pool.spawn_broadcast(move |_| _ = to.fetch_add(1, Relaxed));
+    drop(pool);
+    // When it has been dropped, all have run.
+    while Arc::strong_count(&done) > 1 {
+        thread::yield_now();
+    }
+    assert_eq!(done.load(Relaxed), 6);
+}
+
 #[test]
 fn a_scope_in_order_and_a_broadcast_that_nobody_waits_for() {
-    portfolio(2_000, || {
-        let pool = pool(2, 2);
-        let done = Arc::new(Count::new(0));
-        pool.scope_fifo(|scope| {
-            for _ in 0..2 {
-                let done = &done;
-                scope.spawn_fifo(move |scope| {
-                    scope.spawn_fifo(move |_| _ = done.fetch_add(1, Relaxed));
-                });
-            }
-            scope.spawn_broadcast(|_, _| _ = done.fetch_add(1, Relaxed));
-        });
-        assert_eq!(done.load(Relaxed), 4);
-        let to = done.clone();
-        pool.spawn_broadcast(move |_| _ = to.fetch_add(1, Relaxed));
-        drop(pool);
-        // When it has been dropped, all have run.
-        while Arc::strong_count(&done) > 1 {
-            thread::yield_now();
-        }
-        assert_eq!(done.load(Relaxed), 6);
-    });
+    portfolio(2_000, in_order);
 }
 
 #[test]
@@ -584,7 +586,7 @@ fn a_traversal_by_two_threads() {
 }
 
 /// Models for hunts.
-const MODELS: [(&str, fn()); 20] = [
+const MODELS: [(&str, fn()); 21] = [
     ("broadcast", one_broadcast),
     ("meeting of two", meeting_of_two),
     ("laps", laps),
@@ -601,6 +603,7 @@ const MODELS: [(&str, fn()); 20] = [
     ("panics", || panics(2, 2)),
     ("panics of three", || panics(3, 1)),
     ("scope", scope),
+    ("in order", in_order),
     ("spawned", spawned_from_a_pool_that_is_dropped),
     ("broadcasts", broadcasts_and_calls),
     ("two pools", two_pools),

@@ -330,9 +330,6 @@ fn visit_threads(
     let mut built = BTreeMap::new();
     let mut wanted = Vec::new();
     let mut skipped = Vec::new();
-    if !options.ten {
-        skipped.push("Miri and stateright: no hunt by them is written".to_owned());
-    }
     for engine in Engine::ALL {
         let hunted: Vec<usize> = bugs
             .iter()
@@ -341,12 +338,18 @@ fn visit_threads(
                 let bug = &catalogue.bugs[*number];
                 // Where there is no time for all, loom hunts all the same, which takes next to none; what is known to
                 // be in vain is left out.
-                let in_vain = bug.equivalent.is_some() || engine.is_shuttle() && bug.visible == Visible::Weak;
-                !options.ten || !in_vain && (engine == Engine::Loom || catalogue.is_of_ten(bug))
+                let beyond = engine.is_sequentially_consistent() && bug.visible == Visible::Weak;
+                let in_vain = bug.equivalent.is_some() || beyond;
+                // Shuttle shows that those of weak memory take weak memory; stateright would go through all states.
+                let left = engine == Engine::Stateright && beyond;
+                !left && (!options.ten || !in_vain && (engine == Engine::Loom || catalogue.is_of_ten(bug)))
             })
             .collect();
-        let sanitized = engine == Engine::ThreadSanitizer;
-        if hunted.is_empty() && engine != Engine::Loom || sanitized && options.ten {
+        if hunted.is_empty() && engine != Engine::Loom || engine.wants().is_some() && options.ten {
+            continue;
+        }
+        if budget.of(engine) == 0 {
+            skipped.push(format!("{engine}: left to `cargo xtask zoo {algorithm} --full`"));
             continue;
         }
         let same = built.iter().find(|(other, _): &(&Engine, _)| other.is_shuttle() && engine.is_shuttle());
@@ -360,12 +363,11 @@ fn visit_threads(
         match binaries {
             Ok(binaries) => drop(built.insert(engine, binaries)),
             Err(_) if command_line::interrupted() => return Ok(Exit::Interrupted),
-            Err(reason) if sanitized => {
-                let wants = "it takes a nightly toolchain with rust-src";
-                skipped.push(format!("{engine}: {reason}; {wants}"));
+            Err(reason) => {
+                let wants = engine.wants().ok_or_else(|| Refused::missing(&reason))?;
+                skipped.push(format!("{engine}: {reason}; it takes {wants}"));
                 continue;
             }
-            Err(reason) => return Err(Refused::missing(reason)),
         }
         recorder.parameter(
             &format!("{engine} at most"),

@@ -21,7 +21,7 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
         if !orderings.is_empty() {
             page.paragraph(
                 "Some bugs show in an interleaving of sequentially consistent threads, some in weak memory alone, which \
-                 only loom has. A matrix of the two says what each checker is good for.",
+                 loom and Miri have. A matrix of the two says what each checker is good for.",
             );
         }
         let zoos = || {

@@ -32,7 +32,9 @@
 //! # Verification
 //! `tests/loom`: one sleeper, also twice, and two against who publishes, a searcher that stops meanwhile;
 //! `tests/stateright`: two, of whom one is woken and wakes the other; `tests/shuttle.rs`: closures that wait for each
-//! other on as many threads. That requests stay, and that a sleeper asks, is argued above; no test fails without it.
+//! other on as many threads. That requests stay, and that a sleeper asks, is argued above, and no test can fail without
+//! it: it keeps members from being idle beside work that nobody has laid out, which is a matter of time. Why nothing
+//! worse comes of it says the zoo (`sleeper-that-does-not-ask`).
 
 use std::sync::PoisonError;
 

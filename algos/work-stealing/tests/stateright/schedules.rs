@@ -23,6 +23,7 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
@@ -337,7 +338,9 @@ impl Model for Schedules {
     fn next_state(&self, state: &State, thread: u8) -> Option<State> {
         Some(self.with_runs(|runs| {
             let next = runs.next(state, thread);
-            runs.given.insert(next.point().fingerprint);
+            if runs.given.insert(next.point().fingerprint) {
+                MET.fetch_add(1, Relaxed);
+            }
             next
         }))
     }
@@ -360,19 +363,35 @@ impl Model for Schedules {
 
 const FINE: &str = "nothing fails";
 
+/// How many states all explorations have met.
+pub(crate) static MET: Count = Count::new(0);
+
 /// What came of an exploration.
 #[derive(Debug)]
 pub(crate) struct Explored {
     states: usize,
     steps: usize,
     depth: usize,
-    failure: Option<String>,
+    /// Why, and the schedule.
+    failure: Option<(String, State)>,
     missed: Vec<&'static str>,
+    /// Whether there was an end to it before as many steps as there may be.
+    whole: bool,
 }
 
 /// Explores all schedules of a scenario, of which some must come to each of the marks.
 pub(crate) fn explore(scenario: fn(), marks: &'static [&'static str]) -> Explored {
     explore_within(ACCESSES_MAX, scenario, marks)
+}
+
+/// The same for about as many steps at most.
+pub(crate) fn explore_at_most(
+    steps_max: usize,
+    accesses_max: Option<usize>,
+    scenario: fn(),
+    marks: &'static [&'static str],
+) -> Explored {
+    explore_in(steps_max, accesses_max.unwrap_or(ACCESSES_MAX), scenario, marks)
 }
 
 /// The same up to so many accesses, for scenarios without an end.
@@ -381,26 +400,51 @@ pub(crate) fn explore_within(
     scenario: fn(),
     marks: &'static [&'static str],
 ) -> Explored {
+    explore_in(usize::MAX, accesses_max, scenario, marks)
+}
+
+fn explore_in(
+    steps_max: usize,
+    accesses_max: usize,
+    scenario: fn(),
+    marks: &'static [&'static str],
+) -> Explored {
     let guide = Guide { ahead: vec![], now: None, done: vec![], outlooks: HashMap::default() };
     let runs = Mutex::new(Runs { scenario, guide, given: HashSet::default() });
     let builder = Schedules { runs, accesses_max, marks }.checker().finish_when(HasDiscoveries::AnyFailures);
-    let checker = builder.spawn_dfs().join();
+    let checker = builder.target_state_count(steps_max).spawn_dfs().join();
     let discoveries = checker.discoveries();
     let failure = discoveries.get(FINE).map(|path| {
         let last = path.last_state();
-        format!("{} after {last:?}", last.failure().expect("it failed"))
+        (last.failure().expect("it failed").to_owned(), last.clone())
     });
     let missed = marks.iter().copied().filter(|mark| !discoveries.contains_key(mark)).collect();
     let (states, steps) = (checker.unique_state_count(), checker.state_count());
-    Explored { states, steps, depth: checker.max_depth(), failure, missed }
+    Explored { states, steps, depth: checker.max_depth(), failure, missed, whole: steps < steps_max }
 }
 
 impl Explored {
     #[track_caller]
     pub(crate) fn passes_with(self, states: usize) {
-        assert_eq!(self.failure, None, "after {} states", self.states);
+        if let Some((why, schedule)) = self.failure {
+            panic!("{why} after {schedule:?}, met after {} states", self.states);
+        }
         assert!(self.missed.is_empty(), "never reached: {:?}", self.missed);
         println!("{} states, {} steps, {} deep", self.states, self.steps, self.depth);
         assert_eq!(self.states, states);
+    }
+
+    /// Whether all states were met.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// What is wrong, however many states there are; what is never reached, if all were met.
+    pub(crate) fn wrong(&self) -> Option<String> {
+        let missed = || {
+            let is_missed = self.whole && !self.missed.is_empty();
+            is_missed.then(|| format!("never reached: {}", self.missed.join(", ")))
+        };
+        self.failure.as_ref().map(|(why, _)| why.clone()).or_else(missed)
     }
 }

@@ -26,6 +26,8 @@ use super::catalogue::Catalogue;
 pub enum Engine {
     /// Every interleaving, weak memory included.
     Loom,
+    /// Every interleaving under sequential consistency, up to equal states.
+    Stateright,
     /// Interleavings drawn uniformly at each step.
     ShuttleRandom,
     /// Interleavings with few, well-placed preemptions.
@@ -36,35 +38,42 @@ pub enum Engine {
     Stress,
     /// The same under ThreadSanitizer.
     ThreadSanitizer,
+    /// The same, smaller, as an interpreter of the language runs them: weak memory, and whatever is undefined.
+    Miri,
 }
 
 impl Engine {
     /// All engines, in the order of tables.
-    pub const ALL: [Engine; 6] = [
+    pub const ALL: [Engine; 8] = [
         Engine::Loom,
+        Engine::Stateright,
         Engine::ShuttleRandom,
         Engine::ShuttlePct,
         Engine::ShuttleUrw,
         Engine::Stress,
         Engine::ThreadSanitizer,
+        Engine::Miri,
     ];
 
     /// The engine in a word or two.
     pub const fn name(self) -> &'static str {
         match self {
             Engine::Loom => "loom",
+            Engine::Stateright => "stateright",
             Engine::ShuttleRandom => "shuttle, random",
             Engine::ShuttlePct => "shuttle, PCT",
             Engine::ShuttleUrw => "shuttle, URW",
             Engine::Stress => "stress",
             Engine::ThreadSanitizer => "ThreadSanitizer",
+            Engine::Miri => "Miri",
         }
     }
 
     /// What its effort is counted in.
     pub const fn unit(self) -> &'static str {
         match self {
-            Engine::Stress | Engine::ThreadSanitizer => "runs",
+            Engine::Stateright => "states",
+            Engine::Stress | Engine::ThreadSanitizer | Engine::Miri => "runs",
             _ => "executions",
         }
     }
@@ -74,12 +83,28 @@ impl Engine {
         matches!(self, Engine::ShuttleRandom | Engine::ShuttlePct | Engine::ShuttleUrw)
     }
 
+    /// Whether weak memory is beyond it.
+    pub const fn is_sequentially_consistent(self) -> bool {
+        self.is_shuttle() || matches!(self, Engine::Stateright)
+    }
+
+    /// What it wants beyond the stable toolchain; none if nothing.
+    pub const fn wants(self) -> Option<&'static str> {
+        match self {
+            Engine::ThreadSanitizer => Some("a nightly toolchain with rust-src"),
+            Engine::Miri => Some("a nightly toolchain with rust-src and miri"),
+            _ => None,
+        }
+    }
+
     const fn build(self) -> Build {
         match self {
             Engine::Loom => Build::Loom,
+            Engine::Stateright => Build::Stateright,
             Engine::ShuttleRandom | Engine::ShuttlePct | Engine::ShuttleUrw => Build::Shuttle,
             Engine::Stress => Build::Native,
             Engine::ThreadSanitizer => Build::Sanitized,
+            Engine::Miri => Build::Interpreted,
         }
     }
 }
@@ -95,8 +120,11 @@ impl fmt::Display for Engine {
 enum Build {
     Loom,
     Shuttle,
+    /// Of what shuttle runs.
+    Stateright,
     Native,
     Sanitized,
+    Interpreted,
 }
 
 impl Build {
@@ -104,7 +132,8 @@ impl Build {
         match self {
             Build::Loom => "loom",
             Build::Shuttle => "shuttle",
-            Build::Native | Build::Sanitized => "it",
+            Build::Stateright => "stateright",
+            Build::Native | Build::Sanitized | Build::Interpreted => "it",
         }
     }
 
@@ -112,8 +141,8 @@ impl Build {
     const fn flags(self) -> &'static str {
         match self {
             Build::Loom => "--cfg steal_loom",
-            Build::Shuttle => "--cfg steal_shuttle",
-            Build::Native => "",
+            Build::Shuttle | Build::Stateright => "--cfg steal_shuttle",
+            Build::Native | Build::Interpreted => "",
             Build::Sanitized => "-Zsanitizer=thread --cfg steal_sanitized",
         }
     }
@@ -121,9 +150,10 @@ impl Build {
     const fn target(self) -> &'static str {
         match self {
             Build::Loom => "target/loom",
-            Build::Shuttle => "target/shuttle",
+            Build::Shuttle | Build::Stateright => "target/shuttle",
             Build::Native => "target/zoo/target",
             Build::Sanitized => "target/zoo/sanitized",
+            Build::Interpreted => "target/zoo/interpreted",
         }
     }
 }
@@ -144,27 +174,36 @@ pub enum Quarry {
 pub struct Budget {
     /// Executions of each of loom's models with each limit on preemptions.
     pub loom: u64,
+    /// States of each of stateright's models, those that are met again included.
+    pub states: u64,
     /// Executions of each of shuttle's models under each scheduler.
     pub shuttle: u64,
     /// Runs of the tests with real threads.
     pub runs: u64,
+    /// The same under Miri, each with a seed of its own; none where they would take too long.
+    pub interpreted: u64,
     /// Seconds after which a hunt is stopped that does not end by itself.
     pub seconds: u64,
 }
 
 impl Budget {
     /// A minute of two processors, for what every test of everything hunts.
-    pub const TEN: Budget = Budget { loom: 4_000, shuttle: 1_000, runs: 1, seconds: 120 };
+    pub const TEN: Budget =
+        Budget { loom: 4_000, states: 4_000, shuttle: 1_000, runs: 1, interpreted: 0, seconds: 120 };
     /// Some minutes of two processors for everything.
-    pub const QUICK: Budget = Budget { loom: 5_000, shuttle: 4_000, runs: 1, seconds: 120 };
+    pub const QUICK: Budget =
+        Budget { loom: 5_000, states: 20_000, shuttle: 4_000, runs: 1, interpreted: 0, seconds: 120 };
     /// What a table to publish takes.
-    pub const FULL: Budget = Budget { loom: 200_000, shuttle: 20_000, runs: 20, seconds: 900 };
+    pub const FULL: Budget =
+        Budget { loom: 200_000, states: 500_000, shuttle: 20_000, runs: 20, interpreted: 3, seconds: 900 };
 
     /// What an engine may spend, in its unit, on each of its models.
     pub const fn of(&self, engine: Engine) -> u64 {
         match engine {
             Engine::Loom => self.loom,
+            Engine::Stateright => self.states,
             Engine::Stress | Engine::ThreadSanitizer => self.runs,
+            Engine::Miri => self.interpreted,
             _ => self.shuttle,
         }
     }
@@ -250,15 +289,21 @@ impl Workshop {
     /// If cargo cannot be started, a copy does not compile, or `interrupt` was set.
     pub fn build(&self, engine: Engine, interrupt: &AtomicBool) -> Result<Vec<PathBuf>, String> {
         let build = engine.build();
-        let cargo = std::env::var_os("CARGO").filter(|_| build != Build::Sanitized);
-        let mut command = Command::new(cargo.unwrap_or_else(|| "cargo".into()));
-        if build == Build::Sanitized {
-            // What this cargo's starter chose would come before the toolchain that is named here.
-            command.arg("+nightly").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
-            command.args(["--config", "build.target = \"x86_64-unknown-linux-gnu\""]);
-            // Locks and threads of a std that is not instrumented order nothing for it.
-            command.arg("-Zbuild-std");
-        }
+        let mut command = match build {
+            Build::Sanitized => {
+                let mut command = nightly();
+                command.args(["--config", "build.target = \"x86_64-unknown-linux-gnu\""]);
+                // Locks and threads of a std that is not instrumented order nothing for it.
+                command.arg("-Zbuild-std");
+                command
+            }
+            Build::Interpreted => {
+                let mut command = nightly();
+                command.arg("miri");
+                command
+            }
+            _ => Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
+        };
         let out = self.folder.join(format!("{}.json", build.target().replace('/', "-")));
         let file = fs::File::create(&out).map_err(|error| format!("{}: {error}", out.display()))?;
         command
@@ -272,6 +317,10 @@ impl Workshop {
         let status = watched(&mut command, interrupt).map_err(|error| format!("cargo: {error}"))?;
         if !status.success() {
             return Err(format!("no build for {engine}: see above"));
+        }
+        if build == Build::Interpreted {
+            // What Miri runs it finds by itself.
+            return Ok((0..self.copies).map(|copy| self.folder.join(copy.to_string())).collect());
         }
         let lines = fs::read_to_string(&out).map_err(|error| format!("{}: {error}", out.display()))?;
         let mut built = vec![None; self.copies];
@@ -288,6 +337,26 @@ impl Workshop {
             }
         }
         built.into_iter().collect::<Option<_>>().ok_or_else(|| format!("cargo named no build for {engine}"))
+    }
+
+    /// Runs the tests of the copy in this folder under Miri; what follows is the tests'.
+    fn interpreter(&self, copy: &Path) -> Command {
+        let mut command = nightly();
+        command
+            .args([
+                "miri",
+                "test",
+                "--release",
+                "--quiet",
+                "--test",
+                Build::Interpreted.test(),
+                "--manifest-path",
+            ])
+            .arg(copy.join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(self.root.join(Build::Interpreted.target()))
+            .arg("--");
+        command
     }
 
     /// One hunt in what [`build`](Self::build) gave.
@@ -307,7 +376,10 @@ impl Workshop {
             Quarry::Bug(number) => (self.places[*number], Chosen::Bug(number + 1)),
             Quarry::Weaker(..) => (0, Chosen::Nothing),
         };
-        let mut command = Command::new(&built[copy]);
+        let mut command = match engine {
+            Engine::Miri => self.interpreter(&built[copy]),
+            _ => Command::new(&built[copy]),
+        };
         command
             .current_dir(self.folder.join(copy.to_string()))
             .env(schemata::VARIABLE, chosen.value().to_string())
@@ -322,6 +394,7 @@ impl Workshop {
                 command.args(["threads::", "pool::", "--test-threads", "2", "-q"]);
                 command.args(["--skip", "uts"]);
             }
+            Engine::Miri => drop(command.args(["-q", "--skip", "cilk", "--skip", "trees", "--skip", "uts"])),
             _ => {
                 let scheduler = match engine {
                     Engine::ShuttlePct => "pct",
@@ -342,11 +415,24 @@ impl Workshop {
         fs::create_dir_all(log.parent().unwrap_or(&self.folder)).map_err(failed)?;
         if engine.build().test() == "it" {
             let mut caught = Catch::default();
-            for run in 1..=budget.runs {
-                let ended =
-                    ended(&mut command, &log, budget.seconds.min(RUN_SECONDS), interrupt).map_err(failed)?;
+            // Miri knows when nothing goes on any more. That something takes long says nothing there.
+            let miri = engine == Engine::Miri;
+            let seconds = budget.seconds.min(match engine {
+                Engine::Stress => RUN_SECONDS,
+                Engine::ThreadSanitizer => SANITIZED_RUN_SECONDS,
+                _ => budget.seconds,
+            });
+            for run in 1..=budget.of(engine) {
+                if miri {
+                    command.env("MIRIFLAGS", format!("{MIRI} -Zmiri-seed={run}"));
+                }
+                let ended = ended(&mut command, &log, seconds, interrupt).map_err(failed)?;
                 caught.effort = run;
                 caught.cpu_s += ended.cpu_s;
+                if miri && ended.success.is_none() {
+                    caught.stopped = true;
+                    break;
+                }
                 if ended.success != Some(true) {
                     caught.found = true;
                     caught.shown = match ended.success {
@@ -363,8 +449,21 @@ impl Workshop {
     }
 }
 
-/// Seconds after which a run of real threads counts as one that does not end.
-const RUN_SECONDS: u64 = 60;
+/// What Miri is told beside the seed: as the stage of `cargo xtask test`, and which bug it is to look for.
+const MIRI: &str = "-Zmiri-tree-borrows -Zmiri-env-forward=ZOO_CHOICE";
+
+/// The nightly toolchain's cargo.
+fn nightly() -> Command {
+    let mut command = Command::new("cargo");
+    // What this cargo's starter chose would come before the toolchain that is named here.
+    command.arg("+nightly").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
+    command
+}
+
+/// Seconds after which a run of real threads counts as one that does not end: it takes one or two.
+const RUN_SECONDS: u64 = 20;
+/// The same under ThreadSanitizer, which takes its time.
+const SANITIZED_RUN_SECONDS: u64 = 60;
 
 /// What a hunt said, and how its process ended: none if it was stopped.
 pub fn read_hunt(said: &str, success: Option<bool>, how: &str, cpu_s: f64) -> Catch {
@@ -401,7 +500,8 @@ pub fn read_hunt(said: &str, success: Option<bool>, how: &str, cpu_s: f64) -> Ca
 
 /// The line of a test's output that says why.
 fn why(said: &str) -> Option<String> {
-    let telling = |line: &&str| line.contains("panicked at") || line.contains("ThreadSanitizer:");
+    const TELLING: [&str; 3] = ["panicked at", "ThreadSanitizer:", "error: "];
+    let telling = |line: &&str| TELLING.iter().any(|telling| line.contains(telling));
     let line = said.lines().find(telling)?;
     let next = said.lines().skip_while(|other| *other != line).nth(1).unwrap_or_default();
     Some(format!("{} {}", line.trim(), next.trim()))
