@@ -12,6 +12,7 @@
 //! | how fast are we? | [`raft`]: our Raft over the runtime's driver for one thread |
 //! | who is ahead, and is that noise? | [`paired`] and [`verdict`]: rounds, ratios, intervals |
 //! | what does a `join` cost, and what do more threads make of it? | [`forks`]: the same recursions on pools, ours and others |
+//! | what does a message from thread to thread cost? | [`lanes`]: through the runtime's lane, other crates' and ours |
 //! | what do users wait under load? | [`series`] under planned arrivals ([`open_loop`]), on one thread ([`solo`]) or three ([`live`]) |
 //!
 //! ```
@@ -22,7 +23,7 @@
 //! assert_eq!(proof.digest.commands, 1_000);
 //! ```
 //!
-//! Binaries: `compare`, `latency` and `scaling`. All use mimalloc, which is noted in their artifacts.
+//! Binaries: `compare`, `lanes`, `latency` and `scaling`. All use mimalloc, which is noted in their artifacts.
 //!
 //! Verified by the tests of each file. Not verified: that the peers are used as their authors would use them;
 //! each adapter is one file, to be objected to.
@@ -33,6 +34,7 @@ pub mod forks;
 pub mod hgrm;
 pub mod instructions;
 pub mod killed;
+pub mod lanes;
 pub mod live;
 pub mod open_loop;
 pub mod paired;
