@@ -14,10 +14,10 @@
 //! | answers | the answer is dropped and counted: a client that keeps fewer operations under way than the lane holds loses none |
 //!
 //! The lanes are a kept crate's. Every lane has many givers, and must be able to refuse: of queues for many givers and
-//! takers ours, the `Injector` of work stealing, has no bound, and takes about twice as long per message as `ArrayQueue`
-//! where two threads both give and take; a ring for one giver and one taker, be it rtrb's or one of ours, would have to be
-//! one per pair of threads, all of which an idle node looks into. What messages cost through all of these, beside a floor,
-//! is printed by `cargo run --profile bench -p bench --features peers --bin lanes`.
+//! takers ours, the `Injector` of work stealing, has no bound, and takes more than twice as long per message as `ArrayQueue`
+//! where two threads both give and take. Between one giver and one taker rtrb's ring is several times as fast, so near the
+//! floor that one of ours could win little; it would have to be one per pair of threads, all of which an idle node looks
+//! into. What messages cost through all of these is printed by `cargo run --profile bench -p bench --features peers --bin lanes`.
 //!
 //! A panic in a node ends its thread alone; [`Cluster::panicked`] tells, [`Client::invoke`] at that node
 //! is refused, and [`Cluster::shutdown`] gives the panic back as an error.
