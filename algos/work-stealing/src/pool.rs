@@ -246,7 +246,8 @@ fn run_globally<R: Send>(work: impl FnOnce(Context<'_>) -> R + Send) -> R {
 /// sort(&mut list);
 /// assert_eq!(list, [1, 3, 4, 5, 8]);
 /// ```
-#[inline(always)]
+// Not inlined, as `Context::join` is not.
+#[inline(never)]
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
@@ -254,7 +255,7 @@ where
     RA: Send,
     RB: Send,
 {
-    // One comparison and one call that is seldom made: so that callers stay small enough to be inlined.
+    // The other way is one call, which leaves this without a frame until it needs one.
     if Context::is_content_here() { (a(), b()) } else { join_elsewhere(a, b) }
 }
 

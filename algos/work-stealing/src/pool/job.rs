@@ -98,10 +98,13 @@ impl<S: Signal, F: FnOnce(Context<'_>) -> R + Send, R: Send> StackJob<S, F, R> {
         unsafe { S::set(signal, context) };
     }
 
-    /// The closure of a job that nobody has run and nobody can.
-    #[inline]
-    pub(crate) fn into_work(self) -> F {
-        // SAFETY: this is the last that knows of the job.
+    /// The closure of a job that nobody has run and nobody can. It is taken from where it lies: the job is not moved.
+    ///
+    /// # Safety
+    /// Nobody else may know of the job any more.
+    #[inline(always)]
+    pub(crate) unsafe fn take_work(&self) -> F {
+        // SAFETY: the caller's.
         self.work.with_mut(|work| unsafe { (*work).take() }).expect("nobody has run it")
     }
 

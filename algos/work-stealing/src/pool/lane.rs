@@ -16,8 +16,11 @@
 //! was laid out, since the owner uses a slot again only after it has returned to that level, and so after the
 //! thief was done with the job. Words may come again, therefore, and do no harm.
 //!
-//! **What is laid out.** A job is laid out at once while few are (`OUT_MIN`), so that whoever gets idle finds
-//! one, however long the owner stays away; all others when somebody asks, the older half of them \[ACR13].
+//! **What is laid out.** A job is laid out at once if no other is, so that whoever gets idle finds one, however long
+//! the owner stays away; all others when somebody asks, the older half of them \[ACR13]. While jobs are *wanted*,
+//! more are laid out at once (`OUT_MIN`): from the beginning, and from when somebody asks or has taken one, until the
+//! owner comes back to a job that was laid out for nothing. It costs two read-modify-writes to lay a job out and to
+//! take it back, and those levels that change most are the last ones.
 //!
 //! **Enough.** `limit` is the level at which `join` leaves no more jobs because enough wait. From there on it runs
 //! both its closures in turn, as a sequential program would. What it does not leave, nobody can take later; but
@@ -52,7 +55,7 @@ const ASKED: usize = usize::MAX;
 /// Bits of `ends` for `split`.
 const SPLIT_BITS: u32 = 32;
 
-/// Jobs are laid out at once while fewer are that nobody has taken.
+/// Jobs are laid out at once while fewer are that nobody has taken, if they are wanted.
 const OUT_MIN: usize = QUEUED_MAX;
 
 /// What is laid out: the levels from `taken` on and below `split`.
@@ -83,6 +86,9 @@ pub struct Lane<J> {
     split: Cell<usize>,
     /// As in `ends`, when the owner looked last. The owner's alone.
     taken: Cell<usize>,
+    /// Whether somebody has taken a job or asked for one since the owner last came back to one that nobody had taken.
+    /// The owner's alone.
+    is_wanted: Cell<bool>,
     /// How many jobs wait at most, if nobody asks.
     queued_max: usize,
     ends: CachePadded<AtomicU64>,
@@ -114,6 +120,7 @@ impl<J: Copy> Lane<J> {
             limit: AtomicUsize::new(queued_max.min(levels)),
             split: Cell::new(0),
             taken: Cell::new(0),
+            is_wanted: Cell::new(true),
             queued_max,
             ends: CachePadded::new(AtomicU64::new(0)),
             slots: (0..levels).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect(),
@@ -248,10 +255,12 @@ impl<J: Copy> Own<'_, J> {
                 return false;
             }
             self.answer();
+            lane.is_wanted.set(true);
         }
         let own = lane.top.get() - lane.split.get();
         let out = lane.split.get() - lane.taken.get();
-        let count = OUT_MIN.saturating_sub(out).max(if asked { own.div_ceil(2) } else { 0 }).min(own);
+        let out_min = if lane.is_wanted.get() { OUT_MIN } else { 1 };
+        let count = out_min.saturating_sub(out).max(if asked { own.div_ceil(2) } else { 0 }).min(own);
         if count > 0 {
             lane.split.set(lane.split.get() + count);
             // Release: pairs with `LaneTake`, for slots and jobs. A barrier for `Sleep::work_is_laid_out`, which
@@ -288,6 +297,7 @@ impl<J: Copy> Own<'_, J> {
                 Err(now) => word = now,
             }
         };
+        lane.is_wanted.set(next.taken != lane.taken.get());
         self.stand_at(level, next);
         Popped::Own
     }
@@ -298,6 +308,7 @@ impl<J: Copy> Own<'_, J> {
         let ends = Ends { taken: level, split: level };
         // Relaxed: nothing is laid out, so nobody takes anything by this word.
         self.lane.ends.swap(ends.pack(), Ordering::Relaxed);
+        self.lane.is_wanted.set(true);
         self.stand_at(level, ends);
     }
 

@@ -182,7 +182,9 @@ impl<'a> Context<'a> {
     /// # Panics
     /// With what a closure panics with, the first before the second. If the first panics, the second may or may
     /// not have run; it does not run any more once this unwinds.
-    #[inline(always)]
+    // Not inlined, so that what the closures call can be inlined here: a recursion goes from `join` to `join`, and where
+    // it ends there is no call at all.
+    #[inline(never)]
     pub fn join<A, B, RA, RB>(self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(Context<'_>) -> RA + Send,
@@ -225,7 +227,13 @@ impl<'a> Context<'a> {
         let first = a(self);
         forget(left);
         match lane.pop() {
-            Popped::Own => (first, job.into_work()(self)),
+            Popped::Own => {
+                // SAFETY: it came back, untaken.
+                let work = unsafe { job.take_work() };
+                // Nothing is in it any more.
+                forget(job);
+                (first, work(self))
+            }
             Popped::Taken => {
                 self.wait_until(&job.signal);
                 lane.settle();

@@ -2,6 +2,7 @@
 
 mod cilk;
 mod in_place;
+mod lane;
 mod panics;
 mod pools;
 mod trees;
