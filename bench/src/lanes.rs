@@ -412,9 +412,10 @@ mod tests {
     fn lanes_that_double_alter_or_turn_round_have_no_figures() {
         let nanos = |does: fn(&mut VecDeque<u64>), one_to_one: bool| {
             let bad = move || Bad(Mutex::new(VecDeque::new()), does);
-            let contestant = match one_to_one {
-                true => Contestant::one_to_one("bad", move || ends(bad())),
-                false => Contestant::both_ways("bad", move || both(bad())),
+            let contestant = if one_to_one {
+                Contestant::one_to_one("bad", move || ends(bad()))
+            } else {
+                Contestant::both_ways("bad", move || both(bad()))
             };
             contestant.nanos(1_000)
         };
