@@ -322,20 +322,20 @@ impl Joins for WithContext {
 
 /// A way to run closures, and what it is.
 #[expect(missing_debug_implementations, reason = "it holds pools")]
-pub struct Contestant {
+pub struct Contestant<W: ?Sized = dyn Joins> {
     /// Its name and version.
     pub implementation: Implementation,
     /// A pool of so many threads.
-    pub start: fn(usize) -> Box<dyn Joins>,
+    pub start: fn(usize) -> Box<W>,
 }
 
-fn contestant(
+pub(crate) fn contestant<W: ?Sized>(
     role: Role,
     name: &str,
     version: &str,
     how: &str,
-    start: fn(usize) -> Box<dyn Joins>,
-) -> Contestant {
+    start: fn(usize) -> Box<W>,
+) -> Contestant<W> {
     Contestant { implementation: Implementation::new(role, name, version, how), start }
 }
 
@@ -350,7 +350,7 @@ pub fn sequential() -> Contestant {
 pub fn contestants(with_peers: bool) -> Vec<Contestant> {
     let version = env!("CARGO_PKG_VERSION");
     #[allow(unused_mut, reason = "without a peer there is nothing to add")]
-    let mut all = vec![
+    let mut all: Vec<Contestant> = vec![
         contestant(Role::Ours, "swarm-work-stealing", version, "join", |threads| {
             Box::new(Ours::new(threads))
         }),

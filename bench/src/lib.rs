@@ -43,5 +43,6 @@ pub mod raft;
 pub mod recorder;
 pub mod series;
 pub mod solo;
+pub mod spawns;
 pub mod verdict;
 pub mod workload;

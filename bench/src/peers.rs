@@ -21,6 +21,8 @@ pub mod raft_rs;
 pub mod raft_rs_node;
 #[cfg(feature = "peer-rayon")]
 pub mod rayon;
+#[cfg(feature = "peer-tokio")]
+pub mod tokio;
 
 /// The features whose peers are compiled in, and those left out.
 pub fn compiled() -> (Vec<&'static str>, Vec<&'static str>) {

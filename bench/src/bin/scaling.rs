@@ -1,6 +1,6 @@
 //! `scaling`: what more threads make of the same recursions, how soon they get work, and what they cost without any.
 //!
-//! Runs everything of [`bench::forks`] on pools of one thread up to as many as the machine runs at once, ours and peers,
+//! Runs everything of [`bench::forks`] and [`bench::spawns`] on pools of one thread up to as many as the machine runs at once, ours and peers,
 //! interleaved; then offers work to a second thread, which searches or sleeps; then lets pools idle. Leaves the artifact
 //! `compare/work-stealing.json`, with the raw samples, and prints tables. It asserts nothing about speed; a wrong
 //! answer ends it. Ctrl-C ends the run at the next round and leaves the artifact of what is complete.
@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bench::forks::{Contestant, Joins, Node, Seed, T1_NODES, contestants, sequential, t1};
+use bench::spawns::{self, Spawns};
 use bench::{clock, verdict};
 use reports::artifact::{
     Finding, Idle, Outcome, Payload, Quantile, Quantiles, Role, Scaling, ScalingSeries, Sharing, Verb,
@@ -72,24 +73,28 @@ fn options() -> Result<Option<Options>, Refused> {
 
 /// The features of peers that are not compiled in.
 fn missing() -> Vec<&'static str> {
-    let peers = [("peer-chili", cfg!(feature = "peer-chili")), ("peer-rayon", cfg!(feature = "peer-rayon"))];
+    let peers = [
+        ("peer-chili", cfg!(feature = "peer-chili")),
+        ("peer-rayon", cfg!(feature = "peer-rayon")),
+        ("peer-tokio", cfg!(feature = "peer-tokio")),
+    ];
     peers.into_iter().filter(|(_, compiled)| !compiled).map(|(feature, _)| feature).collect()
 }
 
 /// What a way to run closures makes of a work.
-type Run = Box<dyn Fn(&mut dyn Joins) -> u64>;
+type Run<W> = Box<dyn Fn(&mut W) -> u64>;
 
 /// Something to do, and what it comes to.
-struct Work {
+struct Work<W: ?Sized> {
     name: String,
     operation: &'static str,
     operations: u64,
     answer: u64,
-    run: Run,
+    run: Run<W>,
 }
 
-fn works(full: bool) -> Vec<Work> {
-    let work = |name: &str, operation, operations, answer, run: Run| Work {
+fn works(full: bool) -> Vec<Work<dyn Joins>> {
+    let work = |name: &str, operation, operations, answer, run: Run<dyn Joins>| Work {
         name: name.to_owned(),
         operation,
         operations,
@@ -111,6 +116,17 @@ fn works(full: bool) -> Vec<Work> {
         work(name, "node", nodes, nodes, Box::new(move |joins| joins.count(root))),
         work("10,000 joins in a loop", "join", 10_000, 99_990_000, Box::new(|joins| joins.in_a_loop(10_000))),
     ]
+}
+
+/// Spawned jobs, which each add their number.
+fn spawned() -> Work<dyn Spawns> {
+    Work {
+        name: "10,000 spawned jobs".to_owned(),
+        operation: "job",
+        operations: 10_000,
+        answer: 49_995_000,
+        run: Box::new(|spawns| spawns.spawned(10_000)),
+    }
 }
 
 fn run(options: &Options) -> Result<Exit, Refused> {
@@ -139,20 +155,14 @@ fn run(options: &Options) -> Result<Exit, Refused> {
 
     let mut progress = ProgressLine::new();
     let mut scaling = Scaling { cores: cores as u32, ..Scaling::default() };
-    let mut wrong = None;
-    for work in works(options.full) {
-        if command_line::interrupted() || wrong.is_some() {
-            break;
-        }
-        let going = |round: usize| {
-            progress.show(|| format!("scaling: {}, round {round} of {rounds}", work.name));
-            !command_line::interrupted()
-        };
-        match measured(&work, &sizes, rounds, options.seed, with_peers, going) {
-            Ok(series) => scaling.series.extend(series),
-            Err(what) => wrong = Some(what),
-        }
-    }
+    let sitting = Sitting { sizes, rounds, seed: options.seed };
+    let mut measured = |series| scaling.series.extend::<Vec<_>>(series);
+    let joins = (sequential as fn() -> _, contestants(with_peers));
+    let spawns = (spawns::at_once as fn() -> _, spawns::contestants(with_peers));
+    let wrong = sitting
+        .measure_all(&works(options.full), &joins, &mut progress, &mut measured)
+        .and_then(|()| sitting.measure_all(&[spawned()], &spawns, &mut progress, &mut measured))
+        .err();
     if !command_line::interrupted() && cores > 1 && wrong.is_none() {
         for contestant in contestants(with_peers) {
             progress.show(|| format!("scaling: offers, {}", contestant.implementation.name));
@@ -183,61 +193,91 @@ fn run(options: &Options) -> Result<Exit, Refused> {
     Ok(exit)
 }
 
-/// All sizes of all pools at one work, in rounds.
-fn measured(
-    work: &Work,
-    sizes: &[usize],
+/// How often things are measured, and on how many threads.
+struct Sitting {
+    sizes: Vec<usize>,
     rounds: usize,
     seed: u64,
-    with_peers: bool,
-    mut go_on: impl FnMut(usize) -> bool,
-) -> Result<Vec<ScalingSeries>, String> {
-    let series = |contestant: &Contestant, threads: usize| ScalingSeries {
-        implementation: contestant.implementation.clone(),
-        work: work.name.clone(),
-        operation: work.operation.to_owned(),
-        operations: work.operations,
-        threads: threads as u32,
-        ..ScalingSeries::default()
-    };
-    let plain = sequential();
-    let mut pools = vec![((plain.start)(1), series(&plain, 1))];
-    for contestant in contestants(with_peers) {
-        let of = |threads: &usize| ((contestant.start)(*threads), series(&contestant, *threads));
-        pools.extend(sizes.iter().map(of));
+}
+
+/// What a pool of one kind is held against, and the pools.
+type Field<W> = (fn() -> Contestant<W>, Vec<Contestant<W>>);
+
+impl Sitting {
+    /// All pools at all works, until Ctrl-C; stops at a wrong answer and says which.
+    fn measure_all<W: ?Sized>(
+        &self,
+        works: &[Work<W>],
+        field: &Field<W>,
+        progress: &mut ProgressLine,
+        mut measured: impl FnMut(Vec<ScalingSeries>),
+    ) -> Result<(), String> {
+        for work in works {
+            if command_line::interrupted() {
+                break;
+            }
+            measured(self.measure(work, field, |round| {
+                progress.show(|| format!("scaling: {}, round {round} of {}", work.name, self.rounds));
+                !command_line::interrupted()
+            })?);
+        }
+        Ok(())
     }
-    let mut order: Vec<usize> = (0..pools.len()).collect();
-    let mut stream = Stream::new(seed, 0, 0);
-    // The first round warms up: threads are started, memory is asked for.
-    for round in 0..=rounds {
-        if !go_on(round) {
-            break;
+
+    /// All sizes of all pools at one work, in rounds.
+    fn measure<W: ?Sized>(
+        &self,
+        work: &Work<W>,
+        (floor, contestants): &Field<W>,
+        mut go_on: impl FnMut(usize) -> bool,
+    ) -> Result<Vec<ScalingSeries>, String> {
+        let series = |contestant: &Contestant<W>, threads: usize| ScalingSeries {
+            implementation: contestant.implementation.clone(),
+            work: work.name.clone(),
+            operation: work.operation.to_owned(),
+            operations: work.operations,
+            threads: threads as u32,
+            ..ScalingSeries::default()
+        };
+        let floor = floor();
+        let mut pools = vec![((floor.start)(1), series(&floor, 1))];
+        for contestant in contestants {
+            let of = |threads: &usize| ((contestant.start)(*threads), series(contestant, *threads));
+            pools.extend(self.sizes.iter().map(of));
         }
-        for place in (1..order.len()).rev() {
-            order.swap(place, stream.below(place as u64 + 1) as usize);
-        }
-        let mut walls = vec![0.0; pools.len()];
-        for &place in &order {
-            let (joins, series) = &mut pools[place];
-            let begun = Instant::now();
-            let answer = (work.run)(&mut **joins);
-            walls[place] = begun.elapsed().as_nanos() as f64;
-            if answer != work.answer {
-                let (name, threads) = (&series.implementation.name, series.threads);
-                return Err(format!(
-                    "{name} on {threads}: {} came to {answer}, not {}",
-                    work.name, work.answer
-                ));
+        let mut order: Vec<usize> = (0..pools.len()).collect();
+        let mut stream = Stream::new(self.seed, 0, 0);
+        // The first round warms up: threads are started, memory is asked for.
+        for round in 0..=self.rounds {
+            if !go_on(round) {
+                break;
+            }
+            for place in (1..order.len()).rev() {
+                order.swap(place, stream.below(place as u64 + 1) as usize);
+            }
+            let mut walls = vec![0.0; pools.len()];
+            for &place in &order {
+                let (pool, series) = &mut pools[place];
+                let begun = Instant::now();
+                let answer = (work.run)(&mut **pool);
+                walls[place] = begun.elapsed().as_nanos() as f64;
+                if answer != work.answer {
+                    let (name, threads) = (&series.implementation.name, series.threads);
+                    return Err(format!(
+                        "{name} on {threads}: {} came to {answer}, not {}",
+                        work.name, work.answer
+                    ));
+                }
+            }
+            if round > 0 {
+                for ((_, series), wall) in pools.iter_mut().zip(&walls) {
+                    series.wall_ns.push(*wall);
+                    series.sequential_ns.push(walls[0]);
+                }
             }
         }
-        if round > 0 {
-            for ((_, series), wall) in pools.iter_mut().zip(&walls) {
-                series.wall_ns.push(*wall);
-                series.sequential_ns.push(walls[0]);
-            }
-        }
+        Ok(pools.into_iter().map(|(_, series)| series).collect())
     }
-    Ok(pools.into_iter().map(|(_, series)| series).collect())
 }
 
 /// Offers work to a second thread: while that searches, since it had some a moment ago, and after it fell asleep.

@@ -1,9 +1,11 @@
-//! rayon's pool, by `join` of rayon-core: no iterators, no cut-offs.
+//! rayon's pool, by `join` and `spawn` of rayon-core: no iterators, no cut-offs.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::forks::{Joins, Node, Offer, Seed};
+use crate::spawns::Spawns;
 
 /// rayon's pool.
 #[derive(Debug)]
@@ -78,5 +80,20 @@ impl Joins for Rayon {
             rayon_core::join(first, || offer.take()).1
         };
         self.0.install(|| (0..samples).map(one).collect())
+    }
+}
+
+impl Spawns for Rayon {
+    fn spawned(&mut self, jobs: u64) -> u64 {
+        let sum = AtomicU64::new(0);
+        self.0.scope(|scope| {
+            for number in 0..jobs {
+                let sum = &sum;
+                scope.spawn(move |_| {
+                    sum.fetch_add(number, Ordering::Relaxed);
+                });
+            }
+        });
+        sum.into_inner()
     }
 }
