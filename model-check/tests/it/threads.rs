@@ -35,6 +35,13 @@ fn every_bug_has_a_place_in_one_of_few_copies_of_the_sources_as_they_are() {
 }
 
 #[test]
+fn crates_of_others_are_built_as_the_workspace_has_them_built() {
+    let manifest = "[profile.release]\ndebug = 1\n# Why.\n[profile.release.package.one]\nopt-level = 0\n\n# Why.\n\
+        [profile.release.package.model-check]\ncodegen-units = 1\n[profile.dev.package.two]\nopt-level = 0\n";
+    assert_eq!(workshop::of_others(manifest), "[profile.release.package.one]\nopt-level = 0\n");
+}
+
+#[test]
 fn there_are_sixty_bugs_and_more_with_a_canary_and_ten_that_stand_for_them() {
     let (catalogue, _) = read();
     assert!(catalogue.bugs.len() > 60);

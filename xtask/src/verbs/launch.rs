@@ -83,7 +83,9 @@ pub(crate) fn bench(workspace: &Workspace, invocation: &Invocation) -> Exit {
 /// The binary that turns what a run begun then has left into an artifact.
 pub(super) fn record(verb: &str, subject: &str, algorithm: &str, began: SystemTime) -> Program {
     let seconds = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    Program::cargo("run --quiet --release -p reports --bin record --")
+    // What the tests were built for is there by then.
+    let release = if verb == "test" { "" } else { "--release " };
+    Program::cargo(&format!("run --quiet {release}-p reports --bin record --"))
         .args([verb, "--subject", subject, "--algorithm", algorithm])
         .args(["--began".to_owned(), seconds.to_string()])
 }

@@ -1,13 +1,17 @@
 //! `test`: everything CI runs, stage by stage.
 //!
+//! Stages that build in the same place run one after another, in the order of the table; beside them run those that build
+//! elsewhere. Each says how it ended when it ends.
+//!
 //! A stage that fails does not keep the later ones from running; a stage that this machine cannot run says
 //! `SKIPPED name: reason`. Nobody reads a thousand lines of passing tests: output goes to a log per stage, and
 //! its end is shown if the stage failed. The last line, `N passed, N failed, N skipped`, is for machines. How each
 //! stage ended is left as the artifact `test/workspace.json`.
 //!
-//! Verified by tests of the table ([`stages`]) and of the counting ([`tally`]).
+//! Verified by tests of the table ([`stages`]), of the counting ([`tally`]) and of what runs side by side ([`lanes`]).
 
 mod drop_in;
+mod lanes;
 mod stages;
 mod tally;
 
@@ -16,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use self::drop_in::{DropIn, Refusal};
+use self::lanes::Board;
 use self::stages::{Stage, Work};
 use self::tally::Tally;
 use super::{launch, tidy};
@@ -23,7 +28,7 @@ use crate::cli::Invocation;
 use crate::exit::Exit;
 use crate::json::Object;
 use crate::process::{self, COMMAND, Program, Stream, tail};
-use crate::progress::{Paint, Progress, duration, painted};
+use crate::progress::{Paint, duration, painted};
 use crate::workspace::Workspace;
 
 /// How much of a failed stage's log is shown, in bytes.
@@ -48,29 +53,24 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
         return Exit::Fine;
     }
     let began = SystemTime::now();
-    let mut total = Tally::default();
-    let mut lines = String::new();
-    for stage in &stages {
+    let board = Board::new();
+    let lanes: Vec<_> = stages.iter().map(|stage| stage.lane).collect();
+    let ended = lanes::side_by_side(&lanes, |number| {
+        let stage = &stages[number];
         let stage_start = Instant::now();
-        let result = if process::interrupted() {
-            Result::skipped("interrupted")
-        } else if let Some(lacking) = stage.needs.iter().find_map(|need| need.lacking(workspace)) {
-            Result::skipped(&lacking)
-        } else {
-            match Runner::new(workspace, stage).run() {
-                // Whatever it says, it was not allowed to end.
-                _ if process::interrupted() => Result::skipped("interrupted"),
-                result => result,
-            }
-        };
-        total.add(&result.tally);
+        let result = ended(workspace, stage, &board);
         let seconds = stage_start.elapsed().as_secs_f64();
         let line = json(stage, &result, seconds);
-        if invocation.json {
-            println!("{line}");
-        } else {
-            print(stage, &result, seconds);
-        }
+        // Until all of it is said, nobody else says anything.
+        board.end(stage.name, || {
+            if invocation.json { println!("{line}") } else { print(stage, &result, seconds) }
+        });
+        (result.tally, line)
+    });
+    let mut total = Tally::default();
+    let mut lines = String::new();
+    for (tally, line) in ended {
+        total.add(&tally);
         lines += &line;
         lines.push('\n');
     }
@@ -96,6 +96,21 @@ pub(crate) fn run(workspace: &Workspace, invocation: &Invocation) -> Exit {
     exit
 }
 
+/// Runs a stage, unless it cannot be run.
+fn ended(workspace: &Workspace, stage: &Stage, board: &Board) -> Result {
+    if process::interrupted() {
+        Result::skipped("interrupted")
+    } else if let Some(lacking) = stage.needs.iter().find_map(|need| need.lacking(workspace)) {
+        Result::skipped(&lacking)
+    } else {
+        match Runner::new(workspace, stage, board).run() {
+            // Whatever it says, it was not allowed to end.
+            _ if process::interrupted() => Result::skipped("interrupted"),
+            result => result,
+        }
+    }
+}
+
 /// How one stage ended.
 #[derive(Debug)]
 struct Result {
@@ -118,16 +133,16 @@ struct Runner<'a> {
     workspace: &'a Workspace,
     stage: &'a Stage,
     log: PathBuf,
-    progress: Progress,
+    board: &'a Board,
 }
 
 impl<'a> Runner<'a> {
-    fn new(workspace: &'a Workspace, stage: &'a Stage) -> Runner<'a> {
+    fn new(workspace: &'a Workspace, stage: &'a Stage, board: &'a Board) -> Runner<'a> {
         let log = workspace.target.join("xtask/test").join(format!("{}.log", stage.name));
-        Runner { workspace, stage, log, progress: Progress::new() }
+        Runner { workspace, stage, log, board }
     }
 
-    fn run(mut self) -> Result {
+    fn run(self) -> Result {
         if self.log.exists()
             && let Err(error) = fs::remove_file(&self.log)
         {
@@ -148,7 +163,7 @@ impl<'a> Runner<'a> {
     }
 
     /// All programs must end with 0. The stage counts as one, and so does everything that they say they left out.
-    fn each(&mut self, programs: &[Program]) -> Result {
+    fn each(&self, programs: &[Program]) -> Result {
         for program in programs {
             if let Err(reason) = self.program(program, &self.log.clone()) {
                 return self.failed(Tally::one_failed(), reason, tail(&self.log, SHOWN_BYTES));
@@ -160,7 +175,7 @@ impl<'a> Runner<'a> {
     }
 
     /// As [`each`](Self::each), but every test counts.
-    fn tests(&mut self, programs: &[Program]) -> Result {
+    fn tests(&self, programs: &[Program]) -> Result {
         let mut reasons = Vec::new();
         for program in programs {
             // A failed program must not keep the next one from being counted.
@@ -183,7 +198,7 @@ impl<'a> Runner<'a> {
     }
 
     /// As [`tests`](Self::tests), with as many as each peer has.
-    fn drop_ins(&mut self, all: &[DropIn]) -> Result {
+    fn drop_ins(&self, all: &[DropIn]) -> Result {
         let mut programs = Vec::new();
         let mut skipped = Vec::new();
         for one in all {
@@ -211,7 +226,7 @@ impl<'a> Runner<'a> {
     }
 
     /// All programs of a group must print the same, `lines` lines of it. The stage counts as one.
-    fn same_output(&mut self, groups: &[Vec<Program>], lines: usize) -> Result {
+    fn same_output(&self, groups: &[Vec<Program>], lines: usize) -> Result {
         for (i, group) in groups.iter().enumerate() {
             let mut outputs: Vec<(String, String)> = Vec::new();
             for (j, program) in group.iter().enumerate() {
@@ -242,22 +257,15 @@ impl<'a> Runner<'a> {
     }
 
     /// Runs one program with its errors in the log. The answer says why that was not fine.
-    fn program(&mut self, program: &Program, stdout: &Path) -> std::result::Result<(), String> {
+    fn program(&self, program: &Program, stdout: &Path) -> std::result::Result<(), String> {
         let start = Instant::now();
-        let (name, log, progress) = (self.stage.name, self.log.clone(), &mut self.progress);
+        let log = &self.log;
         let ended = program.run(
             &self.workspace.root,
             &Stream::File(stdout.to_owned()),
             &Stream::File(log.clone()),
-            || {
-                progress.show(|| {
-                    let end = tail(&log, 400);
-                    let last = end.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-                    format!("{name}  {}  {}", duration(start.elapsed().as_secs_f64()), last.trim())
-                });
-            },
+            || self.board.show(self.stage.name, start.elapsed().as_secs_f64(), || last_line(log)),
         );
-        self.progress.clear();
         match ended {
             Ok(ended) if ended.fine() => Ok(()),
             Ok(ended) => Err(format!("{}: {}", ended.shown(), program.shown())),
@@ -273,6 +281,12 @@ impl<'a> Runner<'a> {
         };
         Result { tally, skipped: Vec::new(), failure: Some((reason, log)) }
     }
+}
+
+/// What was last said in a log.
+fn last_line(log: &Path) -> String {
+    let end = tail(log, 400);
+    end.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
 }
 
 /// Why these outputs (of these commands) are not the same `lines` lines, in a word and in detail.

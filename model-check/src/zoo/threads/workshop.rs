@@ -140,8 +140,8 @@ impl Build {
     /// As the stages of `cargo xtask test` build, so that dependencies are built once.
     const fn flags(self) -> &'static str {
         match self {
-            Build::Loom => "--cfg steal_loom",
-            Build::Shuttle | Build::Stateright => "--cfg steal_shuttle",
+            Build::Loom => "--cfg loom --cfg steal_loom",
+            Build::Shuttle | Build::Stateright => "--cfg shuttle --cfg steal_shuttle",
             Build::Native | Build::Interpreted => "",
             Build::Sanitized => "-Zsanitizer=thread --cfg steal_sanitized",
         }
@@ -565,6 +565,22 @@ pub fn read(source: &Path) -> io::Result<Sources> {
     schemata::read(source, &["src", "tests"])
 }
 
+/// What this manifest says of how crates of others are built for release: what is built alike is built once.
+pub fn of_others(manifest: &str) -> String {
+    const EACH: &str = "[profile.release.package.";
+    let mut told = String::new();
+    let mut inside = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.starts_with(EACH) && !line.ends_with(".model-check]");
+        }
+        if inside && !line.is_empty() && !line.starts_with('#') {
+            told.extend([line, "\n"]);
+        }
+    }
+    told
+}
+
 fn write_root(root: &Path, folder: &Path, algorithm: &str, names: &[String]) -> io::Result<()> {
     let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
     let members: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
@@ -574,9 +590,10 @@ fn write_root(root: &Path, folder: &Path, algorithm: &str, names: &[String]) -> 
         .collect();
     let text = format!(
         "# Generated; see model-check/src/zoo/threads/workshop.rs.\n[workspace]\nresolver = \"3\"\nmembers = [{}]\n\n\
-         [workspace.package]{}\n[profile.release]\ndebug = \"line-tables-only\"\n\n{}",
+         [workspace.package]{}\n[profile.release]\ndebug = \"line-tables-only\"\n\n{}\n{}",
         members.join(", "),
         settings(root, &manifest),
+        of_others(&manifest),
         profiles.join("\n")
     );
     write_if_new(&folder.join("Cargo.toml"), text.as_bytes())?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::drop_in::{DropIn, Which};
+use super::lanes::Lane;
 use crate::process::{COMMAND, Program};
 use crate::tools;
 use crate::workspace::Workspace;
@@ -17,6 +18,8 @@ pub(super) struct Stage {
     pub(super) name: &'static str,
     /// One line on what it shows.
     pub(super) about: &'static str,
+    /// With whom it takes turns.
+    pub(super) lane: Lane,
     /// What it cannot run without.
     pub(super) needs: Vec<Need>,
     /// What builds the programs that it starts, if cargo is not what starts them.
@@ -85,7 +88,15 @@ const TESTS: &str = "test --workspace --features bench/peers";
 
 /// All stages of the workspace that builds in `target`, the quick ones first.
 pub(super) fn all(algorithms: &[String], zoos: &[String], target: &Path) -> Vec<Stage> {
-    let stage = |name, about, work| Stage { name, about, needs: Vec::new(), build: None, work };
+    let stage = |name, about, work| Stage {
+        name,
+        about,
+        lane: Lane::Workspace,
+        needs: Vec::new(),
+        build: None,
+        work,
+    };
+    let elsewhere = |stage: Stage| Stage { lane: Lane::Elsewhere, ..stage };
     let needs = |need, stage: Stage| Stage { needs: vec![need], ..stage };
     // What the tests are built for serves later stages too: it is optimised, and keeps its assertions.
     let built = |stage: Stage| Stage { build: Some(Program::cargo(&format!("{TESTS} --no-run"))), ..stage };
@@ -115,34 +126,28 @@ pub(super) fn all(algorithms: &[String], zoos: &[String], target: &Path) -> Vec<
             // What a passing test prints is kept, so that one which skips itself is heard.
             tests(&[&format!("{TESTS} --no-fail-fast -- --show-output")]),
         ),
-        stage(
+        elsewhere(stage(
             "loom",
             "every interleaving of the runtime's parking, of deques, injector and pool, small",
-            Work::Tests(vec![
-                threads("swarm-runtime", "loom", "loom"),
-                threads("swarm-work-stealing", "loom", "steal_loom"),
-            ]),
-        ),
-        stage(
+            Work::Tests(vec![threads("swarm-runtime", "loom"), threads("swarm-work-stealing", "loom")]),
+        )),
+        elsewhere(stage(
             "shuttle",
             "random interleavings of the same, larger",
-            Work::Tests(vec![
-                threads("swarm-runtime", "shuttle", "shuttle"),
-                threads("swarm-work-stealing", "shuttle", "steal_shuttle"),
-            ]),
-        ),
-        stage(
+            Work::Tests(vec![threads("swarm-runtime", "shuttle"), threads("swarm-work-stealing", "shuttle")]),
+        )),
+        elsewhere(stage(
             "stateright",
             "all interleavings of the same, as many as loom cannot exhaust, with sequentially consistent memory",
-            Work::Tests(vec![threads("swarm-work-stealing", "stateright", "steal_shuttle")]),
-        ),
+            Work::Tests(vec![threads("swarm-work-stealing", "stateright")]),
+        )),
         needs(
             Need::Miri,
-            stage(
+            elsewhere(stage(
                 "miri",
                 "nothing undefined, nothing leaked and no stale read where tests of deques, injector and pool pass by",
                 Work::Programs(vec![miri("swarm-work-stealing")]),
-            ),
+            )),
         ),
         stage(
             "drop-in",
@@ -172,11 +177,11 @@ pub(super) fn all(algorithms: &[String], zoos: &[String], target: &Path) -> Vec<
             "model checks by the engine of our own, with pinned counts; tests compare small ones with stateright",
             verify(algorithms, &tool("model-check", "verify")),
         )),
-        built(stage(
+        built(elsewhere(stage(
             "zoo",
             "ten known bugs are found when put back, and nothing in their controls",
             zoo(zoos, &tool("model-check", "zoo")),
-        )),
+        ))),
         built(stage(
             "same-trace",
             "one seed gives one trace, whatever the build and threads",
@@ -206,11 +211,11 @@ pub(super) fn all(algorithms: &[String], zoos: &[String], target: &Path) -> Vec<
             // What is measured is built for it; what only has to be right shares the builds of the tests.
             programs(&["bench --workspace --features bench/peers --profile test --bench * -- --test"]),
         ),
-        built(stage(
+        built(elsewhere(stage(
             "tutorial",
             "a newcomer's page, followed to the letter",
             Work::Programs(vec![tool("model-check", "tutorial")]),
-        )),
+        ))),
     ]
 }
 
@@ -227,14 +232,15 @@ const RAYON_LEFT_OUT: &[(&str, &[&str])] = &[
     ("threads are the pool's own", &["cleared_current_thread"]),
 ];
 
-/// The tests of one checker of thread interleavings, in a build of their own: their `cfg` rebuilds everything.
-fn threads(package: &str, checker: &str, cfg: &str) -> Program {
+/// The tests of one checker of thread interleavings, in a build of their own: their `cfg` rebuilds everything. The names
+/// of all crates are given at once, so that it is rebuilt once; the zoo of threads gives the same.
+fn threads(package: &str, checker: &str) -> Program {
     // Stateright explores what shuttle runs.
     let built_for = if checker == "stateright" { "shuttle" } else { checker };
     let line = format!(
         "test -p {package} --test {checker} --release --target-dir target/{built_for} -- --show-output"
     );
-    Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {cfg}"))
+    Program::cargo(&line).env("RUSTFLAGS", &format!("--cfg {built_for} --cfg steal_{built_for}"))
 }
 
 /// The tests of a package as an interpreter runs them that knows what is undefined, and lets threads see old values of
@@ -270,9 +276,11 @@ fn zoo(zoos: &[String], tool: &Program) -> Work {
 }
 
 fn same_trace(algorithms: &[String], tool: &Program) -> Work {
-    // Not optimised at all, and without assertions: as far from the other as a build can be, and soon there.
+    // Not optimised at all, and without assertions: as far from the other as a build can be, and soon there. In a place
+    // of its own: it would take the other's.
     const OTHER: &str = "run --config profile.dev.opt-level=0 --config profile.dev.debug-assertions=false \
-                         --config profile.dev.overflow-checks=false -p model-check --bin simulate --";
+                         --config profile.dev.overflow-checks=false --target-dir target/same-trace \
+                         -p model-check --bin simulate --";
     let builds = [(tool.clone(), "1"), (tool.clone(), "2"), (Program::cargo(OTHER), "1")];
     let group = |name: &String| {
         let one = |(build, threads): &(Program, &str)| {
@@ -347,7 +355,12 @@ mod tests {
         let [gossip, raft] = groups.as_slice() else { panic!("one group per algorithm") };
         assert!(gossip.iter().all(|program| program.shown().contains("gossip")));
         let shown: Vec<String> = raft.iter().map(Program::shown).collect();
-        assert!(shown.iter().any(|line| line.contains("debug-assertions=false")), "another build takes part");
+        let other = |line: &&String| line.contains("debug-assertions=false");
+        assert_eq!(shown.iter().filter(other).count(), 1, "another build takes part");
+        assert!(
+            shown.iter().find(other).is_some_and(|line| line.contains("--target-dir ")),
+            "in its own place"
+        );
         assert!(shown.iter().any(|line| line.contains("--threads 2")), "two threads take part");
         assert!(
             shown.iter().all(|line| line.contains("SWARMPROOF_ARTIFACTS=target/xtask")),
