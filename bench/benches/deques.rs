@@ -4,13 +4,16 @@
 //! - *drain*: one thread takes 8,192 tasks that are there, one by one or in batches of up to 32 which it pops
 //!   from a deque of its own, pops included; per task. The split deque's owner lays tasks out meanwhile, as a
 //!   push would have it, and that is in the figure.
+//! - *batch*: a thief takes a batch of 32 of the 64 tasks that each of 64 owners has laid out, and pops it from a
+//!   deque of its own, pops included; per task. What the owners do is not in the figure.
 //! - *hammered*: bursts while a thief on another thread steals without end, one by one or in batches; per task
 //!   of the owner. This one needs two processors of its own.
 //!
 //! With the features `peer-crossbeam-deque` and `peer-st3` the peers do the same; st3 is bounded: 1,024 places,
-//! 16,384 to drain. Each benchmark verifies its answer: every task is taken once. What is not compared: what st3
+//! 16,384 to drain. The floor beside *pair* and *burst* is a `Vec`, which nobody can steal from. Each benchmark verifies its answer: every task is taken once. What is not compared: what st3
 //! does when it is full.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use swarm_work_stealing::{Stealer, Worker};
 
 #[global_allocator]
@@ -26,15 +29,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BURST: u64 = 64;
 const DRAINED: u64 = 8_192;
+const OWNERS: u64 = 64;
+const BATCH: u64 = 32;
 
-/// A deque of one kind. A task is its number.
-trait Deque: Sized {
-    /// A handle for thieves.
-    type Thief: Send;
+/// An owner's side. A task is its number.
+trait Owner {
     fn new(places: usize) -> Self;
     fn push(&self, task: u64);
     fn pop(&self) -> Option<u64>;
+}
+
+/// A deque of one kind.
+trait Deque: Owner + Sized {
+    /// A handle for thieves.
+    type Thief: Send;
     fn thief(&self) -> Self::Thief;
+    /// Asks an owner who has not laid out any, where that takes asking.
+    fn ask(_thief: &Self::Thief) {}
     /// Lets thieves see tasks, where that takes doing.
     fn share(&self) {}
     /// Takes a task; none if there is none to be had now. Leaves `own` empty.
@@ -50,26 +61,34 @@ fn popped<D: Deque>(first: Option<u64>, own: &D) -> (u64, u64) {
 }
 
 macro_rules! ours {
-    ($name:ident, $new:expr, $share:expr) => {
+    ($name:ident, $new:expr, $ask:expr, $share:expr) => {
         struct $name(Worker<u64>);
 
-        impl Deque for $name {
-            type Thief = Stealer<u64>;
-
+        impl Owner for $name {
             fn new(_places: usize) -> Self {
                 $name($new)
             }
 
+            #[inline(always)]
             fn push(&self, task: u64) {
                 self.0.push(task);
             }
 
+            #[inline(always)]
             fn pop(&self) -> Option<u64> {
                 self.0.pop()
             }
+        }
+
+        impl Deque for $name {
+            type Thief = Stealer<u64>;
 
             fn thief(&self) -> Stealer<u64> {
                 self.0.stealer()
+            }
+
+            fn ask(thief: &Stealer<u64>) {
+                $ask(thief);
             }
 
             fn share(&self) {
@@ -87,37 +106,65 @@ macro_rules! ours {
     };
 }
 
-ours!(Split, Worker::new_split(), |worker: &Worker<u64>| {
-    // A push and a pop look at the request; the task is the newest and comes back.
-    worker.push(0);
-    worker.pop();
-});
-ours!(Lifo, Worker::new_lifo(), |_: &Worker<u64>| ());
-ours!(Fifo, Worker::new_fifo(), |_: &Worker<u64>| ());
+ours!(
+    Split,
+    Worker::new_split(),
+    |thief: &Stealer<u64>| assert!(thief.steal().is_empty(), "nobody has asked yet"),
+    |worker: &Worker<u64>| {
+        // A push and a pop look at the request; the task is the newest and comes back.
+        worker.push(0);
+        worker.pop();
+    }
+);
+ours!(Lifo, Worker::new_lifo(), |_: &Stealer<u64>| (), |_: &Worker<u64>| ());
+ours!(Fifo, Worker::new_fifo(), |_: &Stealer<u64>| (), |_: &Worker<u64>| ());
+
+/// A stack that nobody can steal from: the floor of what an owner does.
+struct Floor(RefCell<Vec<u64>>);
+
+impl Owner for Floor {
+    fn new(places: usize) -> Self {
+        Floor(RefCell::new(Vec::with_capacity(places)))
+    }
+
+    #[inline(always)]
+    fn push(&self, task: u64) {
+        self.0.borrow_mut().push(task);
+    }
+
+    #[inline(always)]
+    fn pop(&self) -> Option<u64> {
+        self.0.borrow_mut().pop()
+    }
+}
 
 #[cfg(feature = "peer-crossbeam-deque")]
 mod crossbeam {
-    use super::{Deque, popped};
+    use super::{Deque, Owner, popped};
     use crossbeam_deque::{Stealer, Worker};
 
     macro_rules! crossbeam {
         ($name:ident, $new:expr) => {
             pub(crate) struct $name(Worker<u64>);
 
-            impl Deque for $name {
-                type Thief = Stealer<u64>;
-
+            impl Owner for $name {
                 fn new(_places: usize) -> Self {
                     $name($new)
                 }
 
+                #[inline(always)]
                 fn push(&self, task: u64) {
                     self.0.push(task);
                 }
 
+                #[inline(always)]
                 fn pop(&self) -> Option<u64> {
                     self.0.pop()
                 }
+            }
+
+            impl Deque for $name {
+                type Thief = Stealer<u64>;
 
                 fn thief(&self) -> Stealer<u64> {
                     self.0.stealer()
@@ -140,19 +187,18 @@ mod crossbeam {
 
 #[cfg(feature = "peer-st3")]
 mod st3s {
-    use super::{Deque, popped};
+    use super::{Deque, Owner, popped};
 
     macro_rules! st3 {
         ($name:ident, $order:ident) => {
             pub(crate) struct $name(st3::$order::Worker<u64>);
 
-            impl Deque for $name {
-                type Thief = st3::$order::Stealer<u64>;
-
+            impl Owner for $name {
                 fn new(places: usize) -> Self {
                     $name(st3::$order::Worker::new(places))
                 }
 
+                #[inline(always)]
                 fn push(&self, mut task: u64) {
                     // Full only while a thief is between its two steps.
                     while let Err(back) = self.0.push(task) {
@@ -161,9 +207,14 @@ mod st3s {
                     }
                 }
 
+                #[inline(always)]
                 fn pop(&self) -> Option<u64> {
                     self.0.pop()
                 }
+            }
+
+            impl Deque for $name {
+                type Thief = st3::$order::Stealer<u64>;
 
                 fn thief(&self) -> Self::Thief {
                     self.0.stealer()
@@ -185,7 +236,7 @@ mod st3s {
     st3!(Fifo, fifo);
 }
 
-fn alone<D: Deque>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) {
+fn alone<D: Owner>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) {
     group.throughput(Throughput::Elements(BURST));
     group.bench_function(format!("pair/{name}"), |b| {
         let deque = D::new(1_024);
@@ -205,6 +256,31 @@ fn alone<D: Deque>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) {
             let sum: u64 = (0..BURST).map(|_| deque.pop().expect("as many as were pushed")).sum();
             assert_eq!(sum, BURST * (BURST - 1) / 2);
         });
+    });
+}
+
+fn batch<D: Deque>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) {
+    group.throughput(Throughput::Elements(OWNERS * BATCH));
+    let owner = |_| {
+        let deque = D::new(1_024);
+        // A split deque lays out half of them.
+        (0..4 * BATCH).for_each(|task| deque.push(task));
+        let thief = deque.thief();
+        D::ask(&thief);
+        deque.share();
+        (deque, thief)
+    };
+    group.bench_function(format!("batch/{name}"), |b| {
+        let own = D::new(1_024);
+        b.iter_batched_ref(
+            || (0..OWNERS).map(owner).collect::<Vec<_>>(),
+            |owners| {
+                for (_, thief) in owners {
+                    assert_eq!(D::steal_batch(thief, &own), (BATCH, BATCH * (BATCH - 1) / 2));
+                }
+            },
+            BatchSize::PerIteration,
+        );
     });
 }
 
@@ -292,6 +368,7 @@ fn hammered<D: Deque>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) {
 
 fn all<D: Deque>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) {
     alone::<D>(group, name);
+    batch::<D>(group, name);
     drain::<D>(group, name);
     hammered::<D>(group, name);
 }
@@ -302,6 +379,7 @@ fn deques(c: &mut Criterion) {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(500));
+    alone::<Floor>(&mut group, "floor");
     all::<Split>(&mut group, "split");
     all::<Lifo>(&mut group, "lifo");
     all::<Fifo>(&mut group, "fifo");

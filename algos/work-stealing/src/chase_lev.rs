@@ -445,7 +445,8 @@ impl<T> Shared<T> {
         count: usize,
         batch: &mut Batch<'_, T>,
     ) -> Steal<()> {
-        batch.stage(count, Pops::Oldest, |place| slots.read(front.wrapping_add(place as u64)));
+        let view = slots.view();
+        batch.stage(count, Pops::Oldest, |place| view.read(front.wrapping_add(place as u64)));
         if self.take(front, count) {
             batch.commit();
             Steal::Success(())

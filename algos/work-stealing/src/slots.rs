@@ -42,9 +42,61 @@ impl<T> Slots<T> {
         self.mask as usize + 1
     }
 
+    /// Where they are. To be had once before a loop: an atomic access to what may be uninitialised tells the compiler
+    /// nothing, so that it would look for the slots anew after each.
     #[inline(always)]
-    fn word(&self, index: u64, word: usize) -> &Word {
-        let place = (index & self.mask) as usize * Self::WORDS + word;
+    pub(crate) fn view(&self) -> View<'_, T> {
+        View { words: &self.words, mask: self.mask, life: &self.life, holds: PhantomData }
+    }
+
+    /// As [`View::write`].
+    #[inline]
+    pub(crate) fn write(&self, index: u64, task: MaybeUninit<T>) {
+        self.view().write(index, task);
+    }
+
+    /// As [`View::read`].
+    #[inline]
+    pub(crate) fn read(&self, index: u64) -> MaybeUninit<T> {
+        self.view().read(index)
+    }
+
+    /// As [`View::own`].
+    ///
+    /// # Safety
+    /// Only the thread that writes the slots may call this.
+    #[inline]
+    pub(crate) unsafe fn own(&self, index: u64) -> MaybeUninit<T> {
+        // SAFETY: the caller's.
+        unsafe { self.view().own(index) }
+    }
+
+    /// To be called before the memory is freed; tells the checkers.
+    pub(crate) fn end(&self) {
+        self.life.end();
+    }
+}
+
+/// Slots, by where they are.
+pub(crate) struct View<'a, T> {
+    words: &'a [Word],
+    mask: u64,
+    life: &'a Life,
+    holds: PhantomData<T>,
+}
+
+impl<T> Clone for View<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for View<'_, T> {}
+
+impl<'a, T> View<'a, T> {
+    #[inline(always)]
+    fn word(self, index: u64, word: usize) -> &'a Word {
+        let place = (index & self.mask) as usize * Slots::<T>::WORDS + word;
         debug_assert!(place < self.words.len(), "word {place} of {}", self.words.len());
         // SAFETY: there are `WORDS` words for each of `mask + 1` slots, and `word` is below `WORDS`.
         unsafe { self.words.get_unchecked(place) }
@@ -52,9 +104,9 @@ impl<T> Slots<T> {
 
     /// Writes a slot. Others may read it meanwhile, but not write it.
     #[inline]
-    pub(crate) fn write(&self, index: u64, task: MaybeUninit<T>) {
+    pub(crate) fn write(self, index: u64, task: MaybeUninit<T>) {
         let bytes = (&raw const task).cast::<u8>();
-        for word in 0..Self::WORDS {
+        for word in 0..Slots::<T>::WORDS {
             let start = word * WORD;
             let mut value = blank();
             // SAFETY: below the size of the task.
@@ -68,7 +120,7 @@ impl<T> Slots<T> {
 
     /// Reads a slot, perhaps while it is written: then the result is no task.
     #[inline]
-    pub(crate) fn read(&self, index: u64) -> MaybeUninit<T> {
+    pub(crate) fn read(self, index: u64) -> MaybeUninit<T> {
         self.life.assert_alive();
         Self::gather(|word| self.word(index, word).load())
     }
@@ -78,7 +130,7 @@ impl<T> Slots<T> {
     /// # Safety
     /// Only the thread that writes the slots may call this.
     #[inline]
-    pub(crate) unsafe fn own(&self, index: u64) -> MaybeUninit<T> {
+    pub(crate) unsafe fn own(self, index: u64) -> MaybeUninit<T> {
         self.life.assert_alive();
         // SAFETY: the caller's.
         Self::gather(|word| unsafe { self.word(index, word).own() })
@@ -88,7 +140,7 @@ impl<T> Slots<T> {
     fn gather(load: impl Fn(usize) -> MaybeUninit<usize>) -> MaybeUninit<T> {
         let mut task = MaybeUninit::<T>::uninit();
         let bytes = task.as_mut_ptr().cast::<u8>();
-        for word in 0..Self::WORDS {
+        for word in 0..Slots::<T>::WORDS {
             let start = word * WORD;
             let value = load(word);
             // SAFETY: below the size of the task.
@@ -98,11 +150,6 @@ impl<T> Slots<T> {
             unsafe { ptr::copy_nonoverlapping(value.as_ptr().cast::<u8>(), to, count) };
         }
         task
-    }
-
-    /// To be called before the memory is freed; tells the checkers.
-    pub(crate) fn end(&self) {
-        self.life.end();
     }
 }
 

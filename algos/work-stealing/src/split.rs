@@ -1,9 +1,9 @@
 //! A deque in two parts: a stack that its owner has to itself, and a short ring laid out for thieves.
 //!
 //! The owner pushes and pops on a plain stack, without fences and read-modify-writes; all that it shares at
-//! such times is one look at a flag. A thief that finds nothing laid out sets the flag (`wanted`); the owner,
+//! such times is one look at a word. A thief that takes the last task laid out, or finds none, leaves a request there; the owner,
 //! at its next push or pop, lays out the older half of its stack, as much as the ring has room for, and
-//! clears the flag. When its stack is empty the owner takes back whatever is still laid out, all at once, so
+//! clears the request. When its stack is empty the owner takes back whatever is still laid out, all at once, so
 //! that it goes on with the newest: thieves get the oldest tasks, the owner pops in LIFO order, always. The
 //! split between a private and a shared part, and the request, are Lace's \[DP14] and those of private deques
 //! \[ACR13]; what differs is that tasks move from one to the other, and why comes below.
@@ -13,7 +13,12 @@
 //! for long without a push or pop shares nothing meanwhile; and what was not laid out when the owner's side
 //! is dropped is dropped with it.
 //!
-//! **One word.** The ring's `ends` hold the position of the oldest task laid out and how many there are, in
+//! **One look.** The word holds two marks, to which the owner compares the length of its stack anyway: at the
+//! high one a push, at the low one a pop has more to do than to push or pop. A request puts the high mark to
+//! the bottom and the low one to the top, so that whatever the owner does next goes the slow way, where it
+//! sees why.
+//!
+//! **One ring.** The ring's `ends` hold the position of the oldest task laid out and how many there are, in
 //! one 64-bit word, and every change is one read-modify-write of it:
 //!
 //! | who | change |
@@ -41,8 +46,8 @@
 //! laid out. It is no newer either: the owner writes a slot again only after it read, with acquire, that the
 //! position has moved on, every move is a release, and all changes of the word are read-modify-writes, which
 //! continue each other's release sequences. So the reads of whoever took the task come before the new
-//! content, and the compare-and-swap of whoever did not fails. The flag is relaxed: it is a hint, and a thief
-//! that finds nothing sets it again.
+//! content, and the compare-and-swap of whoever did not fails. The marks are relaxed: nothing else hangs on
+//! what is read there.
 //!
 //! # Verification
 //! As [`crate::chase_lev`]'s; the smallest rings wrap around in every model.
@@ -57,12 +62,10 @@ use crate::batch::Batch;
 use crate::chase_lev::Pops;
 use crate::slots::Slots;
 use crate::steal::Steal;
-use crate::sync::{AtomicBool, AtomicU64, CAPACITY_MIN, Ordering, SHARED, Site, order, raise};
+use crate::sync::{AtomicU64, CAPACITY_MIN, Ordering, SHARED, Site, order, set_if_other};
 
 /// Bits of `ends` for the count.
 const COUNT_BITS: u32 = 16;
-/// Thieves ask for more when no more than this is left.
-const LITTLE: usize = SHARED / 4;
 
 /// What is laid out.
 #[derive(Clone, Copy)]
@@ -86,12 +89,24 @@ impl Ends {
     }
 }
 
+/// The marks after a request: no length is below the high one or above the low one.
+const ASKED: u64 = pack(0, usize::MAX);
+
+/// At the high mark and above a push goes the slow way, at the low mark and below a pop. Lengths of 2^32 and more
+/// always do.
+const fn pack(high: usize, low: usize) -> u64 {
+    const fn fit(mark: usize) -> u64 {
+        if mark < u32::MAX as usize { mark as u64 } else { u32::MAX as u64 }
+    }
+    (fit(high) << 32) | fit(low)
+}
+
 /// What owner and thieves share.
 pub(crate) struct Shared<T> {
     /// The position and number of the tasks laid out, packed. Every change is a read-modify-write.
     ends: CachePadded<AtomicU64>,
-    /// Whether a thief has found little.
-    wanted: CachePadded<AtomicBool>,
+    /// Where the owner has more to do than to push or pop ([`Marks`]), or [`ASKED`].
+    marks: CachePadded<AtomicU64>,
     /// Written by the owner, where nothing is laid out.
     slots: Slots<T>,
 }
@@ -119,9 +134,6 @@ struct Private<T> {
     /// Initialised from `base` on; what was before has been laid out.
     items: Vec<MaybeUninit<T>>,
     base: usize,
-    /// At this length a pop has more to do than to pop: the stack is empty or could be smaller. At least
-    /// `base`.
-    floor: usize,
     /// The position behind the newest task laid out, modulo 2^48 once it is used.
     end: u64,
 }
@@ -131,34 +143,41 @@ impl<T> Private<T> {
         self.items.len() - self.base
     }
 
-    /// Sees to it that a pop that leaves less than a quarter of the memory in use comes by [`Split::pop_slow`].
-    fn set_floor(&mut self) {
-        let capacity = self.items.capacity();
-        let large = size_of::<T>() > 0 && capacity > CAPACITY_MIN;
-        self.floor = self.base.max(if large { (capacity / 4).min(self.items.len()) } else { 0 });
+    /// Whether the memory is worth being given back when little of it is used.
+    fn is_large(&self) -> bool {
+        size_of::<T>() > 0 && self.items.capacity() > CAPACITY_MIN
     }
 
-    #[cold]
-    fn grow(&mut self, count: usize) {
-        self.close_gap();
-        self.items.reserve(count.max(CAPACITY_MIN));
-        self.set_floor();
+    /// Where there is no room for a push; and where nothing is left to pop, or so little that the memory could be
+    /// smaller.
+    fn marks(&self) -> u64 {
+        let capacity = self.items.capacity();
+        pack(capacity, self.base.max(if self.is_large() { capacity / 4 } else { 0 }))
     }
 
     /// Moves the stack down to where its memory begins.
     fn close_gap(&mut self) {
         self.items.drain(..self.base);
         self.base = 0;
-        self.set_floor();
+    }
+
+    /// Makes room for so many tasks where there is none, and for some more, so that it is not soon asked again.
+    #[cold]
+    fn grow(&mut self, count: usize) {
+        self.close_gap();
+        let capacity = self.items.capacity();
+        self.items.reserve(count.max(if capacity == 0 { CAPACITY_MIN } else { capacity / 4 }));
     }
 
     /// Halves the memory if a quarter of it suffices.
-    fn shrink(&mut self) {
+    fn shrink(&mut self) -> bool {
         let capacity = self.items.capacity();
-        if size_of::<T>() > 0 && capacity > CAPACITY_MIN && self.items.len() <= capacity / 4 {
+        let shrinks = self.is_large() && self.len() <= capacity / 4;
+        if shrinks {
+            self.close_gap();
             self.items.shrink_to((capacity / 2).max(CAPACITY_MIN));
         }
-        self.set_floor();
+        shrinks
     }
 }
 
@@ -182,10 +201,10 @@ impl<T> Owner<T> {
         const { assert!(SHARED < 1 << COUNT_BITS && SHARED.is_power_of_two()) };
         let shared = Shared {
             ends: CachePadded::new(AtomicU64::new(0)),
-            wanted: CachePadded::new(AtomicBool::new(false)),
+            marks: CachePadded::new(AtomicU64::new(pack(0, 0))),
             slots: Slots::new(SHARED),
         };
-        let own = Private { items: Vec::new(), base: 0, floor: 0, end: 0 };
+        let own = Private { items: Vec::new(), base: 0, end: 0 };
         Owner { shared: Arc::new(shared), own: cell::UnsafeCell::new(own) }
     }
 
@@ -206,29 +225,42 @@ impl<T> Owner<T> {
         self.own().len() + self.shared.len()
     }
 
+    /// The marks, as they are or as a thief has set them.
+    #[inline(always)]
+    fn marks(&self) -> u64 {
+        // Relaxed: what this thread wrote last, or a request.
+        self.shared.marks.load(Ordering::Relaxed)
+    }
+
+    /// Sets the marks to where they belong now; a request stays.
+    fn set_marks(&self) {
+        // Relaxed: a thief reads no more into it than that nobody has asked.
+        if self.shared.marks.swap(self.own().marks(), Ordering::Relaxed) == ASKED {
+            self.shared.request();
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn push(&self, task: T) {
         let own = self.own();
         let len = own.items.len();
-        if len == own.items.capacity() {
+        if len as u64 >= self.marks() >> 32 {
             return self.push_slow(task);
         }
-        // SAFETY: below the capacity. A push of the vector's own would look at it again.
+        debug_assert!(len < own.items.capacity(), "the high mark is above the memory");
+        // SAFETY: below the capacity, as the high mark is never above it. A push of the vector's own would look again.
         let place = unsafe { own.items.as_mut_ptr().add(len) };
         // SAFETY: as above.
         unsafe { place.write(MaybeUninit::new(task)) };
         // SAFETY: as above, and there is nothing a `MaybeUninit` must be.
         unsafe { own.items.set_len(len + 1) };
-        self.look_at_request();
     }
 
-    /// Pushes where there may be no room.
+    /// Pushes where there may be no room or a request.
     #[cold]
     fn push_slow(&self, task: T) {
-        let own = self.own();
-        own.grow(1);
-        own.items.push(MaybeUninit::new(task));
-        own.set_floor();
+        self.reserve(1);
+        self.own().items.push(MaybeUninit::new(task));
         self.look_at_request();
     }
 
@@ -238,6 +270,7 @@ impl<T> Owner<T> {
         let own = self.own();
         if own.items.capacity() - own.items.len() < count {
             own.grow(count);
+            self.set_marks();
         }
     }
 
@@ -245,6 +278,14 @@ impl<T> Owner<T> {
     #[inline]
     pub(crate) fn stage(&self, place: usize, task: MaybeUninit<T>) {
         self.own().items.spare_capacity_mut()[place].write(task);
+    }
+
+    /// Writes so many tasks; there must be room.
+    #[inline]
+    pub(crate) fn stage_all(&self, count: usize, read: impl Fn(usize) -> MaybeUninit<T>) {
+        for (place, item) in self.own().items.spare_capacity_mut()[..count].iter_mut().enumerate() {
+            item.write(read(place));
+        }
     }
 
     /// What was written there.
@@ -267,41 +308,35 @@ impl<T> Owner<T> {
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<T> {
         let own = self.own();
-        if own.items.len() <= own.floor {
+        if own.items.len() as u64 <= self.marks() & u64::from(u32::MAX) {
             return self.pop_slow();
         }
+        debug_assert!(own.len() > 0, "the low mark is below the base");
         let task = own.items.pop()?;
-        self.look_at_request();
-        // SAFETY: initialised from `base` on, and the length was above that.
+        // SAFETY: initialised from `base` on, and the length was above that, as the low mark is never below it.
         Some(unsafe { task.assume_init() })
     }
 
+    /// Pops where there may be nothing, little, or a request.
     #[cold]
     fn pop_slow(&self) -> Option<T> {
-        let own = self.own();
-        if own.len() == 0 {
-            own.close_gap();
-            own.shrink();
+        if self.own().len() == 0 {
             self.take_back();
-        } else {
-            own.shrink();
         }
         let own = self.own();
-        if own.len() == 0 {
-            return None;
+        let task = if own.len() == 0 { None } else { own.items.pop() };
+        if own.shrink() {
+            self.set_marks();
         }
-        let task = own.items.pop()?;
-        own.set_floor();
         self.look_at_request();
         // SAFETY: initialised from `base` on, and the length was above that.
-        Some(unsafe { task.assume_init() })
+        task.map(|task| unsafe { task.assume_init() })
     }
 
     /// Shares if thieves want it.
     #[inline(always)]
     fn look_at_request(&self) {
-        // Relaxed: a hint.
-        if self.shared.wanted.load(Ordering::Relaxed) {
+        if self.marks() == ASKED {
             self.share();
         }
     }
@@ -311,28 +346,28 @@ impl<T> Owner<T> {
     fn share(&self) {
         let own = self.own();
         if own.len() == 0 {
-            // The flag stays, so that the next push shares.
+            // The request stays, so that the next push shares.
             return;
         }
         let shared = &*self.shared;
         // Acquire: pairs with `TakeShared`, so that the thief's reads come before what this thread writes.
         let ends = Ends::unpack(shared.ends.load(order(Site::ShareRoom, Ordering::Acquire)));
         let count = own.len().div_ceil(2).min(SHARED - ends.count);
+        let slots = shared.slots.view();
         for (place, item) in own.items[own.base..].iter().take(count).enumerate() {
             // SAFETY: a copy of what may be uninitialised owns nothing; the original is forgotten below.
-            shared.slots.write(own.end.wrapping_add(place as u64), unsafe { core::ptr::read(item) });
+            slots.write(own.end.wrapping_add(place as u64), unsafe { core::ptr::read(item) });
         }
         // Release: pairs with `LookShared`, for the slots.
         shared.ends.fetch_add(count as u64, order(Site::ShareOut, Ordering::Release));
         own.end = own.end.wrapping_add(count as u64);
         own.base += count;
-        own.floor = own.floor.max(own.base);
         if own.base > own.items.len() / 2 {
             own.close_gap();
         }
-        // Relaxed: a hint. A request that is overwritten here is made by somebody who could have found what
+        // Relaxed: see `marks`. A request that is overwritten here is made by somebody who could have found what
         // was just laid out; it is made again when that is gone.
-        shared.wanted.store(false, Ordering::Relaxed);
+        shared.marks.store(own.marks(), Ordering::Relaxed);
     }
 
     /// Puts all that is laid out on the empty stack.
@@ -352,8 +387,8 @@ impl<T> Owner<T> {
                 Err(now) => word = now,
             }
         };
+        self.reserve(ends.count);
         let own = self.own();
-        own.items.reserve(ends.count);
         for place in 0..ends.count as u64 {
             // SAFETY: this is the owner.
             own.items.push(unsafe { shared.slots.own(ends.first + place) });
@@ -370,7 +405,7 @@ impl<T> Shared<T> {
     /// Asks the owner to share.
     #[inline]
     fn request(&self) {
-        raise(&self.wanted);
+        set_if_other(&self.marks, ASKED);
     }
 
     /// What is laid out, with its word; none if nothing is, which asks for more.
@@ -393,7 +428,8 @@ impl<T> Shared<T> {
         // read. Relaxed on failure: nothing is read then.
         let release = order(Site::TakeShared, Ordering::Release);
         let taken = self.ends.compare_exchange(word, ends.without(count), release, Ordering::Relaxed).is_ok();
-        if taken && ends.count - count <= LITTLE {
+        if taken && ends.count == count {
+            // Who asked earlier would have the owner lay out a little again and again.
             self.request();
         }
         taken
@@ -416,7 +452,8 @@ impl<T> Shared<T> {
     pub(crate) fn steal_batch(&self, limit: usize, batch: &mut Batch<'_, T>) -> Steal<()> {
         let Some(seen) = self.look() else { return Steal::Empty };
         let count = seen.1.count.div_ceil(2).min(limit);
-        batch.stage(count, Pops::Newest, |place| self.slots.read(seen.1.first + place as u64));
+        let slots = self.slots.view();
+        batch.stage(count, Pops::Newest, |place| slots.read(seen.1.first + place as u64));
         if self.take(seen, count) {
             batch.commit();
             Steal::Success(())

@@ -9,7 +9,7 @@
 //!
 //! Loom 0.7 remembers of each atomic the last access alone: a thread's load hides the loads of others before it
 //! from the thread's own store, and the order in which the store came first is then not tried. Where a
-//! store follows a load for thrift only, the load is left out under loom ([`raise`]).
+//! store follows a load for thrift only, the load is left out under loom ([`set_if_other`]).
 //!
 //! Under shuttle every access is told to `trace` too, by which stateright knows equal states.
 //!
@@ -142,8 +142,8 @@ mod word;
 pub(crate) use body::{
     AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, BEHIND_BARRIER, BLOCK, CAPACITY_MIN, Condvar, LANE, Life,
     Mutex, MutexGuard, Ordering, PATIENCE, QUEUED_MAX, ROUNDS, SHARED, UnsafeCell, as_barrier, discard,
-    fence, fence_behind_barrier, global_crew, keep, lock_over, order, pause, raise, registry, spawn_thread,
-    spin_loop, swap_if_other, thread_cell, thread_local,
+    fence, fence_behind_barrier, global_crew, keep, lock_over, order, pause, registry, set_if_other,
+    spawn_thread, spin_loop, swap_if_other, thread_cell, thread_local,
 };
 #[cfg(steal_shuttle)]
 pub use body::{Gate, frozen_after};

@@ -151,7 +151,7 @@ impl<T> Worker<T> {
     #[inline]
     pub(crate) fn stage_all(&self, count: usize, read: impl Fn(usize) -> MaybeUninit<T>) {
         match &self.deque {
-            Deque::Split(deque) => (0..count).for_each(|place| deque.stage(place, read(place))),
+            Deque::Split(deque) => deque.stage_all(count, read),
             Deque::ChaseLev(deque) => (0..count).for_each(|place| deque.stage(place, read(place))),
         }
     }

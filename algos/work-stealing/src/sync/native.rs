@@ -78,11 +78,11 @@ macro_rules! thread_cell {
 }
 pub(crate) use thread_cell;
 
-/// Sets a flag that is a hint, without a write if it is set.
+/// Gives a hint this value, without a write if it has it.
 #[inline]
-pub(crate) fn raise(flag: &AtomicBool) {
-    if !flag.load(Ordering::Relaxed) {
-        flag.store(true, Ordering::Relaxed);
+pub(crate) fn set_if_other(hint: &AtomicU64, value: u64) {
+    if hint.load(Ordering::Relaxed) != value {
+        hint.store(value, Ordering::Relaxed);
     }
 }
 

@@ -61,8 +61,8 @@ macro_rules! thread_cell {
 }
 pub(crate) use thread_cell;
 
-pub(crate) fn raise(flag: &AtomicBool) {
-    flag.store(true, Ordering::Relaxed);
+pub(crate) fn set_if_other(hint: &AtomicU64, value: u64) {
+    hint.store(value, Ordering::Relaxed);
 }
 
 pub(crate) fn swap_if_other(flag: &AtomicUsize, value: usize, order: Ordering) {

@@ -56,6 +56,24 @@ fn a_deque_that_thieves_empty_gives_memory_back_too() {
     }
 }
 
+/// What it laid out leaves a gap at the bottom of its stack, which is closed before there is more memory.
+#[test]
+#[cfg_attr(miri, ignore = "buffers are smaller")]
+fn a_split_deque_that_thieves_empty_allocates_nothing_more() {
+    let worker = Worker::<u64>::new_split();
+    let stealer = worker.stealer();
+    let round = |tasks: u64, more: u64| {
+        (0..tasks).for_each(|task| worker.push(task));
+        while stealer.steal().is_success() {}
+        (0..more).for_each(|task| worker.push(task));
+        while worker.pop().is_some() {}
+    };
+    round(40, 0);
+    // At most three quarters of the memory are in use at any time.
+    let info = measure(|| (0..588).for_each(|i| round(20 + i % 21, i % 28)));
+    assert_eq!(info.count_total, 0);
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "large")]
 fn an_injector_gives_memory_back_after_a_burst() {

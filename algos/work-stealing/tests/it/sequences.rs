@@ -182,6 +182,43 @@ fn a_split_worker_pops_the_newest_and_loses_the_oldest_of_those_laid_out() {
     many(1_000, check);
 }
 
+/// Wherever a request comes, also where the stack is about to get more memory or to give some back.
+#[test]
+fn the_next_push_and_the_next_pop_of_a_split_worker_answer_a_request() {
+    let many = sized(600, 20);
+    for tasks in 0..many {
+        let worker = Worker::new_split();
+        let stealer = worker.stealer();
+        (0..tasks).for_each(|task| worker.push(task));
+        assert_eq!(stealer.steal(), Steal::Empty);
+        worker.push(tasks);
+        assert_eq!(stealer.steal(), Steal::Success(0), "of {tasks} and one");
+        // It takes the last one laid out, and asks by that.
+        while !stealer.is_empty() {
+            assert!(stealer.steal().is_success());
+        }
+        let left = worker.len();
+        worker.push(tasks + 1);
+        assert!(!stealer.is_empty(), "with {left} left");
+    }
+    for popped in 0..many - 1 {
+        let worker = Worker::new_split();
+        let stealer = worker.stealer();
+        (0..many).for_each(|task| worker.push(task));
+        (0..popped).for_each(|_| assert!(worker.pop().is_some()));
+        assert_eq!(stealer.steal(), Steal::Empty);
+        assert_eq!(worker.pop(), Some(many - 1 - popped));
+        assert_eq!(stealer.steal(), Steal::Success(0), "of {many} without {popped}");
+    }
+    // So does what it has stolen.
+    let (victim, worker) = (Worker::new_fifo(), Worker::new_split());
+    let stealer = worker.stealer();
+    (0..4).for_each(|task| victim.push(task));
+    assert_eq!(stealer.steal(), Steal::Empty);
+    assert!(victim.stealer().steal_batch(&worker).is_success());
+    assert_eq!(stealer.steal(), Steal::Success(1), "the oldest of an owner that pops its newest");
+}
+
 #[test]
 fn an_injector_gives_out_the_oldest() {
     let check = |operations: Vec<Operation>| {
