@@ -388,7 +388,7 @@ fn split_taking_back() {
 
 #[test]
 fn split_taking_back_between_two_thieves() {
-    explore(None, || taking_back(2, 3)).passes_with_at_least(21_900);
+    explore(Some(4), || taking_back(2, 3)).passes_with_at_least(43_000);
 }
 
 #[test]
