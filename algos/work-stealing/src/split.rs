@@ -92,11 +92,13 @@ impl Ends {
 /// The marks after a request: no length is below the high one or above the low one.
 const ASKED: u64 = pack(0, usize::MAX);
 
-/// At the high mark and above a push goes the slow way, at the low mark and below a pop. Lengths of 2^32 and more
-/// always do.
+/// The highest mark. Of more tasks a push always goes the slow way, and a pop does not see a request.
+const MARK_MAX: usize = u32::MAX as usize;
+
+/// At the high mark and above a push goes the slow way, at the low mark and below a pop.
 const fn pack(high: usize, low: usize) -> u64 {
     const fn fit(mark: usize) -> u64 {
-        if mark < u32::MAX as usize { mark as u64 } else { u32::MAX as u64 }
+        if mark < MARK_MAX { mark as u64 } else { MARK_MAX as u64 }
     }
     (fit(high) << 32) | fit(low)
 }
@@ -105,7 +107,7 @@ const fn pack(high: usize, low: usize) -> u64 {
 pub(crate) struct Shared<T> {
     /// The position and number of the tasks laid out, packed. Every change is a read-modify-write.
     ends: CachePadded<AtomicU64>,
-    /// Where the owner has more to do than to push or pop ([`Marks`]), or [`ASKED`].
+    /// Where the owner has more to do than to push or pop ([`pack`]), or [`ASKED`].
     marks: CachePadded<AtomicU64>,
     /// Written by the owner, where nothing is laid out.
     slots: Slots<T>,
@@ -133,6 +135,7 @@ impl<T> Drop for Shared<T> {
 struct Private<T> {
     /// Initialised from `base` on; what was before has been laid out.
     items: Vec<MaybeUninit<T>>,
+    /// Below [`MARK_MAX`], so that the low mark is not below it.
     base: usize,
     /// The position behind the newest task laid out, modulo 2^48 once it is used.
     end: u64,
@@ -362,7 +365,7 @@ impl<T> Owner<T> {
         shared.ends.fetch_add(count as u64, order(Site::ShareOut, Ordering::Release));
         own.end = own.end.wrapping_add(count as u64);
         own.base += count;
-        if own.base > own.items.len() / 2 {
+        if own.base > own.items.len() / 2 || own.base >= MARK_MAX {
             own.close_gap();
         }
         // Relaxed: see `marks`. A request that is overwritten here is made by somebody who could have found what
