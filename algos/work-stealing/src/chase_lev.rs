@@ -42,12 +42,12 @@
 //! The buffer halves when a quarter of it suffices, so memory returns after a burst.
 //!
 //! # Verification
-//! `tests/loom`: one thief in all executions, two thieves with three preemptions, growth, shrinking,
-//! batches of both orders. `tests/stateright`: two thieves without that limit. `tests/shuttle.rs`: longer runs, threads frozen at every step. `tests/it`: any
-//! sequence of operations against a `VecDeque`, threads, memory after bursts, types of all kinds. That a
-//! thief's late reads cannot see what the owner writes after it (the release of `StealTake`, the acquire of
-//! `PushRoom` and `PopFront`) is a matter of loads that are carried out after later stores, which loom does not
-//! produce; models that follow every read show that something orders it before the write.
+//! `tests/loom`: one thief in all executions, two thieves with three preemptions, growth, shrinking, batches of
+//! both orders. `tests/stateright`: two thieves without that limit. `tests/shuttle.rs`: longer runs, threads frozen
+//! at every step. `tests/it`: any sequence of operations against a `VecDeque`, threads, memory after bursts, types
+//! of all kinds. That a thief's late reads cannot see what the owner writes after it (the release of `StealTake`,
+//! the acquire of `PushRoom` and `PopFront`) is a matter of loads that are carried out after later stores, which
+//! loom does not produce; models that follow every read show that something orders it before the write.
 
 use core::cell::{self, Cell};
 use core::mem::MaybeUninit;

@@ -29,9 +29,10 @@
 //! which one pushed after another had returned. [`Injector::len`] counts what is claimed to be written too.
 //!
 //! # Verification
-//! `tests/loom`: one producer and one consumer in all executions, three threads with three preemptions,
-//! blocks of two slots. `tests/stateright`: two producers or two consumers. `tests/shuttle.rs`: longer runs, producers and consumers frozen at every step.
-//! `tests/it`: any sequence of operations against a `VecDeque`, threads, destructors, memory.
+//! `tests/loom`: one producer and one consumer in all executions, three threads with three preemptions, blocks of
+//! two slots. `tests/stateright`: two producers or two consumers. `tests/shuttle.rs`: longer runs, producers and
+//! consumers frozen at every step. `tests/it`: any sequence of operations against a `VecDeque`, threads,
+//! destructors, memory.
 //! A consumer and a producer could in theory undo each other's work for ever, one passing over what the other
 //! claims, as long as a second producer is behind: every operation of the consumer ends meanwhile.
 

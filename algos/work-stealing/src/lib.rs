@@ -38,7 +38,8 @@
 //! # Words
 //! The *owner* is the thread that holds the [`Worker`], a *thief* one that holds a [`Stealer`]. A *task* is
 //! whatever the deque holds. A *member* is a thread of a pool, whose threads are its *crew*, and a *job* a closure
-//! that another thread may run; a *lane* is the stack on which `join` leaves jobs. A *block* is the injector's unit of memory, a *buffer* a Chase–Lev deque's.
+//! that another thread may run; a *lane* is the stack on which `join` leaves jobs. A *block* is the injector's unit
+//! of memory, a *buffer* a Chase–Lev deque's.
 //!
 //! # Verification
 //! Every interleaving of small models by loom, weak memory included; every one of larger models by stateright, and

@@ -1,12 +1,13 @@
 //! A deque in two parts: a stack that its owner has to itself, and a short ring laid out for thieves.
 //!
 //! The owner pushes and pops on a plain stack, without fences and read-modify-writes; all that it shares at
-//! such times is one look at a word. A thief that takes the last task laid out, or finds none, leaves a request there; the owner,
-//! at its next push or pop, lays out the older half of its stack, as much as the ring has room for, and
-//! clears the request. When its stack is empty the owner takes back whatever is still laid out, all at once, so
-//! that it goes on with the newest: thieves get the oldest tasks, the owner pops in LIFO order, always. The
-//! split between a private and a shared part, and the request, are Lace's \[DP14] and those of private deques
-//! \[ACR13]; what differs is that tasks move from one to the other, and why comes below.
+//! such times is one look at a word. A thief that takes the last task laid out, or finds none, leaves a
+//! request there; the owner, at its next push or pop, lays out the older half of its stack, as much as the
+//! ring has room for, and clears the request. When its stack is empty the owner takes back whatever is still
+//! laid out, all at once, so that it goes on with the newest: thieves get the oldest tasks, the owner pops in
+//! LIFO order, always. The split between a private and a shared part, and the request, are Lace's \[DP14] and
+//! those of private deques \[ACR13]; what differs is that tasks move from one to the other, and why comes
+//! below.
 //!
 //! **What a thief can see.** A task is stealable once the owner has looked at the request, that is at its
 //! first push or pop after it. An owner that is wanted and has a single task lays it out. One that works on

@@ -5,7 +5,8 @@
 //! after the job was put there, so that each finds one.
 //!
 //! # Verification
-//! `tests/loom`: two jobs of a scope and one that nobody waits for, by two members; `tests/it/pool/pools.rs`; rayon-core's tests of it (`cargo xtask test drop-in`).
+//! `tests/loom`: two jobs of a scope and one that nobody waits for, by two members; `tests/it/pool/pools.rs`;
+//! rayon-core's tests of it (`cargo xtask test drop-in`).
 
 use core::fmt;
 use std::sync::Arc;
