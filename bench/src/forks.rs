@@ -217,7 +217,7 @@ impl Joins for Ours {
     }
 
     fn count(&mut self, root: Seed) -> u64 {
-        fn children(node: Seed, from: u32, to: u32) -> u64 {
+        fn children(node: &Seed, from: u32, to: u32) -> u64 {
             match to - from {
                 0 => 0,
                 1 => count(node.child(from)),
@@ -229,7 +229,7 @@ impl Joins for Ours {
             }
         }
         fn count(node: Seed) -> u64 {
-            1 + children(node, 0, node.children())
+            1 + children(&node, 0, node.children())
         }
         self.0.install(|| count(root))
     }
@@ -277,7 +277,7 @@ impl Joins for WithContext {
     }
 
     fn count(&mut self, root: Seed) -> u64 {
-        fn children(context: Context<'_>, node: Seed, from: u32, to: u32) -> u64 {
+        fn children(context: Context<'_>, node: &Seed, from: u32, to: u32) -> u64 {
             match to - from {
                 0 => 0,
                 1 => count(context, node.child(from)),
@@ -292,7 +292,7 @@ impl Joins for WithContext {
             }
         }
         fn count(context: Context<'_>, node: Seed) -> u64 {
-            1 + children(context, node, 0, node.children())
+            1 + children(context, &node, 0, node.children())
         }
         self.0.install_context(|context| count(context, root))
     }

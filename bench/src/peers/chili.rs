@@ -41,7 +41,7 @@ impl Joins for Chili {
     }
 
     fn count(&mut self, root: Seed) -> u64 {
-        fn children(scope: &mut chili::Scope<'_>, node: Seed, from: u32, to: u32) -> u64 {
+        fn children(scope: &mut chili::Scope<'_>, node: &Seed, from: u32, to: u32) -> u64 {
             match to - from {
                 0 => 0,
                 1 => count(scope, node.child(from)),
@@ -56,7 +56,7 @@ impl Joins for Chili {
             }
         }
         fn count(scope: &mut chili::Scope<'_>, node: Seed) -> u64 {
-            1 + children(scope, node, 0, node.children())
+            1 + children(scope, &node, 0, node.children())
         }
         count(&mut self.0.scope(), root)
     }

@@ -46,7 +46,7 @@ impl Joins for Rayon {
     }
 
     fn count(&mut self, root: Seed) -> u64 {
-        fn children(node: Seed, from: u32, to: u32) -> u64 {
+        fn children(node: &Seed, from: u32, to: u32) -> u64 {
             match to - from {
                 0 => 0,
                 1 => count(node.child(from)),
@@ -59,7 +59,7 @@ impl Joins for Rayon {
             }
         }
         fn count(node: Seed) -> u64 {
-            1 + children(node, 0, node.children())
+            1 + children(&node, 0, node.children())
         }
         self.0.install(|| count(root))
     }
