@@ -240,12 +240,12 @@ fn verdicts(algorithm: &str, bugs: &[&Bug]) -> Table {
     let titles: Vec<String> = engines.iter().map(|engine| title(engine, bugs)).collect();
     let by_engine = engines.iter().zip(&titles).map(|(engine, title)| (title.as_str(), *engine));
     let columns: Vec<(&str, &str)> = columns.into_iter().chain(shown_by).chain(by_engine).collect();
-    let caption =
-        "Bug by engine: the work until it was found, the median over trials, and in how many of them it was";
+    let caption = "Bug by engine: the work until it was found, the median over trials, and in how many of them it was; \
+                   after >, the work in vain";
     let mut table = Table::new(format!("{algorithm}-zoo"), caption, &columns);
     for bug in bugs {
         let verdict = match (bug.found(), bug.hard) {
-            (false, _) if bug.argued.is_some() => Cell::text("not found, argued").tone(Tone::Caution),
+            (false, _) if bug.argued.is_some() => Cell::text("argued").tone(Tone::Caution),
             (true, _) => Cell::text("found").tone(Tone::Good),
             (false, true) => Cell::text("not found (hard)").tone(Tone::Caution),
             (false, false) => Cell::text("not found").tone(Tone::Bad),
@@ -329,7 +329,7 @@ fn summary(bug: &Bug, detection: &Detection, unit_is_said: bool) -> Cell {
     match (detection.found, detection.control_passed) {
         (_, false) => Cell::text("control fails").tone(Tone::Bad),
         (true, true) => Cell::text(effort).tone(Tone::Good),
-        (false, true) => Cell::text(format!("not in {effort}")).tone(Tone::Missing),
+        (false, true) => Cell::text(format!("> {effort}")).tone(Tone::Missing),
     }
 }
 

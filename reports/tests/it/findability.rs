@@ -144,3 +144,12 @@ fn the_page_names_the_event_that_decided() {
     // It is no campaign: the simulation's own section does not list it.
     assert_eq!(said.matches("cargo xtask simulate raft --decisive --without-storage").count(), 1);
 }
+
+#[test]
+fn a_bugs_cell_tells_found_after_so_much_from_not_found_in_so_much() {
+    let detection = |found| Detection { found, effort: 88_200, control_passed: true, ..seeds(&[], 0) };
+    for (found, row) in [(true, "rare,,found,\"88,200\""), (false, "rare,,not found,\"> 88,200\"")] {
+        let (_folder, site) = site("cell", campaign(1, 0), detection(found));
+        assert_eq!(content(&site, "tables/raft-zoo.csv").lines().nth(1), Some(row));
+    }
+}
