@@ -38,16 +38,16 @@ fn a_turn_is_one_job() {
 #[test]
 fn a_local_turn_takes_nothing_from_others() {
     let (pool, step) = (pool(2), Barrier::new(2));
-    pool.broadcast(|context| {
+    let turns = pool.broadcast(|context| {
         if context.index() == 0 {
             spawn(|| ());
-            step.wait();
-        } else {
-            step.wait();
-            assert_eq!([yield_local(), yield_now()], [Some(Yield::Idle), Some(Yield::Executed)]);
         }
         step.wait();
+        let turns = (context.index() == 1).then(|| [yield_local(), yield_now()]);
+        step.wait();
+        turns
     });
+    assert_eq!(turns, [None, Some([Some(Yield::Idle), Some(Yield::Executed)])]);
 }
 
 #[test]
