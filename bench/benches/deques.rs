@@ -10,8 +10,8 @@
 //!   of the owner. This one needs two processors of its own.
 //!
 //! With the features `peer-crossbeam-deque` and `peer-st3` the peers do the same; st3 is bounded: 1,024 places,
-//! 16,384 to drain. The floor beside *pair* and *burst* is a `Vec`, which nobody can steal from. Each benchmark verifies its answer: every task is taken once. What is not compared: what st3
-//! does when it is full.
+//! 16,384 to drain. The floor beside *pair* and *burst* is a `Vec`, which nobody can steal from. Each benchmark
+//! verifies its answer: every task is taken once. What is not compared: what st3 does when it is full.
 
 use std::cell::RefCell;
 use std::hint::black_box;
