@@ -30,12 +30,12 @@ mod throughput;
 mod verification;
 mod zoo;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::artifact::{Artifact, Outcome, Verb};
+use crate::artifact::{Artifact, Outcome, Payload, Verb, Zoo};
 use crate::store::{Unreadable, file_name, is_file_name, is_name, read_all, write_atomically};
 use crate::table::{Cell, Tone};
 
@@ -177,6 +177,27 @@ impl Site {
     fn results<'a>(&'a self, algorithm: &'a str, verb: Verb) -> impl Iterator<Item = &'a Artifact> {
         let skipped = |artifact: &Artifact| matches!(artifact.outcome, Outcome::Skipped { .. });
         self.about(algorithm).filter(move |artifact| artifact.verb == verb && !skipped(artifact))
+    }
+
+    /// What hunts in the zoo of an algorithm came to: first of the whole zoo, then of some bugs alone.
+    fn zoos<'a>(&'a self, algorithm: &'a str) -> impl Iterator<Item = &'a Zoo> {
+        let of = move |whole| {
+            let results = self.results(algorithm, Verb::Zoo);
+            results.filter(move |artifact| (artifact.subject == algorithm) == whole)
+        };
+        of(true).chain(of(false)).filter_map(|artifact| match &artifact.payload {
+            Payload::Zoo(zoo) => Some(zoo),
+            _ => None,
+        })
+    }
+
+    /// How many bugs of an algorithm's zoo were found, by whichever hunt, and of how many.
+    fn caught(&self, algorithm: &str) -> (usize, usize) {
+        let mut bugs: BTreeMap<&str, bool> = BTreeMap::new();
+        for bug in self.zoos(algorithm).flat_map(|zoo| &zoo.bugs).filter(|bug| bug.counts()) {
+            *bugs.entry(&bug.id).or_default() |= bug.found();
+        }
+        (bugs.values().filter(|found| **found).count(), bugs.len())
     }
 
     /// Whether an artifact is of another revision than the one that the report is made at.

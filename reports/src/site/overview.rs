@@ -1,6 +1,6 @@
 //! The first page: what was verified, how deep, when and on what; where a peer is ahead; what is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::page::Page;
 use super::throughput::{self, Verdict};
@@ -8,7 +8,7 @@ use super::{
     HARNESS, Site, command, data_path, display_name, environment, headline, minute, outcome_cell,
     shows_what_ran,
 };
-use crate::artifact::{Artifact, Outcome, Payload, Verb, Zoo};
+use crate::artifact::{Artifact, Outcome, Payload, Role, Verb};
 use crate::number;
 use crate::table::{Cell, Table, Tone};
 
@@ -200,15 +200,23 @@ fn status_cell(site: &Site, algorithm: &str, verb: Verb) -> Cell {
             format!("{}, {}", of(false), of(true))
         }
         Verb::Zoo => {
-            let of = |f: fn(&Zoo) -> usize| -> usize {
-                results.iter().map(|a| if let Payload::Zoo(zoo) = &a.payload { f(zoo) } else { 0 }).sum()
-            };
-            format!("{} of {} found", of(Zoo::found), of(Zoo::total))
+            let (found, total) = site.caught(algorithm);
+            format!("{found} of {total} found")
         }
         Verb::Compare => {
             let shapes = throughput::shapes(site, algorithm);
             let compared = shapes.iter().filter(|shape| shape.against_peer.is_some()).count();
-            format!("{compared} shapes compared")
+            let series = results.iter().flat_map(|artifact| match &artifact.payload {
+                Payload::Scaling(scaling) => &*scaling.series,
+                _ => &[],
+            });
+            let beside_peers = series.filter(|series| series.implementation.role == Role::Peer);
+            let works: BTreeSet<&str> = beside_peers.map(|series| &*series.work).collect();
+            if works.is_empty() {
+                format!("{compared} shapes compared")
+            } else {
+                format!("kinds of work compared: {}", works.len())
+            }
         }
         _ => sum_of(&results, "load points", |p| {
             if let Payload::Latency(l) = p { l.points.len() as u64 } else { 0 }

@@ -2,7 +2,7 @@
 
 use super::Site;
 use super::page::Page;
-use crate::artifact::{Bug, Detection, Payload, SamplerHunt, Verb, Zoo};
+use crate::artifact::{Bug, Detection, SamplerHunt, Verb, Zoo};
 use crate::number;
 use crate::statistics;
 use crate::table::{Cell, Table, Tone};
@@ -24,29 +24,25 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
                  loom and Miri have. A matrix of the two says what each checker is good for.",
             );
         }
-        let zoos = || {
-            let results = site.results(algorithm, Verb::Zoo);
-            results.filter_map(|artifact| match &artifact.payload {
-                Payload::Zoo(zoo) => Some((artifact, zoo)),
-                _ => None,
-            })
-        };
         // A look at some bugs alone adds those that the whole zoo does not tell of.
         let mut bugs: Vec<&Bug> = Vec::new();
-        for whole in [true, false] {
-            for (_, zoo) in zoos().filter(|(artifact, _)| (artifact.subject == algorithm) == whole) {
-                let known = |bug: &&Bug| bugs.iter().any(|other| other.id == bug.id);
-                let further: Vec<&Bug> = zoo.bugs.iter().filter(|bug| !known(bug)).collect();
-                bugs.extend(further);
-            }
+        for zoo in site.zoos(algorithm) {
+            let known = |bug: &&Bug| bugs.iter().any(|other| other.id == bug.id);
+            let further: Vec<&Bug> = zoo.bugs.iter().filter(|bug| !known(bug)).collect();
+            bugs.extend(further);
+        }
+        if !site.results(algorithm, Verb::Zoo).any(|artifact| artifact.subject == algorithm) {
+            page.paragraph(format!(
+                "This is a part of the hunt: cargo xtask zoo {algorithm} puts all bugs back, for all engines."
+            ));
         }
         page.table(verdicts(algorithm, &bugs));
         weakened(page, algorithm, &orderings);
-        if let Some((_, zoo)) = zoos().find(|(_, zoo)| !zoo.samplers.is_empty()) {
+        if let Some(zoo) = site.zoos(algorithm).find(|zoo| !zoo.samplers.is_empty()) {
             ranking(page, algorithm, zoo);
         }
         let longest = |id: &str| {
-            let told = zoos().flat_map(|(_, zoo)| &zoo.bugs).filter(|bug| bug.id == id);
+            let told = site.zoos(algorithm).flat_map(|zoo| &zoo.bugs).filter(|bug| bug.id == id);
             told.max_by_key(|bug| bug.missed_events)
         };
         let hard: Vec<&Bug> = bugs.iter().filter(|bug| bug.hard).filter_map(|bug| longest(&bug.id)).collect();
@@ -66,10 +62,7 @@ pub(super) fn write(page: &mut Page, site: &Site, algorithm: &str) {
 
 /// The orderings that were weakened: those of the whole zoo, else of a look at one.
 fn orderings<'a>(site: &'a Site, algorithm: &'a str) -> Vec<&'a Bug> {
-    let zoos = site.results(algorithm, Verb::Zoo).filter_map(|artifact| match &artifact.payload {
-        Payload::Zoo(zoo) => Some(&zoo.orderings),
-        _ => None,
-    });
+    let zoos = site.zoos(algorithm).map(|zoo| &zoo.orderings);
     zoos.max_by_key(|orderings| orderings.len()).into_iter().flatten().collect()
 }
 

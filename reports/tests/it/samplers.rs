@@ -1,6 +1,6 @@
 //! What the pages say of samplers: how much they see, whether the estimate comes true, their rank, and what they miss.
 
-use reports::artifact::{Artifact, Calibration, Payload, Zoo};
+use reports::artifact::{Artifact, Calibration, Payload, Verb, Zoo};
 use reports::site::Site;
 
 use crate::folder::Folder;
@@ -159,4 +159,34 @@ fn a_longer_look_at_a_bug_tells_what_the_whole_zoo_has_no_time_for() {
         assert!(rows(&site, "raft-hard", "figure-eight,20000000,").len() == 1);
         assert_eq!(rows(&site, "raft-zoo", "figure-eight").len(), 1, "and stands once in the table of all");
     }
+}
+
+#[test]
+fn bugs_of_several_hunts_count_once_and_a_part_of_the_zoo_says_so() {
+    let (_folder, whole) = site("parts", |_| ());
+    let said = "This is a part of the hunt: cargo xtask zoo raft puts all bugs back";
+    let counts = |site: &Site| {
+        let status = content(site, "tables/status.csv");
+        let cell = status.lines().flat_map(|line| line.split(',')).find(|cell| cell.ends_with(" found"));
+        cell.expect("a column of zoos").to_owned()
+    };
+    let counted = counts(&whole);
+    assert_ne!(counted, "0 of 0 found");
+    assert!(!text(&whole).contains(said));
+    let is_zoo = |artifact: &&mut Artifact| matches!(artifact.payload, Payload::Zoo(_));
+    let mut both = whole.clone();
+    let mut ten = both.artifacts.iter_mut().find(is_zoo).expect("there is a zoo").clone();
+    ten.subject = "raft-ten".to_owned();
+    both.artifacts.push(ten);
+    assert_eq!(counts(&both), counted);
+    assert!(!text(&both).contains(said));
+    // A bug that one hunt misses and another finds is found.
+    let zoo = both.artifacts.iter_mut().find(is_zoo).expect("there is a zoo");
+    if let Payload::Zoo(zoo) = &mut zoo.payload {
+        zoo.bugs.iter_mut().flat_map(|bug| &mut bug.detections).for_each(|found| found.found = false);
+    }
+    assert_eq!(counts(&both), counted);
+    both.artifacts.retain(|artifact| artifact.subject == "raft-ten" || artifact.verb != Verb::Zoo);
+    assert_eq!(counts(&both), counted);
+    assert!(text(&both).contains(said));
 }

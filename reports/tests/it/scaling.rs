@@ -18,6 +18,8 @@ fn a_library_has_a_page_of_what_ran_and_nothing_that_did_not() {
     let page = content("work-stealing.html");
     assert!(page.contains("id=\"scaling-work-stealing-0-plot\""), "the speed-ups are drawn");
     assert!(!page.contains("not run"), "no verb is missed: {page}");
+    let status = content("tables/status.csv");
+    assert!(status.contains("kinds of work compared: 1"), "{status}");
     let raft = content("raft.html");
     assert!(!raft.contains("id=\"scaling"), "it stands on one page");
 }

@@ -68,6 +68,8 @@ pub(super) struct Step {
     pub(super) words: Vec<String>,
     /// The file it leaves, below the folder of artifacts.
     artifact: PathBuf,
+    /// A step that does more: if it was run, this one need not be.
+    more: Option<Box<Step>>,
 }
 
 /// The steps of a report, the most telling first.
@@ -88,9 +90,19 @@ pub(super) fn steps(algorithms: &[String], zoos: &[String], targets: &[String], 
             name: [Some(verb), name].into_iter().flatten().collect::<Vec<_>>().join(" "),
             words: words.collect(),
             artifact: Path::new(verb).join(format!("{subject}.json")),
+            more: None,
         }
     };
     let mut steps: Vec<Step> = table.into_iter().map(step).collect();
+    if depth == Depth::Quick {
+        // The whole zoo takes longer than all else together.
+        for (step, name) in steps.iter_mut().filter(|step| step.words[0] == "zoo").zip(zoos) {
+            let whole = step.clone();
+            step.words.insert(2, "--ten".to_owned());
+            step.artifact = Path::new("zoo").join(format!("{name}-ten.json"));
+            step.more = Some(Box::new(whole));
+        }
+    }
     // Behind the checks through stateright: the same by the engine of our own, which the page sets beside it.
     let checks = steps.iter().rposition(|step| step.words[0] == "verify").map_or(0, |last| last + 1);
     let own = |name: &String, reduction: &[&str], subject: &str| Step {
@@ -107,6 +119,7 @@ pub(super) fn steps(algorithms: &[String], zoos: &[String], targets: &[String], 
             .map(|word| (*word).to_owned())
             .collect(),
         artifact: Path::new("verify").join(format!("{name}-{subject}.json")),
+        more: None,
     };
     let twice = algorithms
         .iter()
@@ -123,6 +136,7 @@ pub(super) fn steps(algorithms: &[String], zoos: &[String], targets: &[String], 
         name: "verify --spin".to_owned(),
         words: vec!["verify".to_owned(), "--spin".to_owned()],
         artifact: Path::new("verify").join("small-models.json"),
+        more: None,
     };
     steps.splice(searches..searches, [compared]);
     // Behind the campaigns: a run that must fail, rewound.
@@ -136,6 +150,7 @@ pub(super) fn steps(algorithms: &[String], zoos: &[String], targets: &[String], 
                 .map(str::to_owned)
                 .into(),
             artifact: Path::new("simulate").join(format!("{name}-without-storage-decisive.json")),
+            more: None,
         }),
     );
     // And how long a cluster is without a leader.
@@ -146,6 +161,7 @@ pub(super) fn steps(algorithms: &[String], zoos: &[String], targets: &[String], 
             name: format!("simulate {name} --elections"),
             words: ["simulate", name, "--elections", depth.option()].map(str::to_owned).into(),
             artifact: Path::new("simulate").join(format!("{name}-elections.json")),
+            more: None,
         }),
     );
     // Behind the zoo, which ranks the samplers: how much they see.
@@ -156,6 +172,7 @@ pub(super) fn steps(algorithms: &[String], zoos: &[String], targets: &[String], 
             name: format!("verify {name} --calibrate"),
             words: ["verify", name, "--calibrate", depth.option()].map(str::to_owned).into(),
             artifact: Path::new("verify").join(format!("{name}-calibration.json")),
+            more: None,
         }),
     );
     steps
@@ -184,6 +201,9 @@ impl Step {
         let Some(revision) = checkout.revision.as_deref().filter(|_| !checkout.dirty) else {
             return Some("the checkout is no clean revision".to_owned());
         };
+        if self.more.as_ref().is_some_and(|more| more.stale(artifacts, checkout).is_none()) {
+            return None;
+        }
         let path = artifacts.join(&self.artifact);
         let text = match fs::metadata(&path) {
             Ok(file) if file.len() <= BYTES_MAX => fs::read_to_string(&path),
@@ -274,6 +294,8 @@ mod tests {
         assert_eq!(steps[3].command(), "cargo xtask verify --spin");
         assert_eq!(steps[5].command(), "cargo xtask simulate raft --elections --quick");
         assert_eq!(steps[6].command(), "cargo xtask simulate raft --decisive --without-storage --quick");
+        assert_eq!(steps[7].command(), "cargo xtask zoo raft --ten --quick");
+        assert_eq!(steps[7].artifact, Path::new("zoo/raft-ten.json"));
         assert_eq!(steps[8].command(), "cargo xtask verify raft --calibrate --quick");
         assert_eq!(steps[9].artifact, Path::new("fuzz/raft-bytes.json"));
         for step in steps {
@@ -306,6 +328,32 @@ mod tests {
         assert_eq!(outdated(&full, Depth::Quick), None);
         assert_eq!(outdated(&full, Depth::Full), None);
         assert!(outdated(CLEAN, Depth::Full).is_some());
+    }
+
+    #[test]
+    fn the_whole_zoo_serves_a_quick_report_and_ten_bugs_no_full_one() {
+        let folder = std::env::temp_dir().join(format!("xtask-plan-zoo-{}", std::process::id()));
+        let clean = Checkout { revision: Some("abc".to_owned()), dirty: false };
+        let zoos = ["raft", "sharing"].map(str::to_owned);
+        let is_stale = |name: &str, depth| {
+            let step = steps(&[], &zoos, &[], depth).into_iter().find(|step| step.name == name);
+            step.expect("planned").stale(&folder, &clean).is_some()
+        };
+        for (file, command, quick, full) in [
+            ("raft-ten", "zoo raft --ten --quick", false, true),
+            ("raft", "zoo raft --quick", false, true),
+            ("raft", "zoo raft --full", false, false),
+            ("raft", "zoo raft --bug canary --quick", true, true),
+        ] {
+            let artifact = CLEAN.replace("verify raft --quick", command);
+            let file = folder.join(format!("zoo/{file}.json"));
+            crate::process::write_whole(&file, artifact.as_bytes()).expect("written");
+            let told = (is_stale("zoo raft", Depth::Quick), is_stale("zoo raft", Depth::Full));
+            assert_eq!(told, (quick, full), "{command}");
+            assert!(is_stale("zoo sharing", Depth::Quick));
+            fs::remove_file(file).expect("our own file");
+        }
+        fs::remove_dir_all(folder).expect("our own folder");
     }
 
     #[test]
