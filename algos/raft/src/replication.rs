@@ -206,8 +206,8 @@ impl<M: Machine> Raft<M> {
         self.commit = self.commit.max(safe);
     }
 
-    /// What a snapshot covers is committed, and agrees with every later leader's log (Raft §5.4.3): only what lies
-    /// behind it is looked at.
+    /// What a snapshot covers is committed, and agrees with every later leader's log (Raft §5.4.3): only its last entry
+    /// and what lies behind it is looked at.
     #[cold]
     fn on_append_before_the_base(
         &mut self,
@@ -221,6 +221,9 @@ impl<M: Machine> Raft<M> {
         let base = (self.log.base_index(), self.log.base_term());
         let covered = base.0 - prev_index;
         let sent = core::mem::replace(entries, Entries::none());
+        if sent.iter().nth(covered as usize - 1).is_some_and(|(term, _)| term != base.1) {
+            return out.refuse("leader-contradicts-itself");
+        }
         let mut behind = if covered < sent.count() { sent.skip(covered) } else { Entries::none() };
         self.on_append(config, from, base, leader_commit, &mut behind, out);
     }

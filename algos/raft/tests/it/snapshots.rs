@@ -276,6 +276,19 @@ fn an_append_that_begins_before_the_base_is_taken_behind_it() {
     }
 }
 
+/// What a snapshot covers is committed: no correct leader has another entry at its end.
+#[test]
+fn an_append_that_contradicts_the_snapshot_is_refused() {
+    let data = saved(&[1]);
+    for (prev, terms) in [(3, &[2, 2, 2][..]), (2, &[1, 1, 3]), (2, &[1, 4]), (0, &[1, 1, 1, 2, 4])] {
+        let mut node = Node::with_log(plain(3), 4, &[]);
+        node.message(N1, whole(4, (4, 3), &data));
+        let before = node.raft.clone();
+        assert_eq!(node.message(N1, append(4, (prev, 1), terms, 9)), ["refuse leader-contradicts-itself"]);
+        assert_eq!(node.raft, before, "{terms:?} behind {prev}");
+    }
+}
+
 /// Bytes that are no state are told and not taken; the log stays as it is.
 #[test]
 fn a_snapshot_that_does_not_restore_is_not_installed() {
