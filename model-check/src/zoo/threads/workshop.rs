@@ -233,6 +233,8 @@ pub struct Workshop {
     copies: usize,
     /// By bug, the copy that it is in.
     places: Vec<usize>,
+    /// The numbers of the canaries.
+    canaries: Vec<usize>,
 }
 
 impl Workshop {
@@ -270,7 +272,8 @@ impl Workshop {
         }
         let names: Vec<String> = (0..copies.len()).map(|number| number.to_string()).collect();
         write_root(root, &folder, algorithm, &names).map_err(said(&folder))?;
-        Ok(Workshop { root: root.to_owned(), folder, copies: copies.len(), places })
+        let canaries = (0..catalogue.bugs.len()).filter(|number| catalogue.bugs[*number].canary).collect();
+        Ok(Workshop { root: root.to_owned(), folder, copies: copies.len(), places, canaries })
     }
 
     /// How many copies there are.
@@ -422,7 +425,11 @@ impl Workshop {
                 Engine::ThreadSanitizer => SANITIZED_RUN_SECONDS,
                 _ => budget.seconds,
             });
-            for run in 1..=budget.of(engine) {
+            // One run in so many may pass by what every engine must see.
+            let is_canary = matches!(quarry, Quarry::Bug(number) if self.canaries.contains(number));
+            let runs =
+                if is_canary && !miri { budget.of(engine).max(CANARY_RUNS) } else { budget.of(engine) };
+            for run in 1..=runs {
                 if miri {
                     command.env("MIRIFLAGS", format!("{MIRI} -Zmiri-seed={run}"));
                 }
@@ -464,6 +471,9 @@ fn nightly() -> Command {
 const RUN_SECONDS: u64 = 20;
 /// The same under ThreadSanitizer, which takes its time.
 const SANITIZED_RUN_SECONDS: u64 = 60;
+
+/// Runs of real threads that a canary is hunted in, if no budget has more: schedules are what the machine makes of them.
+const CANARY_RUNS: u64 = 10;
 
 /// What a hunt said, and how its process ended: none if it was stopped.
 pub fn read_hunt(said: &str, success: Option<bool>, how: &str, cpu_s: f64) -> Catch {
